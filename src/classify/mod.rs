@@ -1,0 +1,1 @@
+//! Messages to events, by compiled rules. Stateless.

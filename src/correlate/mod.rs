@@ -1,0 +1,1 @@
+//! Alarm life cycle, topology, incidents, timers.

@@ -1,0 +1,3 @@
+//! vigie: the program.
+
+fn main() {}

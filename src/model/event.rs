@@ -1,0 +1,148 @@
+//! The event: what happened once, as intake hands it to the journal and the journal to the engine.
+//!
+//! It borrows all of its text, so that nothing is allocated between the socket and the journal.
+
+use crate::model::fault::Faults;
+use crate::model::severity::Severity;
+use crate::model::time::{At, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// What an event does to the alarm that it names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// The alarm is (still) there, with the event's severity.
+    Raise,
+    /// The alarm is gone.
+    Clear,
+    /// Something without a state happened (coldStart, authenticationFailure): recorded, counted,
+    /// never active.
+    Event,
+    /// An administrator took the resource out of service: what it then reports as down is no fault.
+    AdminDown,
+}
+
+/// By which kind of message the event was told. One fault told by two channels is one alarm.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Channel {
+    /// An SNMP notification.
+    Trap,
+    /// A syslog message.
+    Syslog,
+    /// A sample or an alert of a metric system.
+    Metric,
+    /// vigie about itself.
+    Internal,
+}
+
+impl Channel {
+    /// The word shown by the API (`source`).
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trap => "trap",
+            Self::Syslog => "syslog",
+            Self::Metric => "metric",
+            Self::Internal => "vigie",
+        }
+    }
+
+    /// A bit of its own, for the set of channels that told an alarm.
+    #[must_use]
+    pub const fn bit(self) -> u8 {
+        match self {
+            Self::Trap => 1,
+            Self::Syslog => 2,
+            Self::Metric => 4,
+            Self::Internal => 8,
+        }
+    }
+}
+
+/// How urgent an event is for vigie; a property of its alarm type, never of the single event, so
+/// that a raise and its clear share a lane and cannot overtake each other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+#[repr(u8)]
+pub enum Lane {
+    /// Alarm types whose worst severity is critical or major, and vigie's own alarms.
+    Urgent = 0,
+    /// Other alarm types.
+    Normal = 1,
+    /// Events without a state, unclassified ones, and chatty sources.
+    Low = 2,
+}
+
+impl Lane {
+    /// Every lane, most urgent first; the index is the discriminant.
+    pub const ALL: [Self; 3] = [Self::Urgent, Self::Normal, Self::Low];
+
+    /// The label value on metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Urgent => "urgent",
+            Self::Normal => "normal",
+            Self::Low => "low",
+        }
+    }
+
+    /// 0, 1 or 2.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Urgent => 0,
+            Self::Normal => 1,
+            Self::Low => 2,
+        }
+    }
+}
+
+/// The alarm type of what no rule knows.
+pub const UNCLASSIFIED: &str = "unclassified";
+
+/// One classified event. Text fields are UTF-8 without control characters; `raw` is the message as
+/// received, bounded.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Event<'a> {
+    /// What it does to the alarm.
+    pub verb: Verb,
+    /// Severity of a raise; ignored for the other verbs.
+    pub severity: Severity,
+    /// By which kind of message.
+    pub channel: Channel,
+    /// Lane of the alarm type.
+    pub lane: Lane,
+    /// What was wrong with the message.
+    pub faults: Faults,
+    /// Index of the listener in the configuration.
+    pub listener: u16,
+    /// Configuration epoch under which it was classified.
+    pub epoch: u32,
+    /// When the kernel received it (wall), and the same instant on the engine's clock.
+    pub arrived: At,
+    /// When the device says that it happened, if it says so.
+    pub occurred_at: Option<Timestamp>,
+    /// Who sent the datagram.
+    pub peer: IpAddr,
+    /// Whether the inventory knows the device.
+    pub is_known: bool,
+    /// Device part of the resource: inventory name, or the textual address of an unknown sender.
+    pub device: &'a str,
+    /// Component part of the resource (`GigabitEthernet0/1`), empty for the device itself.
+    pub component: &'a str,
+    /// Another name by which the device calls that component (`ifIndex=3`), empty if none. The
+    /// engine learns it, so that a later message that knows only this name means the same resource.
+    pub component_alias: &'a str,
+    /// Alarm type id (`interface-down`).
+    pub alarm_type: &'a str,
+    /// Qualifier within the alarm type (a BGP neighbour), often empty.
+    pub qualifier: &'a str,
+    /// Name of the rule that decided.
+    pub rule: &'a str,
+    /// One line for people.
+    pub text: &'a str,
+    /// The message as received, cut at [`crate::model::limits::RAW_BYTES_MAX`].
+    pub raw: &'a [u8],
+}

@@ -1,0 +1,44 @@
+//! Every bound, with its unit and what happens at it.
+
+/// Longest datagram taken in whole, bytes. The kernel cuts longer ones: fault `oversize`.
+pub const DATAGRAM_BYTES_MAX: usize = 65_536;
+/// First slot of a received datagram, bytes; longer ones continue in a second buffer.
+pub const DATAGRAM_SLOT_BYTES: usize = 2_048;
+/// Datagrams per `recvmmsg` call.
+pub const RECV_BATCH: usize = 64;
+/// Events per batch at most; a full batch travels and the next begins.
+pub const BATCH_EVENTS: usize = 64;
+/// Bytes of text and raw message per batch before it travels early.
+pub const BATCH_BYTES: usize = 128 * 1024;
+/// Batches per lane between intake and sequencer. A full urgent or normal lane makes the reader
+/// wait (the kernel buffers); a full low lane sheds, newest first.
+pub const LANE_BATCHES: usize = 1_024;
+/// Raw message bytes kept with an event; the rest is cut.
+pub const RAW_BYTES_MAX: usize = 8_192;
+/// Line of text shown for an event, bytes; longer ones are cut at a character.
+pub const TEXT_BYTES_MAX: usize = 512;
+/// Resource, qualifier and other names, bytes; longer ones are cut at a character.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Syslog frame on a stream, bytes; a longer one is cut (fault `oversize`), the stream goes on.
+pub const FRAME_BYTES_MAX: usize = 65_536;
+/// Varbinds read of one trap; the rest is left (fault `limit-reached`).
+pub const VARBINDS_MAX: usize = 64;
+/// Sub-identifiers of an OID (SNMPv2-SMI: 128).
+pub const OID_ARCS_MAX: usize = 128;
+/// Alarms held at once, active and recently cleared. Beyond it the oldest cleared ones go; when
+/// all are active, new ones of the least severity are counted and not held.
+pub const ALARMS_MAX: usize = 1_000_000;
+/// Explanations kept per incident; the oldest but the first go.
+pub const EXPLAIN_ENTRIES_MAX: usize = 32;
+/// Steps upward or downward through dependencies when looking for a cause.
+pub const DEPENDENCY_DEPTH_MAX: usize = 16;
+/// Payload of one journal record, bytes; larger settings travel in chunks.
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// TCP connections per listener; further ones are refused and counted.
+pub const TCP_CONNECTIONS_MAX: usize = 4_096;
+/// Items of one API page at most.
+pub const PAGE_ITEMS_MAX: usize = 1_000;
+
+const _: () = assert!(DATAGRAM_SLOT_BYTES < DATAGRAM_BYTES_MAX);
+const _: () = assert!(RAW_BYTES_MAX + 4 * NAME_BYTES_MAX + TEXT_BYTES_MAX < RECORD_BYTES_MAX);
+const _: () = assert!(BATCH_EVENTS >= RECV_BATCH);

@@ -1,0 +1,20 @@
+//! The vocabulary: what every stage talks about. Imports nothing of ours.
+//!
+//! Time ([`time`]), severity ([`severity`]), the event that intake produces ([`event`]), the alarm
+//! types and their policies ([`alarm_type`]), what is supervised ([`inventory`]), what is promised
+//! ([`contract`]), the settings as the engine sees them ([`settings`]), bounds ([`limits`]), and the
+//! two containers that the pure folders share ([`index`], [`diagnostic`]).
+
+pub mod alarm_type;
+pub mod contract;
+pub mod diagnostic;
+pub mod event;
+pub mod fault;
+pub mod index;
+pub mod inventory;
+pub mod limits;
+pub mod settings;
+pub mod severity;
+pub mod syslog;
+pub mod time;
+pub mod trap;

@@ -1,0 +1,156 @@
+//! A batch: some events and the bytes that they borrow, in two vectors that travel from intake to
+//! the sequencer and come back empty, so that nothing is allocated in the steady state.
+
+use crate::model::event::{Channel, Event, Lane, Verb};
+use crate::model::fault::Faults;
+use crate::model::limits::{BATCH_BYTES, BATCH_EVENTS};
+use crate::model::severity::Severity;
+use crate::model::time::{At, Timestamp};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Events of one listener on their way to the sequencer.
+#[derive(Debug)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    verb: Verb,
+    severity: Severity,
+    channel: Channel,
+    lane: Lane,
+    faults: Faults,
+    listener: u16,
+    epoch: u32,
+    arrived: At,
+    occurred_at: Option<Timestamp>,
+    peer: IpAddr,
+    is_known: bool,
+    /// Ends of the eight borrowed fields, one after the other in `bytes`.
+    start: u32,
+    ends: [u32; 8],
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self { bytes: Vec::with_capacity(BATCH_BYTES), slots: Vec::with_capacity(BATCH_EVENTS) }
+    }
+}
+
+impl Batch {
+    /// Copies the event in. Never allocates as long as [`Batch::is_full`] was `false` and the event
+    /// keeps to the limits of its fields.
+    pub fn push(&mut self, event: &Event<'_>) {
+        let start = self.end();
+        let mut ends = [0_u32; 8];
+        let fields: [&[u8]; 8] = [
+            event.device.as_bytes(),
+            event.component.as_bytes(),
+            event.component_alias.as_bytes(),
+            event.alarm_type.as_bytes(),
+            event.qualifier.as_bytes(),
+            event.rule.as_bytes(),
+            event.text.as_bytes(),
+            event.raw,
+        ];
+        for (end, field) in ends.iter_mut().zip(fields) {
+            self.bytes.extend_from_slice(field);
+            *end = self.end();
+        }
+        self.slots.push(Slot {
+            verb: event.verb,
+            severity: event.severity,
+            channel: event.channel,
+            lane: event.lane,
+            faults: event.faults,
+            listener: event.listener,
+            epoch: event.epoch,
+            arrived: event.arrived,
+            occurred_at: event.occurred_at,
+            peer: event.peer,
+            is_known: event.is_known,
+            start,
+            ends,
+        });
+    }
+
+    /// Whether it should travel now: no room for another event of the largest size.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.slots.len() >= BATCH_EVENTS || self.bytes.len().saturating_add(16 * 1024) > BATCH_BYTES
+    }
+
+    /// Number of events.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether it holds no event.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.slots.clear();
+    }
+
+    /// The events in the order in which they were pushed.
+    pub fn events(&self) -> impl Iterator<Item = Event<'_>> {
+        self.slots.iter().map(|slot| self.event(slot))
+    }
+
+    fn end(&self) -> u32 {
+        u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)
+    }
+
+    fn event<'a>(&'a self, slot: &Slot) -> Event<'a> {
+        let mut start = slot.start;
+        let mut fields = [&[][..]; 8];
+        for (field, end) in fields.iter_mut().zip(slot.ends) {
+            *field = self.field(start, end);
+            start = end;
+        }
+        let [device, component, alias, alarm_type, qualifier, rule, text, raw] = fields;
+        Event {
+            verb: slot.verb,
+            severity: slot.severity,
+            channel: slot.channel,
+            lane: slot.lane,
+            faults: slot.faults,
+            listener: slot.listener,
+            epoch: slot.epoch,
+            arrived: slot.arrived,
+            occurred_at: slot.occurred_at,
+            peer: slot.peer,
+            is_known: slot.is_known,
+            device: text_of(device),
+            component: text_of(component),
+            component_alias: text_of(alias),
+            alarm_type: text_of(alarm_type),
+            qualifier: text_of(qualifier),
+            rule: text_of(rule),
+            text: text_of(text),
+            raw,
+        }
+    }
+
+    fn field(&self, start: u32, end: u32) -> &[u8] {
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        let end = usize::try_from(end).unwrap_or(usize::MAX);
+        self.bytes.get(start..end).unwrap_or(&[])
+    }
+}
+
+/// These bytes were a `str` when they were pushed.
+fn text_of(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or("")
+}
+
+/// Address of what has no sender: vigie itself.
+pub const NO_PEER: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);

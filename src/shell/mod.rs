@@ -1,0 +1,12 @@
+//! The only impure folder: clocks, sockets, files, threads.
+
+pub mod api;
+pub mod batch;
+pub mod clock;
+pub mod config;
+pub mod intake;
+pub mod journal;
+pub mod lanes;
+pub mod observe;
+pub mod publish;
+pub mod store;

@@ -1,0 +1,117 @@
+//! The ledger of every listener: received = journaled + ignored + shed, at any quiet moment.
+
+use crate::model::event::Lane;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Why a message was taken note of and not journaled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IgnoreReason {
+    /// A syslog line that no rule knows.
+    NoRule,
+    /// A rule says that it does not matter.
+    RuleIgnores,
+    /// The community is not among those that the listener accepts.
+    Community,
+    /// An empty datagram or frame.
+    Empty,
+    /// An SNMP request that is no notification (a poller pointed at the trap port).
+    NotANotification,
+}
+
+impl IgnoreReason {
+    /// Every reason; the index is the discriminant.
+    pub const ALL: [Self; 5] =
+        [Self::NoRule, Self::RuleIgnores, Self::Community, Self::Empty, Self::NotANotification];
+
+    /// The label value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoRule => "no_rule",
+            Self::RuleIgnores => "rule_ignores",
+            Self::Community => "community",
+            Self::Empty => "empty",
+            Self::NotANotification => "not_a_notification",
+        }
+    }
+}
+
+/// Why a message was lost on purpose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ShedReason {
+    /// Its lane was full.
+    LaneFull,
+    /// The journal could not take it (disk full).
+    JournalFull,
+    /// The daemon stopped before it could be journaled.
+    Stopping,
+}
+
+impl ShedReason {
+    /// Every reason; the index is the discriminant.
+    pub const ALL: [Self; 3] = [Self::LaneFull, Self::JournalFull, Self::Stopping];
+
+    /// The label value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LaneFull => "lane_full",
+            Self::JournalFull => "journal_full",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+/// Counters of one listener. Writers add once per batch, relaxed; readers may see a sum that is a
+/// batch behind while messages flow.
+#[derive(Debug, Default)]
+pub struct ListenerCounters {
+    /// Messages (datagrams, frames) received.
+    pub received: AtomicU64,
+    /// Datagrams that the kernel dropped before vigie could read them; not part of `received`.
+    pub kernel_dropped: AtomicU64,
+    /// Messages journaled; repeats count each.
+    pub journaled: AtomicU64,
+    ignored: [AtomicU64; 5],
+    shed: [[AtomicU64; 3]; 3],
+}
+
+impl ListenerCounters {
+    /// Counts ignored messages.
+    pub fn add_ignored(&self, reason: IgnoreReason, count: u64) {
+        for (known, cell) in IgnoreReason::ALL.iter().zip(&self.ignored) {
+            if *known == reason {
+                cell.fetch_add(count, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Counts messages lost on purpose.
+    pub fn add_shed(&self, reason: ShedReason, lane: Lane, count: u64) {
+        for (known, cells) in ShedReason::ALL.iter().zip(&self.shed) {
+            if *known == reason
+                && let Some(cell) = cells.get(lane.index())
+            {
+                cell.fetch_add(count, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Ignored messages by reason.
+    pub fn ignored(&self) -> impl Iterator<Item = (IgnoreReason, u64)> {
+        IgnoreReason::ALL
+            .into_iter()
+            .zip(&self.ignored)
+            .map(|(reason, cell)| (reason, cell.load(Ordering::Relaxed)))
+    }
+
+    /// Messages lost on purpose by reason and lane.
+    pub fn shed(&self) -> impl Iterator<Item = (ShedReason, Lane, u64)> {
+        ShedReason::ALL.into_iter().zip(&self.shed).flat_map(|(reason, cells)| {
+            Lane::ALL
+                .into_iter()
+                .zip(cells)
+                .map(move |(lane, cell)| (reason, lane, cell.load(Ordering::Relaxed)))
+        })
+    }
+}

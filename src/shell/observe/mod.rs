@@ -1,0 +1,3 @@
+//! What vigie says about itself: counters, latencies, logs.
+
+pub mod counters;

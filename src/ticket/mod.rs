@@ -1,0 +1,1 @@
+//! Ticket life cycle and the GTR clock.
