@@ -1,1 +1,26 @@
-//! Alarm life cycle, topology, incidents, timers.
+//! Alarm life cycle, topology, incidents.
+//!
+//! In: events in journal order, deadlines, settings. Out: [`changes::Changes`]: what is to be
+//! shown, and which incidents are due for a ticket decision. [`correlator::Correlator`] owns the
+//! state; the files beside it are its parts:
+//!
+//! - [`alarm`], [`alarm_table`], [`flap`]: the life of one alarm, and all of them;
+//! - [`resource`], [`topology`], [`build`]: what there is, what needs what, from which settings;
+//! - [`cause`]: what explains an alarm;
+//! - [`incident`], [`grouping`]: the life of one incident, and which alarm goes into which;
+//! - [`deadline`]: what happens when time passes;
+//! - [`reason`]: the closed list of reasons.
+
+pub mod alarm;
+pub mod alarm_table;
+pub mod build;
+pub mod cause;
+pub mod changes;
+pub mod correlator;
+pub mod deadline;
+pub mod flap;
+pub mod grouping;
+pub mod incident;
+pub mod reason;
+pub mod resource;
+pub mod topology;

@@ -308,9 +308,17 @@ pub struct Answer {
 impl Effect {
     /// Whether it leaves the process and is therefore journaled beside its cause.
     #[must_use]
-    pub const fn is_decision(&self) -> bool {
+    pub fn is_decision(&self) -> bool {
         match self {
-            Self::Incident(_) | Self::Ticket(_) | Self::Answer(_) => true,
+            Self::Ticket(_) | Self::Answer(_) => true,
+            // Nobody outside is told of what came and went within the hold-off.
+            Self::Incident(incident) => {
+                incident.status != IncidentStatus::Forming
+                    && !incident
+                        .no_ticket_reason
+                        .as_ref()
+                        .is_some_and(|reason| reason.ends_with("within-hold-off"))
+            }
             Self::Alarm(_) | Self::Resource(_) => false,
         }
     }

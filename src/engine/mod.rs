@@ -1,9 +1,132 @@
-//! The engine: a pure function of the journal. `step(at, position, input)` gives effects; nothing
-//! else changes it. No clock, no I/O, no thread, no randomness, no unordered iteration.
+//! The engine: a pure function of the journal. [`Engine::step`] takes one input and gives effects;
+//! nothing else changes it. No clock, no I/O, no thread, no randomness, no unordered iteration.
+//!
+//! - [`input`], [`effect`]: the two closed lists;
+//! - [`step`]: what is due first, then the input, then what follows;
+//! - [`settle`]: what follows: tickets, restorations, closures;
+//! - [`image`]: state to after-images;
+//! - [`check`]: the invariants; [`digest`]: the rolling hash; [`snapshot`]: the state as bytes.
 
+use crate::correlate::changes::Changes;
+use crate::correlate::correlator::Correlator;
+use crate::model::event::Event;
+use crate::model::severity::Severity;
+use crate::model::time::EngineTime;
+use crate::ticket::desk::{Desk, TicketChanges};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub mod check;
+pub mod digest;
 pub mod effect;
+pub mod image;
 pub mod input;
+pub mod settle;
+pub mod snapshot;
+pub mod step;
 
 /// Version of the engine's decisions: digests compare within one version only. It changes together
 /// with the digest of the golden journal.
 pub const ENGINE_VERSION: u32 = 1;
+
+/// The engine.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Engine {
+    pub(crate) correlator: Correlator,
+    pub(crate) desk: Desk,
+    pub(crate) clock_quality: String,
+    /// Contract of each service, by the service's resource slot.
+    pub(crate) contract_of: BTreeMap<u32, String>,
+    pub(crate) position: u64,
+    #[serde(skip)]
+    pub(crate) changes: Changes,
+    #[serde(skip)]
+    pub(crate) ticket_changes: TicketChanges,
+}
+
+impl Engine {
+    /// An engine that knows nothing yet. Hashes take the seed that the first boot record gives.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            correlator: Correlator::new(0),
+            desk: Desk::default(),
+            clock_quality: "unknown".to_owned(),
+            contract_of: BTreeMap::new(),
+            position: 0,
+            changes: Changes::default(),
+            ticket_changes: TicketChanges::new(),
+        }
+    }
+
+    /// Position of the last step.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// When something is due next; the caller journals a pulse when that moment passes.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<EngineTime> {
+        let correlate = self.correlator.timers.next();
+        let ticket = self.desk.timers.next();
+        match (correlate, ticket) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// The alarm that the event only repeats, if it changes nothing: then a 16-byte entry in the
+    /// journal is enough.
+    #[must_use]
+    pub fn repeat_of(&self, event: &Event<'_>) -> Option<u32> {
+        self.correlator.repeat_of(event)
+    }
+
+    /// Counts and times of alarms that changed without an effect since this was last asked: id,
+    /// occurrences, last raised. Reading is no input.
+    pub fn take_touched(&mut self) -> Vec<(String, u64, crate::model::time::Timestamp)> {
+        self.correlator
+            .take_touched()
+            .into_iter()
+            .filter_map(|slot| {
+                let alarm = self.correlator.alarms.get(slot)?;
+                Some((image::alarm_name(alarm.id), alarm.occurrences, alarm.last_raised))
+            })
+            .collect()
+    }
+
+    /// What the gauges show.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            active: Severity::ALL
+                .map(|severity| (severity, self.correlator.alarms.active_count(severity))),
+            incidents_open: self.correlator.open_incidents(),
+            tickets_open: u64::try_from(self.desk.open_count()).unwrap_or(u64::MAX),
+            alarms_held: u64::try_from(self.correlator.alarms.len()).unwrap_or(u64::MAX),
+            resources: u64::try_from(self.correlator.resources.len()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What the gauges show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Gauges {
+    /// Active alarms by severity.
+    pub active: [(Severity, u64); 5],
+    /// Incidents that are open.
+    pub incidents_open: u64,
+    /// Tickets that are not closed or cancelled.
+    pub tickets_open: u64,
+    /// Alarms in memory, cleared ones included.
+    pub alarms_held: u64,
+    /// Resources known or heard.
+    pub resources: u64,
+}

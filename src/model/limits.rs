@@ -34,6 +34,8 @@ pub const EXPLAIN_ENTRIES_MAX: usize = 32;
 pub const DEPENDENCY_DEPTH_MAX: usize = 16;
 /// Payload of one journal record, bytes; larger settings travel in chunks.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// Addresses kept per sender; further ones are not kept.
+pub const SENDER_ADDRESSES_MAX: usize = 16;
 /// TCP connections per listener; further ones are refused and counted.
 pub const TCP_CONNECTIONS_MAX: usize = 4_096;
 /// Items of one API page at most.

@@ -17,4 +17,5 @@ pub mod settings;
 pub mod severity;
 pub mod syslog;
 pub mod time;
+pub mod timer;
 pub mod trap;

@@ -1,0 +1,305 @@
+//! One alarm and its life cycle.
+//!
+//! ```text
+//!              raise                    raise (same severity: repeat; other: change)
+//!   (unknown) ───────▶ Active ◀────────────────┐
+//!       │                │  ▲                  │
+//!       │ clear          │  └── raise ── Cleared
+//!       ▼                └──── clear ─────▲
+//!    Cleared (a clear that came before its raise: kept so that a raise that arrived
+//!             earlier and was read later does not open what is already gone)
+//!   (unknown) ── event ──▶ Stateless (counted, never active)
+//! ```
+//!
+//! Order is judged by arrival, not by the order in which listeners were read: a message that
+//! arrived before the last change of state is late and changes nothing but the counts.
+
+use crate::correlate::flap::Flap;
+use crate::correlate::resource::Slot;
+use crate::model::event::{Event, Verb};
+use crate::model::fault::Faults;
+use crate::model::severity::Severity;
+use crate::model::time::{At, EngineTime, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// State of an alarm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum AlarmState {
+    /// The condition is there.
+    Active,
+    /// The condition is gone.
+    Cleared,
+    /// It has no state: something that only happens.
+    Stateless,
+}
+
+/// What a message did to its alarm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transition {
+    /// It became active.
+    Raised,
+    /// Its severity changed.
+    Changed,
+    /// It was cleared.
+    Cleared,
+    /// Nothing but counts and times.
+    Repeated,
+    /// The message arrived before the last change: counted, changes nothing.
+    Late,
+    /// A clear and a raise by two listeners, too close to tell their order: the raise holds until
+    /// the clear is confirmed.
+    ClearHeld,
+}
+
+/// An alarm: identity (resource, alarm type, qualifier) and what is known of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Alarm {
+    /// Journal position of the event that created it.
+    pub id: u64,
+    /// Hash of its identity.
+    pub hash: u64,
+    /// Slot of its resource.
+    pub resource: Slot,
+    /// Number of its alarm type.
+    pub alarm_type: u32,
+    /// Qualifier.
+    pub qualifier: Box<str>,
+    state: AlarmState,
+    /// Last severity while raised.
+    pub severity: Severity,
+    /// Channels that told it, as bits.
+    pub channels: u8,
+    /// When its first message was received.
+    pub time_created: Timestamp,
+    /// When the last raise was received.
+    pub last_raised: Timestamp,
+    /// When severity or state last changed.
+    pub last_changed: Timestamp,
+    /// Engine time of the last raise (what expires counts from here).
+    pub raised_engine: EngineTime,
+    /// Both clocks at the raise that began the present active time.
+    pub active_since: At,
+    /// What the device said about when that began.
+    pub occurred_at: Option<Timestamp>,
+    /// Raises (or events) received.
+    pub occurrences: u64,
+    /// Incident that it belongs to.
+    pub incident: Option<u64>,
+    /// Line for people, of the last change.
+    pub text: Box<str>,
+    /// Rule that decided the last change.
+    pub rule: Box<str>,
+    /// What was wrong with the message of the last change.
+    pub faults: Faults,
+    /// Toggling.
+    pub flap: Flap,
+    changed_arrival: EngineTime,
+    changed_listener: u16,
+    held_clear: Option<At>,
+    sampled_at: EngineTime,
+    /// Whether counts changed since they were last published. No part of the state.
+    #[serde(skip)]
+    pub is_touched: bool,
+}
+
+/// Identity of a new alarm as the tables know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// Hash of the identity.
+    pub hash: u64,
+    /// Slot of the resource.
+    pub resource: Slot,
+    /// Number of the alarm type.
+    pub alarm_type: u32,
+}
+
+impl Alarm {
+    /// An alarm that no message has touched yet.
+    #[must_use]
+    pub fn new(id: u64, identity: Identity, event: &Event<'_>) -> Self {
+        Self {
+            id,
+            hash: identity.hash,
+            resource: identity.resource,
+            alarm_type: identity.alarm_type,
+            qualifier: event.qualifier.into(),
+            state: if event.verb == Verb::Event {
+                AlarmState::Stateless
+            } else {
+                AlarmState::Cleared
+            },
+            severity: event.severity,
+            channels: 0,
+            time_created: event.arrived.wall,
+            last_raised: event.arrived.wall,
+            last_changed: event.arrived.wall,
+            raised_engine: event.arrived.engine,
+            active_since: event.arrived,
+            occurred_at: None,
+            occurrences: 0,
+            incident: None,
+            text: "".into(),
+            rule: "".into(),
+            faults: Faults::NONE,
+            flap: Flap::default(),
+            changed_arrival: EngineTime(0),
+            changed_listener: event.listener,
+            held_clear: None,
+            sampled_at: EngineTime(0),
+            is_touched: false,
+        }
+    }
+
+    /// Where it is in its life.
+    #[must_use]
+    pub fn state(&self) -> AlarmState {
+        self.state
+    }
+
+    /// Whether it counts as active: raised, or flapping whatever its last message said.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.state == AlarmState::Active || self.flap.is_flapping()
+    }
+
+    /// The clear that waits for its confirmation.
+    #[must_use]
+    pub fn held_clear(&self) -> Option<At> {
+        self.held_clear
+    }
+
+    /// Whether the event tells nothing new about this alarm, so that 16 bytes in the journal are
+    /// enough. Once a minute a whole message is kept as a sample.
+    #[must_use]
+    pub fn is_repeated_by(&self, event: &Event<'_>) -> bool {
+        let is_same_state = match event.verb {
+            Verb::Raise => self.state == AlarmState::Active && event.severity == self.severity,
+            Verb::Clear => self.state == AlarmState::Cleared,
+            Verb::Event => self.state == AlarmState::Stateless,
+            Verb::AdminDown => false,
+        };
+        is_same_state
+            && self.channels & event.channel.bit() != 0
+            && self.held_clear.is_none()
+            && event.arrived.engine.ns_since(self.sampled_at) < SAMPLE_INTERVAL_NS
+    }
+
+    /// Counts one repeat.
+    pub fn repeat(&mut self, arrived: At) {
+        if self.state != AlarmState::Cleared {
+            self.occurrences = self.occurrences.saturating_add(1);
+            self.last_raised = self.last_raised.max(arrived.wall);
+            self.raised_engine = self.raised_engine.max(arrived.engine);
+        }
+    }
+
+    /// A raise. `simultaneous_ns` is the time within which two listeners cannot be ordered.
+    pub fn raise(&mut self, event: &Event<'_>, simultaneous_ns: u64) -> Transition {
+        self.sampled_at = event.arrived.engine;
+        let was_told = self.channels & event.channel.bit() != 0;
+        let is_late = self.state == AlarmState::Cleared
+            && self.channels != 0
+            && event.arrived.engine < self.changed_arrival
+            && !self.is_simultaneous(event, simultaneous_ns);
+        self.occurrences = self.occurrences.saturating_add(1);
+        self.channels |= event.channel.bit();
+        if is_late {
+            return Transition::Late;
+        }
+        self.last_raised = self.last_raised.max(event.arrived.wall);
+        self.raised_engine = self.raised_engine.max(event.arrived.engine);
+        if self.state == AlarmState::Active {
+            self.held_clear = None;
+            if event.severity == self.severity {
+                if !was_told || self.occurred_at.is_none() {
+                    self.occurred_at = self.occurred_at.or(event.occurred_at);
+                }
+                return Transition::Repeated;
+            }
+            self.severity = event.severity;
+            self.note_change(event);
+            return Transition::Changed;
+        }
+        self.state = AlarmState::Active;
+        self.severity = event.severity;
+        self.active_since = event.arrived;
+        self.occurred_at = event.occurred_at;
+        self.note_change(event);
+        Transition::Raised
+    }
+
+    /// A clear.
+    pub fn clear(&mut self, event: &Event<'_>, simultaneous_ns: u64) -> Transition {
+        self.sampled_at = event.arrived.engine;
+        self.channels |= event.channel.bit();
+        if self.state != AlarmState::Active {
+            self.changed_arrival = self.changed_arrival.max(event.arrived.engine);
+            return Transition::Repeated;
+        }
+        if self.is_simultaneous(event, simultaneous_ns) {
+            self.held_clear = Some(event.arrived);
+            return Transition::ClearHeld;
+        }
+        if event.arrived.engine < self.changed_arrival {
+            return Transition::Late;
+        }
+        self.held_clear = None;
+        self.state = AlarmState::Cleared;
+        self.note_change(event);
+        Transition::Cleared
+    }
+
+    /// The held clear was not contradicted: it counts, dated back to its arrival.
+    pub fn confirm_held_clear(&mut self) -> Option<At> {
+        let at = self.held_clear.take()?;
+        self.state = AlarmState::Cleared;
+        self.last_changed = at.wall;
+        self.changed_arrival = self.changed_arrival.max(at.engine);
+        Some(at)
+    }
+
+    /// Clears it without a message: it expired, was withdrawn, or settled after flapping.
+    pub fn clear_without_message(&mut self, at: At) {
+        self.held_clear = None;
+        self.state = AlarmState::Cleared;
+        self.last_changed = at.wall;
+        self.changed_arrival = self.changed_arrival.max(at.engine);
+    }
+
+    /// An event without a state.
+    pub fn happen(&mut self, event: &Event<'_>) {
+        self.sampled_at = event.arrived.engine;
+        self.occurrences = self.occurrences.saturating_add(1);
+        self.channels |= event.channel.bit();
+        self.last_raised = self.last_raised.max(event.arrived.wall);
+        self.raised_engine = self.raised_engine.max(event.arrived.engine);
+        self.severity = event.severity;
+        self.note_change(event);
+    }
+
+    fn is_simultaneous(&self, event: &Event<'_>, simultaneous_ns: u64) -> bool {
+        let apart = event
+            .arrived
+            .engine
+            .ns_since(self.changed_arrival)
+            .max(self.changed_arrival.ns_since(event.arrived.engine));
+        event.listener != self.changed_listener && apart < simultaneous_ns
+    }
+
+    fn note_change(&mut self, event: &Event<'_>) {
+        self.last_changed = event.arrived.wall;
+        self.changed_arrival = event.arrived.engine;
+        self.changed_listener = event.listener;
+        self.faults = event.faults;
+        if *self.text != *event.text {
+            self.text = event.text.into();
+        }
+        if *self.rule != *event.rule {
+            self.rule = event.rule.into();
+        }
+    }
+}
+
+/// How often a whole message of a repeated alarm is kept, ns.
+pub const SAMPLE_INTERVAL_NS: u64 = 60_000_000_000;
+

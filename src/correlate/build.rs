@@ -1,0 +1,145 @@
+//! From settings to resources and topology.
+
+use crate::correlate::changes::Changes;
+use crate::correlate::correlator::Correlator;
+use crate::correlate::incident::Status;
+use crate::correlate::resource::{ResourceKind, Slot};
+use crate::correlate::topology::Group;
+use crate::model::inventory::{Dependency, Device, Inventory};
+use crate::model::settings::Settings;
+use std::collections::BTreeSet;
+
+impl Correlator {
+    /// Takes over new settings. What the inventory no longer names stays with its alarms; states
+    /// are worked out again.
+    pub fn apply_settings(&mut self, settings: &Settings, changes: &mut Changes) {
+        self.settings = settings.correlation.clone();
+        self.stable_ns = u64::from(settings.tickets.stable_min).saturating_mul(60_000_000_000);
+        self.types.update(&settings.alarm_types);
+        self.apply_inventory(&settings.inventory, changes);
+    }
+
+    /// Slot of a service, by the name that the inventory gives it.
+    #[must_use]
+    pub fn service_slot(&self, name: &str) -> Option<Slot> {
+        self.resources.find(&self.hasher, &service_resource(name), "")
+    }
+
+    /// Services that need a resource, whatever their state.
+    #[must_use]
+    pub fn services_below(&self, from: Slot) -> BTreeSet<Slot> {
+        let mut services = BTreeSet::new();
+        let mut seen = BTreeSet::from([from]);
+        let mut queue = vec![from];
+        while let Some(slot) = queue.pop() {
+            if self.resources.get(slot).kind == ResourceKind::Service {
+                services.insert(slot);
+            }
+            if let Some(node) = self.topology.get(slot) {
+                queue.extend(node.dependents.iter().copied().filter(|next| seen.insert(*next)));
+            }
+        }
+        services
+    }
+
+    /// Number of open incidents.
+    #[must_use]
+    pub fn open_incidents(&self) -> u64 {
+        let open = self.incidents.values().filter(|one| one.status() == Status::Open).count();
+        u64::try_from(open).unwrap_or(u64::MAX)
+    }
+
+    fn apply_inventory(&mut self, inventory: &Inventory, changes: &mut Changes) {
+        let knew: Vec<bool> =
+            self.resources.slots().map(|slot| self.resources.get(slot).is_known).collect();
+        for slot in self.resources.slots() {
+            self.resources.get_mut(slot).is_known = false;
+        }
+        self.topology.clear_links();
+        self.addresses.clear();
+        for device in &inventory.devices {
+            self.add_device(device);
+        }
+        for service in &inventory.services {
+            let slot = self.known(&service_resource(&service.name), "");
+            self.add_needs(slot, &service.depends_on);
+        }
+        self.link_parts_to_devices();
+        for (slot, knew) in self.resources.slots().zip(knew.iter().chain(std::iter::repeat(&false)))
+        {
+            let resource = self.resources.get_mut(slot);
+            resource.was_known |= *knew;
+            if resource.is_known != *knew {
+                changes.resources.insert(slot);
+            }
+        }
+        let all: Vec<Slot> = self.resources.slots().collect();
+        self.propagate(&all, changes);
+    }
+
+    fn add_device(&mut self, device: &Device) {
+        let slot = self.known(&device.name, "");
+        for address in &device.addresses {
+            self.addresses.insert(*address, slot);
+        }
+        self.add_needs(slot, &device.depends_on);
+        for component in &device.components {
+            let part = self.known(&device.name, &component.name);
+            if let Some(index) = component.if_index {
+                self.resources.add_alias(&self.hasher, part, &format!("ifIndex={index}"));
+            }
+            for alias in &component.aliases {
+                self.resources.add_alias(&self.hasher, part, alias);
+            }
+            self.add_needs(part, &component.depends_on);
+            if let Some(peer) = &component.peer {
+                let (device, component) = split_resource(peer);
+                let other = self.known(device, component);
+                self.topology.node_mut(part).peer = Some(other);
+                self.topology.node_mut(other).peer = Some(part);
+            }
+        }
+    }
+
+    fn known(&mut self, device: &str, component: &str) -> Slot {
+        let slot = self.resources.find_or_add(&self.hasher, device, component);
+        self.resources.get_mut(slot).is_known = true;
+        slot
+    }
+
+    fn add_needs(&mut self, slot: Slot, needs: &[Dependency]) {
+        for need in needs {
+            let mut members = Vec::with_capacity(need.any_of.len());
+            for name in &need.any_of {
+                let (device, component) = split_resource(name);
+                members.push(self.known(device, component));
+            }
+            self.topology.add_need(slot, Group { members, needed: need.needed });
+        }
+    }
+
+    /// Every part needs its device.
+    fn link_parts_to_devices(&mut self) {
+        for slot in self.resources.slots() {
+            let parent = self.resources.get(slot).parent;
+            if parent != slot {
+                self.topology.add_need(slot, Group { members: vec![parent], needed: 1 });
+            }
+        }
+    }
+}
+
+/// Resource name of a service.
+#[must_use]
+pub fn service_resource(name: &str) -> String {
+    format!("service:{name}")
+}
+
+/// Device and component of a resource name.
+#[must_use]
+pub fn split_resource(name: &str) -> (&str, &str) {
+    if name.starts_with("service:") {
+        return (name, "");
+    }
+    name.split_once('/').unwrap_or((name, ""))
+}

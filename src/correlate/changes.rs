@@ -1,0 +1,60 @@
+//! What one step of the correlator changed: collected while it works, shown once at its end.
+
+use crate::correlate::alarm_table::AlarmSlot;
+use crate::correlate::resource::Slot;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What happened to an incident.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum IncidentEvent {
+    /// Its content changed.
+    Updated,
+    /// Its hold-off ended.
+    Opened,
+    /// All clear and stable.
+    Restored,
+    /// It came back.
+    Reopened,
+    /// It is over.
+    Closed,
+    /// Another took it over.
+    Merged,
+}
+
+/// Collected by one step.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Alarms to show.
+    pub alarms: BTreeSet<AlarmSlot>,
+    /// Incidents to show, with the weightiest thing that happened to each.
+    pub incidents: BTreeMap<u64, IncidentEvent>,
+    /// Resources to show.
+    pub resources: BTreeSet<Slot>,
+    /// Services whose state changed.
+    pub services: BTreeSet<Slot>,
+    /// Incidents of which an alarm became active or ceased to be.
+    pub activity: BTreeSet<u64>,
+    /// Incidents whose tickets are to be decided now.
+    pub due: BTreeSet<u64>,
+    /// Incidents taken over: (loser, survivor), in order.
+    pub merged: Vec<(u64, u64)>,
+}
+
+impl Changes {
+    /// Notes what happened to an incident; the weightier of two things is kept.
+    pub fn incident(&mut self, id: u64, event: IncidentEvent) {
+        let known = self.incidents.entry(id).or_insert(event);
+        *known = (*known).max(event);
+    }
+
+    /// Empties it.
+    pub fn clear(&mut self) {
+        self.alarms.clear();
+        self.incidents.clear();
+        self.resources.clear();
+        self.services.clear();
+        self.activity.clear();
+        self.due.clear();
+        self.merged.clear();
+    }
+}

@@ -1,0 +1,483 @@
+//! The correlator: owns alarms, resources, topology and incidents, and takes events in order.
+
+use crate::correlate::alarm::{Alarm, AlarmState, Identity, Transition};
+use crate::correlate::alarm_table::{AlarmSlot, AlarmTable, AlarmTypes, identity_hash};
+use crate::correlate::changes::Changes;
+use crate::correlate::incident::Incident;
+use crate::correlate::resource::{ResourceTable, Slot};
+use crate::model::timer::Timers;
+use crate::correlate::topology::{Group, Topology};
+use crate::model::alarm_type::ResourceEffect;
+use crate::model::event::{Event, Verb};
+use crate::model::index::KeyHasher;
+use crate::model::limits::{ALARMS_MAX, SENDER_ADDRESSES_MAX};
+use crate::model::settings::CorrelationSettings;
+use crate::model::time::At;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// What waits for time to pass.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Deadline {
+    /// A held clear counts when nothing contradicts it.
+    ConfirmClear(AlarmSlot),
+    /// A flapping alarm may have settled.
+    FlapQuiet(AlarmSlot),
+    /// An alarm that no message clears.
+    Expire(AlarmSlot),
+    /// The incident's tickets are to be decided.
+    Decide(u64),
+    /// The incident has been all clear long enough.
+    Stable(u64),
+    /// Changes of the incident are to be told.
+    Tell(u64),
+    /// A cleared alarm may be forgotten.
+    ForgetAlarm(AlarmSlot),
+    /// A closed incident may be forgotten.
+    ForgetIncident(u64),
+}
+
+/// State of correlation. Changes only through its methods, each of which is given the time.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Correlator {
+    /// Every alarm.
+    pub alarms: AlarmTable,
+    /// Every alarm type.
+    pub types: AlarmTypes,
+    /// Every resource.
+    pub resources: ResourceTable,
+    /// What needs what.
+    pub topology: Topology,
+    /// Incidents by id.
+    pub incidents: BTreeMap<u64, Incident>,
+    /// Deadlines.
+    pub timers: Timers<Deadline>,
+    /// Settings in force.
+    pub settings: CorrelationSettings,
+    /// All clear for this long means restored, ns.
+    pub stable_ns: u64,
+    pub(crate) addresses: BTreeMap<IpAddr, Slot>,
+    pub(crate) by_neighbour: BTreeMap<Slot, BTreeSet<AlarmSlot>>,
+    /// Journal position at work: the id of what this step creates.
+    pub(crate) position: u64,
+    seed: u64,
+    #[serde(skip, default = "unseeded")]
+    pub(crate) hasher: KeyHasher,
+    #[serde(skip)]
+    touched: Vec<AlarmSlot>,
+}
+
+fn unseeded() -> KeyHasher {
+    KeyHasher::new(0)
+}
+
+impl Correlator {
+    /// An empty correlator whose hashes take that seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            alarms: AlarmTable::default(),
+            types: AlarmTypes::default(),
+            resources: ResourceTable::default(),
+            topology: Topology::default(),
+            incidents: BTreeMap::new(),
+            timers: Timers::default(),
+            settings: CorrelationSettings::default(),
+            stable_ns: 180_000_000_000,
+            addresses: BTreeMap::new(),
+            by_neighbour: BTreeMap::new(),
+            position: 0,
+            seed,
+            hasher: KeyHasher::new(seed),
+            touched: Vec::new(),
+        }
+    }
+
+    /// Takes another seed (the first boot record gives it) or builds the look-ups again after a
+    /// snapshot was read.
+    pub fn reseed(&mut self, seed: u64) {
+        self.seed = seed;
+        self.rebuild();
+    }
+
+    /// Builds the look-ups that a snapshot does not hold.
+    pub fn rebuild(&mut self) {
+        self.hasher = KeyHasher::new(self.seed);
+        self.resources.rebuild_index(&self.hasher);
+        self.alarms.rebuild_index(&self.hasher, &self.resources, &self.types);
+    }
+
+    /// The alarm that the event only repeats, if it changes nothing.
+    #[must_use]
+    pub fn repeat_of(&self, event: &Event<'_>) -> Option<AlarmSlot> {
+        let slot = self.find_alarm(event)?;
+        let alarm = self.alarms.get(slot)?;
+        alarm.is_repeated_by(event).then_some(slot)
+    }
+
+    fn find_alarm(&self, event: &Event<'_>) -> Option<AlarmSlot> {
+        let hash = identity_hash(
+            &self.hasher,
+            (event.device, event.component),
+            (event.alarm_type, event.qualifier),
+        );
+        let found = self.alarms.find(hash, |alarm| self.is_alarm_of(alarm, event));
+        if found.is_some() || event.component.is_empty() {
+            return found;
+        }
+        let resource =
+            self.resources.find_by_alias(&self.hasher, event.device, event.component)?;
+        let component = &self.resources.get(resource).component;
+        let named = Event { component, ..*event };
+        let hash = identity_hash(
+            &self.hasher,
+            (event.device, component),
+            (event.alarm_type, event.qualifier),
+        );
+        self.alarms.find(hash, |alarm| self.is_alarm_of(alarm, &named))
+    }
+
+    fn is_alarm_of(&self, alarm: &Alarm, event: &Event<'_>) -> bool {
+        let resource = self.resources.get(alarm.resource);
+        *alarm.qualifier == *event.qualifier
+            && self.types.get(alarm.alarm_type).id == event.alarm_type
+            && *resource.component == *event.component
+            && *resource.device == *event.device
+    }
+
+    /// Counts one repeat.
+    pub fn repeat(&mut self, slot: AlarmSlot, arrived: At) {
+        if let Some(alarm) = self.alarms.get_mut(slot) {
+            alarm.repeat(arrived);
+            if !alarm.is_touched {
+                alarm.is_touched = true;
+                self.touched.push(slot);
+            }
+        }
+    }
+
+    /// The alarms whose counts changed since this was last asked. Reading them is no input: it
+    /// changes nothing that an output depends on.
+    pub fn take_touched(&mut self) -> Vec<AlarmSlot> {
+        let touched = std::mem::take(&mut self.touched);
+        for slot in &touched {
+            if let Some(alarm) = self.alarms.get_mut(*slot) {
+                alarm.is_touched = false;
+            }
+        }
+        touched
+    }
+
+    /// Applies one event. `position` becomes the id of what it creates.
+    pub fn event(&mut self, at: At, position: u64, event: &Event<'_>, changes: &mut Changes) {
+        self.position = position;
+        let resource = self.resolve(event, changes);
+        if event.verb == Verb::AdminDown {
+            self.administratively_down(at, resource, event, changes);
+            return;
+        }
+        if event.verb == Verb::Raise && self.is_explained_by_administrator(resource, event) {
+            return;
+        }
+        if event.verb == Verb::Clear {
+            self.back_in_service(resource, changes);
+        }
+        let Some(slot) = self.alarm_of(position, resource, event) else { return };
+        let simultaneous_ns = self.settings.simultaneous_ms.saturating_mul(1_000_000);
+        let Some(alarm) = self.alarms.get_mut(slot) else { return };
+        let channels_before = alarm.channels;
+        let severity_before = alarm.severity;
+        let transition = match event.verb {
+            Verb::Raise => alarm.raise(event, simultaneous_ns),
+            Verb::Clear => alarm.clear(event, simultaneous_ns),
+            Verb::Event | Verb::AdminDown => {
+                alarm.happen(event);
+                Transition::Changed
+            }
+        };
+        let is_new_channel = alarm.channels != channels_before;
+        let was_shown = alarm.occurrences > 0;
+        match transition {
+            Transition::Raised | Transition::Cleared => {
+                self.toggled(at, slot, transition, changes);
+            }
+            Transition::Changed => self.severity_changed(slot, severity_before, changes),
+            Transition::ClearHeld => {
+                let due = at.engine.plus_ns(CONFIRM_CLEAR_NS);
+                self.timers.set(Deadline::ConfirmClear(slot), due);
+            }
+            Transition::Repeated | Transition::Late => {
+                if is_new_channel && was_shown {
+                    changes.alarms.insert(slot);
+                } else {
+                    self.touch(slot);
+                }
+            }
+        }
+        if event.verb != Verb::Raise {
+            self.forget_later(at, slot);
+        } else if self.types.get(self.type_of(slot)).expires_after_ms > 0 {
+            self.expire_later(at, slot);
+        }
+    }
+
+    fn touch(&mut self, slot: AlarmSlot) {
+        if let Some(alarm) = self.alarms.get_mut(slot)
+            && !alarm.is_touched
+        {
+            alarm.is_touched = true;
+            self.touched.push(slot);
+        }
+    }
+
+    fn type_of(&self, slot: AlarmSlot) -> u32 {
+        self.alarms.get(slot).map_or(0, |alarm| alarm.alarm_type)
+    }
+
+    /// The resource that the event is about; made and noted when it is new.
+    fn resolve(&mut self, event: &Event<'_>, changes: &mut Changes) -> Slot {
+        let device = self.resources.find_or_add(&self.hasher, event.device, "");
+        let heard = self.resources.get_mut(device);
+        heard.last_heard = heard.last_heard.max(event.arrived.engine);
+        if heard.first_heard.is_none() {
+            heard.first_heard = Some(event.arrived.wall);
+            changes.resources.insert(device);
+        }
+        if !heard.addresses.contains(&event.peer)
+            && heard.addresses.len() < SENDER_ADDRESSES_MAX
+            && !event.peer.is_unspecified()
+        {
+            heard.addresses.push(event.peer);
+            changes.resources.insert(device);
+        }
+        self.device_spoke(device, changes);
+        if event.component.is_empty() {
+            return device;
+        }
+        let hasher = &self.hasher;
+        let known = self
+            .resources
+            .find(hasher, event.device, event.component)
+            .or_else(|| self.resources.find_by_alias(hasher, event.device, event.component));
+        let slot = known.unwrap_or_else(|| {
+            let slot = self.resources.find_or_add(hasher, event.device, event.component);
+            self.topology.add_need(slot, Group { members: vec![device], needed: 1 });
+            slot
+        });
+        let resource = self.resources.get_mut(slot);
+        if resource.first_heard.is_none() {
+            resource.first_heard = Some(event.arrived.wall);
+            changes.resources.insert(slot);
+        }
+        if !event.component_alias.is_empty()
+            && self.resources.add_alias(&self.hasher, slot, event.component_alias)
+        {
+            changes.resources.insert(slot);
+        }
+        slot
+    }
+
+    /// The slot of the event's alarm, made when it is new; `None` when the table is full.
+    fn alarm_of(&mut self, id: u64, resource: Slot, event: &Event<'_>) -> Option<AlarmSlot> {
+        let named = self.resources.get(resource);
+        let hash = identity_hash(
+            &self.hasher,
+            (&named.device, &named.component),
+            (event.alarm_type, event.qualifier),
+        );
+        let known = self.alarms.find(hash, |alarm| {
+            alarm.resource == resource
+                && *alarm.qualifier == *event.qualifier
+                && self.types.get(alarm.alarm_type).id == event.alarm_type
+        });
+        if known.is_some() {
+            return known;
+        }
+        if self.alarms.len() >= ALARMS_MAX {
+            return None;
+        }
+        let alarm_type = self.types.number_of(event.alarm_type);
+        let identity = Identity { hash, resource, alarm_type };
+        Some(self.alarms.add(id, identity, event))
+    }
+
+    /// An alarm was raised or cleared by a message: flapping first, then what follows.
+    fn toggled(
+        &mut self,
+        at: At,
+        slot: AlarmSlot,
+        transition: Transition,
+        changes: &mut Changes,
+    ) {
+        let settings = self.settings.clone();
+        let Some(alarm) = self.alarms.get_mut(slot) else { return };
+        let was_flapping = alarm.flap.is_flapping();
+        let begins = alarm.flap.toggle(at.engine, &settings);
+        if begins {
+            if let Some(due) = alarm.flap.quiet_at(&settings) {
+                self.timers.set(Deadline::FlapQuiet(slot), due);
+            }
+            changes.alarms.insert(slot);
+        }
+        if was_flapping {
+            self.touch(slot);
+            return;
+        }
+        match transition {
+            Transition::Raised => self.activated(at, slot, changes),
+            _ if begins => {}
+            _ => self.deactivated(at, slot, changes),
+        }
+    }
+
+    fn severity_changed(
+        &mut self,
+        slot: AlarmSlot,
+        before: crate::model::severity::Severity,
+        changes: &mut Changes,
+    ) {
+        changes.alarms.insert(slot);
+        let Some(alarm) = self.alarms.get(slot) else { return };
+        if alarm.state() == AlarmState::Stateless {
+            return;
+        }
+        let (severity, incident) = (alarm.severity, alarm.incident);
+        self.alarms.count_active(before, false);
+        self.alarms.count_active(severity, true);
+        if let Some(id) = incident
+            && let Some(incident) = self.incidents.get_mut(&id)
+        {
+            incident.worst = incident.worst.max(severity);
+            changes.activity.insert(id);
+        }
+    }
+
+    /// The alarm became active.
+    pub(crate) fn activated(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
+        let Some(alarm) = self.alarms.get(slot) else { return };
+        let (resource, severity) = (alarm.resource, alarm.severity);
+        let effect = self.types.get(alarm.alarm_type).effect;
+        let neighbour = self.neighbour_of(alarm);
+        self.alarms.count_active(severity, true);
+        self.resources.get_mut(resource).active.push(slot);
+        changes.alarms.insert(slot);
+        if let Some(device) = neighbour {
+            self.by_neighbour.entry(device).or_default().insert(slot);
+        }
+        let node = self.topology.node_mut(resource);
+        match effect {
+            ResourceEffect::Down => node.down_alarms = node.down_alarms.saturating_add(1),
+            ResourceEffect::Degraded => {
+                node.degraded_alarms = node.degraded_alarms.saturating_add(1);
+            }
+            ResourceEffect::None => {}
+        }
+        self.propagate(&[resource], changes);
+        let silent = self.note_silence(resource, changes);
+        self.group(at, slot, silent, changes);
+    }
+
+    /// The alarm ceased to be active.
+    pub(crate) fn deactivated(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
+        let Some(alarm) = self.alarms.get(slot) else { return };
+        let (resource, severity, incident) = (alarm.resource, alarm.severity, alarm.incident);
+        let effect = self.types.get(alarm.alarm_type).effect;
+        let cleared_at = alarm.last_changed;
+        let neighbour = self.neighbour_of(alarm);
+        self.alarms.count_active(severity, false);
+        self.resources.get_mut(resource).active.retain(|active| *active != slot);
+        changes.alarms.insert(slot);
+        if let Some(device) = neighbour
+            && let Some(told) = self.by_neighbour.get_mut(&device)
+        {
+            told.remove(&slot);
+        }
+        let node = self.topology.node_mut(resource);
+        match effect {
+            ResourceEffect::Down => node.down_alarms = node.down_alarms.saturating_sub(1),
+            ResourceEffect::Degraded => {
+                node.degraded_alarms = node.degraded_alarms.saturating_sub(1);
+            }
+            ResourceEffect::None => {}
+        }
+        self.propagate(&[resource], changes);
+        self.end_silence(resource, changes);
+        if let Some(id) = incident {
+            self.alarm_left(at, id, cleared_at, changes);
+        }
+        self.forget_later(at, slot);
+    }
+
+    /// Works out the states that follow, and notes what is to be shown.
+    pub(crate) fn propagate(&mut self, from: &[Slot], changes: &mut Changes) {
+        for slot in self.topology.propagate(from).into_keys() {
+            changes.resources.insert(slot);
+            if self.resources.get(slot).kind == crate::correlate::resource::ResourceKind::Service {
+                changes.services.insert(slot);
+            }
+        }
+    }
+
+    /// The known device that an alarm's qualifier names by its address (a BGP neighbour).
+    pub(crate) fn neighbour_of(&self, alarm: &Alarm) -> Option<Slot> {
+        let address: IpAddr = alarm.qualifier.parse().ok()?;
+        self.addresses.get(&address).copied()
+    }
+
+    fn administratively_down(
+        &mut self,
+        at: At,
+        resource: Slot,
+        event: &Event<'_>,
+        changes: &mut Changes,
+    ) {
+        self.resources.get_mut(resource).admin_down_at = Some(event.arrived.engine);
+        changes.resources.insert(resource);
+        let hold_off = self.hold_off_ns();
+        for slot in self.resources.get(resource).active.clone() {
+            let Some(alarm) = self.alarms.get_mut(slot) else { continue };
+            let is_down = self.types.get(alarm.alarm_type).effect == ResourceEffect::Down;
+            let age = event.arrived.engine.ns_since(alarm.active_since.engine);
+            // Older alarms were a fault before anybody shut the interface: they stay.
+            if is_down && age <= hold_off {
+                alarm.clear_without_message(event.arrived);
+                alarm.flap.settle();
+                self.deactivated(at, slot, changes);
+            }
+        }
+    }
+
+    /// Whether "down" is only what an administrator asked for: said within the hold-off after it
+    /// (a line protocol follows its interface). Later, it is a fault again.
+    fn is_explained_by_administrator(&mut self, resource: Slot, event: &Event<'_>) -> bool {
+        let Some(since) = self.resources.get(resource).admin_down_at else { return false };
+        let is_down = self
+            .types
+            .find(event.alarm_type)
+            .is_some_and(|number| self.types.get(number).effect == ResourceEffect::Down);
+        if !is_down {
+            return false;
+        }
+        if event.arrived.engine.ns_since(since) <= self.hold_off_ns() {
+            return true;
+        }
+        self.resources.get_mut(resource).admin_down_at = None;
+        false
+    }
+
+    fn back_in_service(&mut self, resource: Slot, changes: &mut Changes) {
+        if self.resources.get_mut(resource).admin_down_at.take().is_some() {
+            changes.resources.insert(resource);
+        }
+    }
+
+    /// The hold-off, ns.
+    #[must_use]
+    pub fn hold_off_ns(&self) -> u64 {
+        self.settings.hold_off_ms.saturating_mul(1_000_000)
+    }
+}
+
+/// A held clear counts after this long without a contradiction, ns.
+const CONFIRM_CLEAR_NS: u64 = 1_000_000_000;

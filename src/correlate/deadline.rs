@@ -1,0 +1,193 @@
+//! What happens to alarms and incidents when time passes.
+
+use crate::correlate::alarm::AlarmState;
+use crate::correlate::alarm_table::AlarmSlot;
+use crate::correlate::changes::{Changes, IncidentEvent};
+use crate::correlate::correlator::{Correlator, Deadline};
+use crate::correlate::incident::Status;
+use crate::correlate::reason::Why;
+use crate::model::time::{At, EngineTime};
+
+impl Correlator {
+    /// Does what was due at `due`. `at` is the moment of the step, which may be later.
+    pub fn fire(&mut self, at: At, due: EngineTime, deadline: Deadline, changes: &mut Changes) {
+        match deadline {
+            Deadline::ConfirmClear(slot) => self.confirm_clear(at, slot, changes),
+            Deadline::FlapQuiet(slot) => self.flap_quiet(at, slot, changes),
+            Deadline::Expire(slot) => self.expire(at, slot, changes),
+            Deadline::Decide(id) => self.decide(at, id, changes),
+            Deadline::Stable(id) => self.stable(at, id, changes),
+            Deadline::Tell(id) => {
+                if self.incidents.get(&id).is_some_and(|incident| incident.merged_into.is_none()) {
+                    changes.incident(id, IncidentEvent::Updated);
+                }
+            }
+            Deadline::ForgetAlarm(slot) => self.forget_alarm(due, slot),
+            Deadline::ForgetIncident(id) => self.forget_incident(at, id),
+        }
+    }
+
+    fn confirm_clear(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
+        let Some(alarm) = self.alarms.get_mut(slot) else { return };
+        if alarm.confirm_held_clear().is_some() && !alarm.flap.is_flapping() {
+            self.deactivated(at, slot, changes);
+        }
+    }
+
+    fn flap_quiet(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
+        let settings = self.settings.clone();
+        let Some(alarm) = self.alarms.get_mut(slot) else { return };
+        let Some(quiet_at) = alarm.flap.quiet_at(&settings) else { return };
+        if quiet_at > at.engine {
+            self.timers.set(Deadline::FlapQuiet(slot), quiet_at);
+            return;
+        }
+        alarm.flap.settle();
+        changes.alarms.insert(slot);
+        if alarm.state() == AlarmState::Cleared {
+            self.deactivated(at, slot, changes);
+        }
+    }
+
+    pub(crate) fn expire_later(&mut self, at: At, slot: AlarmSlot) {
+        let Some(alarm) = self.alarms.get(slot) else { return };
+        let after_ms = self.types.get(alarm.alarm_type).expires_after_ms;
+        let due = at.engine.plus_ns(after_ms.saturating_mul(1_000_000));
+        self.timers.set_earliest(Deadline::Expire(slot), due);
+    }
+
+    fn expire(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
+        let Some(alarm) = self.alarms.get_mut(slot) else { return };
+        if alarm.state() != AlarmState::Active {
+            return;
+        }
+        let after_ms = self.types.get(alarm.alarm_type).expires_after_ms;
+        let due = alarm.raised_engine.plus_ns(after_ms.saturating_mul(1_000_000));
+        if due > at.engine {
+            self.timers.set(Deadline::Expire(slot), due);
+            return;
+        }
+        alarm.clear_without_message(at);
+        if !alarm.flap.is_flapping() {
+            self.deactivated(at, slot, changes);
+        }
+    }
+
+    /// The hold-off is over, or a newcomer has lasted: tickets are to be decided.
+    fn decide(&mut self, at: At, id: u64, changes: &mut Changes) {
+        let Some(incident) = self.incidents.get(&id) else { return };
+        let is_active = incident.alarms.iter().any(|(slot, alarm_id)| {
+            self.alarms.get(*slot).is_some_and(|alarm| alarm.id == *alarm_id && alarm.is_active())
+        });
+        let root = incident.root;
+        if incident.status() == Status::Forming && !is_active {
+            let Some(incident) = self.incidents.get_mut(&id) else { return };
+            incident.no_ticket = Some(Why::ClearedWithinHoldOff);
+            incident.note(at.wall, Why::ClearedWithinHoldOff);
+            if incident.close(at.wall).is_ok() {
+                changes.incident(id, IncidentEvent::Closed);
+                self.forget_incident_later(at, id);
+            }
+            return;
+        }
+        let sources = self.active_resources(id, root);
+        let services = self.services_downstream(&sources);
+        let Some(incident) = self.incidents.get_mut(&id) else { return };
+        incident.services = services.into_iter().collect();
+        if incident.open().is_ok() {
+            changes.incident(id, IncidentEvent::Opened);
+        } else {
+            changes.incident(id, IncidentEvent::Updated);
+        }
+        changes.due.insert(id);
+    }
+
+    /// The resources of an incident's active alarms, and its root.
+    fn active_resources(&self, id: u64, root: u32) -> Vec<u32> {
+        let mut resources = vec![root];
+        if let Some(incident) = self.incidents.get(&id) {
+            resources.extend(incident.alarms.iter().filter_map(|(slot, alarm_id)| {
+                let alarm = self.alarms.get(*slot)?;
+                (alarm.id == *alarm_id && alarm.is_active()).then_some(alarm.resource)
+            }));
+        }
+        resources
+    }
+
+    fn stable(&mut self, at: At, id: u64, changes: &mut Changes) {
+        let Some(incident) = self.incidents.get_mut(&id) else { return };
+        let Some(restored_at) = incident.all_clear_at else { return };
+        incident.note(at.wall, Why::AllClear);
+        if incident.restore(restored_at).is_err() {
+            return;
+        }
+        changes.incident(id, IncidentEvent::Restored);
+        if incident.tickets.is_empty() {
+            self.close_incident(at, id, changes);
+        }
+    }
+
+    /// Closes a restored incident of which no ticket is open any more.
+    pub fn close_incident(&mut self, at: At, id: u64, changes: &mut Changes) {
+        let Some(incident) = self.incidents.get_mut(&id) else { return };
+        if incident.close(at.wall).is_ok() {
+            changes.incident(id, IncidentEvent::Closed);
+            self.forget_incident_later(at, id);
+        }
+    }
+
+    fn forget_incident_later(&mut self, at: At, id: u64) {
+        for key in [Deadline::Decide(id), Deadline::Stable(id), Deadline::Tell(id)] {
+            self.timers.cancel(key);
+        }
+        self.timers.set(Deadline::ForgetIncident(id), at.engine.plus_ns(FORGET_AFTER_NS));
+    }
+
+    fn forget_incident(&mut self, at: At, id: u64) {
+        let Some(incident) = self.incidents.get(&id) else { return };
+        // An incident that others were merged into must be found as long as their alarms are.
+        if incident.is_live() {
+            self.timers.set(Deadline::ForgetIncident(id), at.engine.plus_ns(FORGET_AFTER_NS));
+            return;
+        }
+        for (slot, alarm_id) in incident.alarms.clone() {
+            if let Some(alarm) = self.alarms.get_mut(slot)
+                && alarm.id == alarm_id
+                && alarm.incident == Some(id)
+            {
+                alarm.incident = None;
+            }
+        }
+        self.incidents.remove(&id);
+    }
+
+    pub(crate) fn forget_later(&mut self, at: At, slot: AlarmSlot) {
+        let due = at.engine.plus_ns(FORGET_AFTER_NS);
+        self.timers.set_earliest(Deadline::ForgetAlarm(slot), due);
+    }
+
+    /// Forgets an alarm that has not been active for long, unless its incident still needs it.
+    fn forget_alarm(&mut self, due: EngineTime, slot: AlarmSlot) {
+        let Some(alarm) = self.alarms.get(slot) else { return };
+        if alarm.is_active() {
+            return;
+        }
+        let is_needed = alarm
+            .incident
+            .and_then(|id| self.incidents.get(&id))
+            .is_some_and(|incident| incident.is_live() || incident.merged_into.is_some());
+        let is_recent = due.ns_since(alarm.raised_engine) < FORGET_AFTER_NS;
+        if is_needed || is_recent {
+            self.timers.set(Deadline::ForgetAlarm(slot), due.plus_ns(FORGET_AFTER_NS));
+            return;
+        }
+        for key in [Deadline::ConfirmClear(slot), Deadline::FlapQuiet(slot), Deadline::Expire(slot)]
+        {
+            self.timers.cancel(key);
+        }
+        self.alarms.remove(slot);
+    }
+}
+
+/// How long cleared alarms and closed incidents stay in memory, ns. History keeps them.
+pub(crate) const FORGET_AFTER_NS: u64 = 3_600_000_000_000;

@@ -1,0 +1,197 @@
+//! The resources that are known or were heard, each with a slot number that stays.
+
+use crate::model::index::{HashIndex, KeyHasher};
+use crate::model::time::{EngineTime, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// Slot of a resource.
+pub type Slot = u32;
+
+/// What kind of thing a resource is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ResourceKind {
+    /// A device, or an unknown sender.
+    Device,
+    /// A part of one.
+    Component,
+    /// What a customer uses.
+    Service,
+}
+
+/// A device, a part of one, or a service.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Resource {
+    /// Device part of its name (for a service `service:NAME`).
+    pub device: Box<str>,
+    /// Component part of its name, empty for the device itself.
+    pub component: Box<str>,
+    /// What it is.
+    pub kind: ResourceKind,
+    /// Slot of its device; its own slot for a device or service.
+    pub parent: Slot,
+    /// Whether the inventory knows it.
+    pub is_known: bool,
+    /// Whether the inventory knew it once.
+    pub was_known: bool,
+    /// When an administrator took it out of service, while that holds.
+    pub admin_down_at: Option<EngineTime>,
+    /// When the last message that was journaled in full came from it (devices only).
+    pub last_heard: EngineTime,
+    /// Other names by which the device calls it, as far as heard.
+    pub aliases: Vec<Box<str>>,
+    /// Addresses that it was heard from.
+    pub addresses: Vec<IpAddr>,
+    /// When it was first heard.
+    pub first_heard: Option<Timestamp>,
+    /// Slots of its active alarms, oldest first.
+    pub active: Vec<u32>,
+}
+
+impl Resource {
+    /// `device` or `device/component`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        if self.component.is_empty() {
+            self.device.to_string()
+        } else {
+            format!("{}/{}", self.device, self.component)
+        }
+    }
+}
+
+/// Every resource by slot and by name.
+#[derive(Clone, Serialize, Deserialize, Default)]
+pub struct ResourceTable {
+    slots: Vec<Resource>,
+    #[serde(skip)]
+    by_name: HashIndex,
+}
+
+impl ResourceTable {
+    /// The resource of a slot.
+    ///
+    /// # Panics
+    /// Never for a slot that this table gave: slots are not taken back.
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> &Resource {
+        self.slots.get(place(slot)).expect("resource slots are never taken back")
+    }
+
+    /// The resource of a slot, to be changed.
+    ///
+    /// # Panics
+    /// Never for a slot that this table gave.
+    pub fn get_mut(&mut self, slot: Slot) -> &mut Resource {
+        self.slots.get_mut(place(slot)).expect("resource slots are never taken back")
+    }
+
+    /// The slot of a name, if it is known.
+    #[must_use]
+    pub fn find(&self, hasher: &KeyHasher, device: &str, component: &str) -> Option<Slot> {
+        let slots = &self.slots;
+        self.by_name.find(hasher.hash(&[device, component]), |slot| {
+            slots
+                .get(place(slot))
+                .is_some_and(|known| *known.device == *device && *known.component == *component)
+        })
+    }
+
+    /// The slot of a component by a name that the device was heard to use for it.
+    #[must_use]
+    pub fn find_by_alias(&self, hasher: &KeyHasher, device: &str, alias: &str) -> Option<Slot> {
+        let slots = &self.slots;
+        self.by_name.find(hasher.hash(&[device, "alias", alias]), |slot| {
+            slots.get(place(slot)).is_some_and(|known| {
+                *known.device == *device && known.aliases.iter().any(|name| **name == *alias)
+            })
+        })
+    }
+
+    /// Learns another name of a component; `false` if it was known already.
+    pub fn add_alias(&mut self, hasher: &KeyHasher, slot: Slot, alias: &str) -> bool {
+        let resource = self.slots.get_mut(place(slot)).expect("slots are never taken back");
+        if resource.aliases.iter().any(|name| **name == *alias) {
+            return false;
+        }
+        resource.aliases.push(alias.into());
+        let hash = hasher.hash(&[&resource.device, "alias", alias]);
+        self.by_name.insert(hash, slot);
+        true
+    }
+
+    /// The slot of a name; the resource (and its device) is made when it is new.
+    pub fn find_or_add(&mut self, hasher: &KeyHasher, device: &str, component: &str) -> Slot {
+        if let Some(slot) = self.find(hasher, device, component) {
+            return slot;
+        }
+        if component.is_empty() {
+            let kind = if device.starts_with("service:") {
+                ResourceKind::Service
+            } else {
+                ResourceKind::Device
+            };
+            return self.add(hasher, (device, ""), kind, None);
+        }
+        let parent = self.find_or_add(hasher, device, "");
+        self.add(hasher, (device, component), ResourceKind::Component, Some(parent))
+    }
+
+    fn add(
+        &mut self,
+        hasher: &KeyHasher,
+        name: (&str, &str),
+        kind: ResourceKind,
+        parent: Option<Slot>,
+    ) -> Slot {
+        let slot = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        self.slots.push(Resource {
+            device: name.0.into(),
+            component: name.1.into(),
+            kind,
+            parent: parent.unwrap_or(slot),
+            is_known: false,
+            was_known: false,
+            admin_down_at: None,
+            last_heard: EngineTime(0),
+            aliases: Vec::new(),
+            addresses: Vec::new(),
+            first_heard: None,
+            active: Vec::new(),
+        });
+        self.by_name.insert(hasher.hash(&[name.0, name.1]), slot);
+        slot
+    }
+
+    /// Number of resources.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Every slot, in the order in which the resources appeared.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Builds the index again after the table was read from a snapshot.
+    pub fn rebuild_index(&mut self, hasher: &KeyHasher) {
+        self.by_name = HashIndex::default();
+        for (slot, resource) in (0_u32..).zip(&self.slots) {
+            self.by_name.insert(hasher.hash(&[&resource.device, &resource.component]), slot);
+            for alias in &resource.aliases {
+                self.by_name.insert(hasher.hash(&[&resource.device, "alias", alias]), slot);
+            }
+        }
+    }
+}
+
+fn place(slot: Slot) -> usize {
+    usize::try_from(slot).unwrap_or(usize::MAX)
+}

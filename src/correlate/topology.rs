@@ -1,0 +1,237 @@
+//! What needs what, and the state of each resource that follows from the alarms.
+//!
+//! A resource is *down* when an alarm says so, when it is held to be silent, or when a group that
+//! it needs has too few members left. It is *degraded* when an alarm says so or when it can only
+//! work with degraded members, and *on backup* when a redundant group has lost a member and still
+//! has enough.
+
+use crate::correlate::resource::Slot;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// State of a resource, best first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+pub enum NodeState {
+    /// Works.
+    #[default]
+    Up,
+    /// Works, with less redundancy than it should have.
+    Backup,
+    /// Works below what is expected.
+    Degraded,
+    /// Does not work.
+    Down,
+}
+
+impl NodeState {
+    /// The word of the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Backup => "backup",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// Some resources of which a number must work.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Group {
+    /// Members.
+    pub members: Vec<Slot>,
+    /// How many must work.
+    pub needed: u32,
+}
+
+/// One resource in the graph.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Node {
+    /// Groups that it needs.
+    pub needs: Vec<Group>,
+    /// Resources that need it.
+    pub dependents: Vec<Slot>,
+    /// Resource at the other end of its link.
+    pub peer: Option<Slot>,
+    /// Active alarms that mean down.
+    pub down_alarms: u32,
+    /// Active alarms that mean degraded.
+    pub degraded_alarms: u32,
+    /// Every link to it is reported down by the other ends, and it says nothing.
+    pub is_silent: bool,
+    /// What follows from all of this.
+    pub state: NodeState,
+}
+
+impl Node {
+    /// Whether it is itself held to be at fault, not only by what it needs.
+    #[must_use]
+    pub fn has_own_fault(&self) -> bool {
+        self.down_alarms > 0 || self.is_silent
+    }
+}
+
+/// The graph, by resource slot. A resource without entry needs only its device.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Topology {
+    nodes: Vec<Node>,
+}
+
+impl Topology {
+    /// The node of a resource.
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> Option<&Node> {
+        self.nodes.get(place(slot))
+    }
+
+    /// State of a resource.
+    #[must_use]
+    pub fn state(&self, slot: Slot) -> NodeState {
+        self.get(slot).map_or(NodeState::Up, |node| node.state)
+    }
+
+    /// The node of a resource, to be changed; made when it is new.
+    pub fn node_mut(&mut self, slot: Slot) -> &mut Node {
+        let needed = place(slot).saturating_add(1);
+        if self.nodes.len() < needed {
+            self.nodes.resize_with(needed, Node::default);
+        }
+        self.nodes.get_mut(place(slot)).expect("the table was just made long enough")
+    }
+
+    /// Adds a need, and the way back from each member.
+    pub fn add_need(&mut self, slot: Slot, group: Group) {
+        for member in &group.members {
+            let dependents = &mut self.node_mut(*member).dependents;
+            if !dependents.contains(&slot) {
+                dependents.push(slot);
+            }
+        }
+        self.node_mut(slot).needs.push(group);
+    }
+
+    /// Forgets every need and link; alarms stay counted.
+    pub fn clear_links(&mut self) {
+        for node in &mut self.nodes {
+            node.needs.clear();
+            node.dependents.clear();
+            node.peer = None;
+        }
+    }
+
+    /// Works out the state of a resource and of all that follows from it. Gives the resources whose
+    /// state changed with the state before, in slot order.
+    pub fn propagate(&mut self, from: &[Slot]) -> BTreeMap<Slot, NodeState> {
+        let mut before = BTreeMap::new();
+        let mut queue: VecDeque<Slot> = from.iter().copied().collect();
+        // Each change moves a resource at most through its four states and back, so that a graph
+        // with an undetected cycle ends too.
+        let mut steps_left = self.nodes.len().saturating_mul(8).saturating_add(64);
+        while let Some(slot) = queue.pop_front() {
+            steps_left = match steps_left.checked_sub(1) {
+                Some(left) => left,
+                None => break,
+            };
+            let new = self.state_of(slot);
+            let node = self.node_mut(slot);
+            if node.state != new {
+                before.entry(slot).or_insert(node.state);
+                node.state = new;
+                queue.extend(node.dependents.iter().copied());
+            }
+        }
+        before.retain(|slot, old| self.state(*slot) != *old);
+        before
+    }
+
+    fn state_of(&self, slot: Slot) -> NodeState {
+        let Some(node) = self.get(slot) else { return NodeState::Up };
+        if node.has_own_fault() {
+            return NodeState::Down;
+        }
+        let mut worst =
+            if node.degraded_alarms > 0 { NodeState::Degraded } else { NodeState::Up };
+        for group in &node.needs {
+            worst = worst.max(self.group_state(group));
+        }
+        worst
+    }
+
+    /// What a group leaves to those that need it.
+    #[must_use]
+    pub fn group_state(&self, group: &Group) -> NodeState {
+        let mut working = 0_u32;
+        let mut degraded = 0_u32;
+        for member in &group.members {
+            match self.state(*member) {
+                NodeState::Up | NodeState::Backup => working = working.saturating_add(1),
+                NodeState::Degraded => degraded = degraded.saturating_add(1),
+                NodeState::Down => {}
+            }
+        }
+        let size = u32::try_from(group.members.len()).unwrap_or(u32::MAX);
+        if working.saturating_add(degraded) < group.needed {
+            NodeState::Down
+        } else if working < group.needed {
+            NodeState::Degraded
+        } else if working.saturating_add(degraded) < size {
+            NodeState::Backup
+        } else {
+            NodeState::Up
+        }
+    }
+}
+
+fn place(slot: Slot) -> usize {
+    usize::try_from(slot).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(members: &[Slot], needed: u32) -> Group {
+        Group { members: members.to_vec(), needed }
+    }
+
+    #[test]
+    fn redundancy_decides_between_backup_and_down() {
+        let mut topology = Topology::default();
+        topology.add_need(10, group(&[1, 2], 1));
+        topology.add_need(11, group(&[10], 1));
+        topology.node_mut(1).down_alarms = 1;
+        let changed = topology.propagate(&[1]);
+        assert_eq!(topology.state(10), NodeState::Backup);
+        assert_eq!(topology.state(11), NodeState::Up, "a member on backup still works in full");
+        assert_eq!(changed.keys().copied().collect::<Vec<_>>(), [1, 10]);
+        topology.node_mut(2).down_alarms = 1;
+        topology.propagate(&[2]);
+        assert_eq!(topology.state(11), NodeState::Down);
+        topology.node_mut(1).down_alarms = 0;
+        topology.propagate(&[1]);
+        assert_eq!((topology.state(10), topology.state(11)), (NodeState::Backup, NodeState::Up));
+    }
+
+    #[test]
+    fn degraded_members_degrade_what_cannot_do_without_them() {
+        let mut topology = Topology::default();
+        topology.add_need(10, group(&[1, 2], 1));
+        topology.node_mut(1).degraded_alarms = 1;
+        topology.propagate(&[1]);
+        assert_eq!(topology.state(10), NodeState::Up);
+        topology.node_mut(2).down_alarms = 1;
+        topology.propagate(&[2]);
+        assert_eq!(topology.state(10), NodeState::Degraded);
+    }
+
+    #[test]
+    fn a_cycle_ends() {
+        let mut topology = Topology::default();
+        topology.add_need(1, group(&[2], 1));
+        topology.add_need(2, group(&[1], 1));
+        topology.node_mut(1).down_alarms = 1;
+        topology.propagate(&[1]);
+        assert_eq!(topology.state(2), NodeState::Down);
+    }
+}

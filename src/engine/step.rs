@@ -1,0 +1,150 @@
+//! One step: what is due first, then the input, then what follows from both.
+
+use crate::engine::Engine;
+use crate::engine::effect::{Answer, Effect};
+use crate::engine::input::{Action, Command, Input, Repeat};
+use crate::model::settings::Settings;
+use crate::model::time::{At, EngineTime};
+use crate::ticket::desk::Refusal;
+
+/// Deadlines fired in one step at most; the rest is due at once in the next.
+const FIRED_MAX: usize = 256;
+
+impl Engine {
+    /// Applies one input at one journal position. Effects are appended in a fixed order.
+    pub fn step(&mut self, at: At, position: u64, input: &Input<'_>, effects: &mut Vec<Effect>) {
+        self.position = position;
+        self.correlator.position = position;
+        self.fire_due(at);
+        let answer = self.apply(at, position, input);
+        self.settle(at);
+        self.show(at, effects);
+        effects.extend(answer.map(|answer| Effect::Answer(Box::new(answer))));
+    }
+
+    fn fire_due(&mut self, at: At) {
+        for _ in 0..FIRED_MAX {
+            let correlate = self.correlator.timers.next().filter(|due| *due <= at.engine);
+            let ticket = self.desk.timers.next().filter(|due| *due <= at.engine);
+            match (correlate, ticket) {
+                (None, None) => return,
+                (Some(due), other) if other.is_none_or(|other| due <= other) => {
+                    self.fire_correlate(at, due);
+                }
+                _ => {
+                    if let Some((_, deadline)) = self.desk.timers.pop_due(at.engine) {
+                        self.desk.fire(at, deadline, &mut self.ticket_changes);
+                    }
+                }
+            }
+            // What one deadline led to is settled before the next, so that their order counts.
+            self.settle(at);
+        }
+    }
+
+    fn fire_correlate(&mut self, at: At, now: EngineTime) {
+        if let Some((due, deadline)) = self.correlator.timers.pop_due(now) {
+            self.correlator.fire(at, due, deadline, &mut self.changes);
+        }
+    }
+
+    fn apply(&mut self, at: At, position: u64, input: &Input<'_>) -> Option<Answer> {
+        match input {
+            Input::Event(event) => {
+                self.correlator.event(at, position, event, &mut self.changes);
+                None
+            }
+            Input::Repeats(repeats) => {
+                self.apply_repeats(at, repeats);
+                None
+            }
+            Input::Command(command) => Some(self.command(at, command)),
+            Input::Settings(settings) => {
+                self.apply_settings(settings);
+                None
+            }
+            Input::Boot(boot) => {
+                if self.correlator.alarms.is_empty() {
+                    self.correlator.reseed(boot.hash_seed);
+                }
+                None
+            }
+            Input::ClockQuality(quality) => {
+                self.clock_quality = format!(
+                    "{}, {}, error {} µs",
+                    quality.source,
+                    if quality.is_synchronised { "synchronised" } else { "not synchronised" },
+                    quality.error_us
+                );
+                None
+            }
+            Input::ClockStep { .. } => {
+                self.desk.wall_clock_set(at);
+                None
+            }
+            Input::Loss(_) | Input::Pulse | Input::Skip { .. } => None,
+        }
+    }
+
+    fn apply_repeats(&mut self, at: At, repeats: &[Repeat]) {
+        for repeat in repeats {
+            let age = i64::from(repeat.age_ns);
+            let arrived = At {
+                engine: EngineTime(at.engine.0.saturating_sub(u64::from(repeat.age_ns))),
+                wall: at.wall.plus_ns(age.saturating_neg()),
+            };
+            self.correlator.repeat(repeat.alarm, arrived);
+        }
+    }
+
+    fn apply_settings(&mut self, settings: &Settings) {
+        self.correlator.apply_settings(settings, &mut self.changes);
+        self.desk.apply_settings(&settings.tickets, &settings.contracts);
+        self.contract_of = settings
+            .inventory
+            .services
+            .iter()
+            .filter(|service| !service.contract.is_empty())
+            .filter_map(|service| {
+                let slot = self.correlator.service_slot(&service.name)?;
+                Some((slot, service.contract.clone()))
+            })
+            .collect();
+    }
+
+    fn command(&mut self, at: At, command: &Command) -> Answer {
+        let (accepted, message) = match self.carry_out(at, command) {
+            Ok(message) => (true, message),
+            Err(refusal) => (false, refusal.to_string()),
+        };
+        Answer { command: command.id, accepted, message }
+    }
+
+    fn carry_out(&mut self, at: At, command: &Command) -> Result<String, Refusal> {
+        let author = command.author.as_str();
+        let changes = &mut self.ticket_changes;
+        match &command.action {
+            Action::ConfirmTicket { number } => {
+                self.desk.confirm(number, author, changes)?;
+                Ok(format!("{number} is confirmed"))
+            }
+            Action::RefuteTicket { number, reason } => {
+                self.desk.refute(at, number, (author, reason), changes)?;
+                Ok(format!("{number} is cancelled; its number stays taken"))
+            }
+            Action::TakeTicket { number } => {
+                self.desk.take(at, number, author, changes)?;
+                Ok(format!("{number} is in progress"))
+            }
+            Action::RestoreTicket { number, restored_at, reason } => {
+                let restored = (number.as_str(), *restored_at);
+                self.desk.restore(at, restored, (author, reason), changes)?;
+                Ok(format!("{number} is restored"))
+            }
+            Action::CloseTicket { number, reason } => {
+                self.desk.close(at, number, (author, reason), changes)?;
+                Ok(format!("{number} is closed"))
+            }
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! One ticket: its times, each with author and reason, and its life cycle in the words of TMF621.
+//!
+//! ```text
+//!   opened ──▶ Acknowledged ── taken ──▶ InProgress
+//!                  │   │                  │     ▲
+//!                  │   └──── restored ────┤     │ relapse
+//!         refuted, │                      ▼     │
+//!          merged  │                  Resolved ─┘
+//!                  ▼                      │ closed
+//!              Cancelled                  ▼
+//!                                       Closed
+//! ```
+//! Refuting and merging are possible from Acknowledged and InProgress; merging from Resolved too.
+
+use crate::model::contract::{Contract, GtrStart};
+use crate::model::time::Timestamp;
+use crate::ticket::clock::GtrClock;
+use crate::ticket::policy::Nature;
+use serde::{Deserialize, Serialize};
+
+/// Where a ticket is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum State {
+    /// Opened; nobody works on it yet.
+    Acknowledged,
+    /// A named technician took it.
+    InProgress,
+    /// Service is restored.
+    Resolved,
+    /// Closure pronounced.
+    Closed,
+    /// Refuted or merged; the number stays taken.
+    Cancelled,
+}
+
+/// A step that the life cycle does not have.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("ticket {number} is {state:?}: it cannot be {trigger}")]
+pub struct ImpossibleTransition {
+    /// Ticket number.
+    pub number: String,
+    /// Where it is.
+    pub state: State,
+    /// What was asked, as a participle.
+    pub trigger: &'static str,
+}
+
+/// One value of one of the times. The last one of a name holds; none is overwritten.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// Which time.
+    pub name: String,
+    /// Its value; none withdraws the one before.
+    pub value: Option<Timestamp>,
+    /// Who says so.
+    pub author: String,
+    /// Why.
+    pub reason: String,
+    /// When it was entered.
+    pub entered_at: Timestamp,
+}
+
+/// What a new ticket is made of.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// Number.
+    pub number: String,
+    /// Incident id.
+    pub incident: u64,
+    /// Contract, frozen; none for an internal ticket.
+    pub contract: Option<Contract>,
+    /// Root resource.
+    pub root_resource: String,
+    /// Affected services.
+    pub services: Vec<String>,
+    /// Nature; none for an internal ticket.
+    pub nature: Option<Nature>,
+    /// Whether an internal ticket is about a total loss (severity critical).
+    pub is_blocking: bool,
+    /// See the contract table of times.
+    pub detected_at: Timestamp,
+    /// See the contract table of times.
+    pub occurred_at: Option<Timestamp>,
+    /// Time of the journal record that opens it.
+    pub opened_at: Timestamp,
+    /// Quality of the wall clock now.
+    pub clock_quality: String,
+    /// Rehearsal.
+    pub observe: bool,
+}
+
+/// One ticket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Number.
+    pub number: String,
+    state: State,
+    /// Who confirmed it, once it is.
+    pub confirmed_by: Option<String>,
+    /// Incident id; changes when incidents merge.
+    pub incident: u64,
+    /// Contract as it was at the opening.
+    pub contract: Option<Contract>,
+    /// Root resource.
+    pub root_resource: String,
+    /// Affected services.
+    pub services: Vec<String>,
+    /// Nature.
+    pub nature: Option<Nature>,
+    /// Whether it blocks, for an internal ticket.
+    pub is_blocking: bool,
+    /// The clock.
+    pub clock: GtrClock,
+    /// Why the clock started where it did.
+    pub gtr_start_reason: String,
+    /// Quality of the wall clock at the opening.
+    pub clock_quality: String,
+    /// Rehearsal.
+    pub observe: bool,
+    /// Whether the breach was told.
+    pub is_breached: bool,
+    /// Since when the service has been back, while its stability is awaited.
+    pub back_since: Option<Timestamp>,
+    times: Vec<Entry>,
+}
+
+/// The author of what vigie itself enters.
+pub const VIGIE: &str = "vigie";
+
+impl Ticket {
+    /// Opens a ticket; its clock runs from the start that the contract names.
+    #[must_use]
+    pub fn open(opening: Opening) -> Self {
+        let (start, reason) = gtr_start(&opening);
+        let mut ticket = Self {
+            number: opening.number,
+            state: State::Acknowledged,
+            confirmed_by: None,
+            incident: opening.incident,
+            contract: opening.contract,
+            root_resource: opening.root_resource,
+            services: opening.services,
+            nature: opening.nature,
+            is_blocking: opening.is_blocking,
+            clock: GtrClock::started(start),
+            gtr_start_reason: reason.to_owned(),
+            clock_quality: opening.clock_quality,
+            observe: opening.observe,
+            is_breached: false,
+            back_since: None,
+            times: Vec::new(),
+        };
+        let at = opening.opened_at;
+        if let Some(occurred) = opening.occurred_at {
+            ticket.enter("occurred_at", Some(occurred), (VIGIE, "said by the device"), at);
+        }
+        let detected = Some(opening.detected_at);
+        ticket.enter("detected_at", detected, (VIGIE, "kernel receive time"), at);
+        ticket.enter("incident_started_at", detected, (VIGIE, "detected"), at);
+        ticket.enter("opened_at", Some(at), (VIGIE, "journal record"), at);
+        ticket.enter("gtr_started_at", Some(start), (VIGIE, reason), at);
+        ticket
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether work on it may still be needed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Acknowledged | State::InProgress | State::Resolved)
+    }
+
+    /// The value that holds of one of the times.
+    #[must_use]
+    pub fn time(&self, name: &str) -> Option<Timestamp> {
+        self.times.iter().rev().find(|entry| entry.name == name)?.value
+    }
+
+    /// Every value that the times have had, oldest first.
+    #[must_use]
+    pub fn times(&self) -> &[Entry] {
+        &self.times
+    }
+
+    /// GTR target, s.
+    #[must_use]
+    pub fn target_s(&self) -> Option<i64> {
+        let contract = self.contract.as_ref()?;
+        Some(i64::from(contract.gtr_target_min).saturating_mul(60))
+    }
+
+    /// Enters a value of one of the times.
+    pub fn enter(
+        &mut self,
+        name: &str,
+        value: Option<Timestamp>,
+        (author, reason): (&str, &str),
+        entered_at: Timestamp,
+    ) {
+        self.times.push(Entry {
+            name: name.to_owned(),
+            value,
+            author: author.to_owned(),
+            reason: reason.to_owned(),
+            entered_at,
+        });
+    }
+
+    /// A named technician takes it.
+    ///
+    /// # Errors
+    /// Unless nobody has it yet.
+    pub fn take(&mut self, author: &str, at: Timestamp) -> Result<(), ImpossibleTransition> {
+        self.step(&[State::Acknowledged], State::InProgress, "taken")?;
+        self.enter("treatment_started_at", Some(at), (author, "taken"), at);
+        Ok(())
+    }
+
+    /// Service is back since `restored_at`.
+    ///
+    /// # Errors
+    /// Unless it is being worked on or waits for that.
+    pub fn restore(
+        &mut self,
+        restored_at: Timestamp,
+        said: (&str, &str),
+        at: Timestamp,
+    ) -> Result<(), ImpossibleTransition> {
+        self.step(&[State::Acknowledged, State::InProgress], State::Resolved, "restored")?;
+        self.clock.stop(restored_at);
+        self.back_since = None;
+        self.enter("restored_at", Some(restored_at), said, at);
+        Ok(())
+    }
+
+    /// It failed again before closure: the clock goes on from `since`.
+    ///
+    /// # Errors
+    /// Unless it is restored.
+    pub fn relapse(
+        &mut self,
+        since: Timestamp,
+        at: Timestamp,
+    ) -> Result<(), ImpossibleTransition> {
+        let was_taken = self.time("treatment_started_at").is_some();
+        let to = if was_taken { State::InProgress } else { State::Acknowledged };
+        self.step(&[State::Resolved], to, "reopened")?;
+        self.clock.resume(since);
+        self.enter("restored_at", None, (VIGIE, "failed again before closure"), at);
+        Ok(())
+    }
+
+    /// Closure is pronounced.
+    ///
+    /// # Errors
+    /// Unless it is restored.
+    pub fn close(
+        &mut self,
+        said: (&str, &str),
+        at: Timestamp,
+    ) -> Result<(), ImpossibleTransition> {
+        self.step(&[State::Resolved], State::Closed, "closed")?;
+        self.enter("closed_at", Some(at), said, at);
+        Ok(())
+    }
+
+    /// It is not real, or another goes on in its place. Its clock stops.
+    ///
+    /// # Errors
+    /// When it is closed or cancelled already.
+    pub fn cancel(
+        &mut self,
+        said: (&str, &str),
+        at: Timestamp,
+    ) -> Result<(), ImpossibleTransition> {
+        let from = [State::Acknowledged, State::InProgress, State::Resolved];
+        self.step(&from, State::Cancelled, "cancelled")?;
+        self.clock.stop(at);
+        self.back_since = None;
+        self.enter("cancelled_at", Some(at), said, at);
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        from: &[State],
+        to: State,
+        trigger: &'static str,
+    ) -> Result<(), ImpossibleTransition> {
+        if !from.contains(&self.state) {
+            let number = self.number.clone();
+            return Err(ImpossibleTransition { number, state: self.state, trigger });
+        }
+        self.state = to;
+        Ok(())
+    }
+}
+
+/// Where the clock starts, and why there.
+fn gtr_start(opening: &Opening) -> (Timestamp, &'static str) {
+    let opened = (opening.opened_at, "opened");
+    let Some(contract) = &opening.contract else { return opened };
+    match (contract.gtr_start, opening.occurred_at) {
+        (GtrStart::Default, _) => opened,
+        (GtrStart::Detected, _) => (opening.detected_at, "contract-says-detected"),
+        (GtrStart::Occurred, Some(occurred)) => (occurred, "contract-says-occurred"),
+        (GtrStart::Occurred, None) => (opening.detected_at, "detected-since-occurred-is-unknown"),
+        (GtrStart::Earliest, occurred) => {
+            let known = occurred.map_or(opening.detected_at, |at| at.min(opening.detected_at));
+            (known.min(opening.opened_at), "contract-says-earliest")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Trigger = fn(&mut Ticket) -> Result<(), ImpossibleTransition>;
+
+    fn opening(gtr_start: GtrStart) -> Opening {
+        let contract = Contract { gtr_start, ..Contract::new("c", "Customer", 240) };
+        Opening {
+            number: "VIG-000001".to_owned(),
+            incident: 7,
+            contract: Some(contract),
+            root_resource: "a".to_owned(),
+            services: vec!["s".to_owned()],
+            nature: Some(Nature::TotalOutage),
+            is_blocking: true,
+            detected_at: Timestamp(50),
+            occurred_at: Some(Timestamp(40)),
+            opened_at: Timestamp(100),
+            clock_quality: String::new(),
+            observe: false,
+        }
+    }
+
+    #[test]
+    fn every_state_takes_the_steps_of_the_diagram_and_no_other() {
+        let triggers: [(&str, Trigger); 5] = [
+            ("take", |ticket| ticket.take("ann", Timestamp(1))),
+            ("restore", |ticket| ticket.restore(Timestamp(1), (VIGIE, ""), Timestamp(1))),
+            ("relapse", |ticket| ticket.relapse(Timestamp(1), Timestamp(1))),
+            ("close", |ticket| ticket.close((VIGIE, ""), Timestamp(1))),
+            ("cancel", |ticket| ticket.cancel((VIGIE, ""), Timestamp(1))),
+        ];
+        let allowed = [
+            (State::Acknowledged, vec!["take", "restore", "cancel"]),
+            (State::InProgress, vec!["restore", "cancel"]),
+            (State::Resolved, vec!["relapse", "close", "cancel"]),
+            (State::Closed, vec![]),
+            (State::Cancelled, vec![]),
+        ];
+        for (state, expected) in allowed {
+            let mut taken = Vec::new();
+            for (name, trigger) in triggers {
+                let mut ticket = Ticket::open(opening(GtrStart::Default));
+                ticket.state = state;
+                if trigger(&mut ticket).is_ok() {
+                    taken.push(name);
+                }
+            }
+            assert_eq!(taken, expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn the_contract_names_the_start_of_the_clock_and_the_reason_is_kept() {
+        for (start, at, reason) in [
+            (GtrStart::Default, 100, "opened"),
+            (GtrStart::Detected, 50, "contract-says-detected"),
+            (GtrStart::Occurred, 40, "contract-says-occurred"),
+            (GtrStart::Earliest, 40, "contract-says-earliest"),
+        ] {
+            let ticket = Ticket::open(opening(start));
+            assert_eq!(ticket.time("gtr_started_at"), Some(Timestamp(at)));
+            assert_eq!(ticket.clock.started_at(), Timestamp(at));
+            assert_eq!(ticket.gtr_start_reason, reason);
+        }
+    }
+
+    #[test]
+    fn no_time_is_overwritten() {
+        let mut ticket = Ticket::open(opening(GtrStart::Default));
+        ticket.restore(Timestamp(200), (VIGIE, "stable"), Timestamp(300)).expect("open");
+        ticket.relapse(Timestamp(400), Timestamp(400)).expect("restored");
+        assert_eq!(ticket.time("restored_at"), None);
+        let kept: Vec<_> =
+            ticket.times().iter().filter(|entry| entry.name == "restored_at").collect();
+        assert_eq!(kept.len(), 2);
+    }
+}
