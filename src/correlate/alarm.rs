@@ -302,4 +302,3 @@ impl Alarm {
 
 /// How often a whole message of a repeated alarm is kept, ns.
 pub const SAMPLE_INTERVAL_NS: u64 = 60_000_000_000;
-

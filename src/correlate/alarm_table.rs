@@ -35,11 +35,7 @@ impl AlarmTable {
 
     /// The slot of an identity.
     #[must_use]
-    pub fn find(
-        &self,
-        hash: u64,
-        mut is_same: impl FnMut(&Alarm) -> bool,
-    ) -> Option<AlarmSlot> {
+    pub fn find(&self, hash: u64, mut is_same: impl FnMut(&Alarm) -> bool) -> Option<AlarmSlot> {
         let slots = &self.slots;
         self.by_identity.find(hash, |slot| {
             slots.get(place(slot)).and_then(Option::as_deref).is_some_and(&mut is_same)

@@ -22,7 +22,7 @@ pub enum IncidentEvent {
 }
 
 /// Collected by one step.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Changes {
     /// Alarms to show.
     pub alarms: BTreeSet<AlarmSlot>,

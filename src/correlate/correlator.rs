@@ -5,7 +5,6 @@ use crate::correlate::alarm_table::{AlarmSlot, AlarmTable, AlarmTypes, identity_
 use crate::correlate::changes::Changes;
 use crate::correlate::incident::Incident;
 use crate::correlate::resource::{ResourceTable, Slot};
-use crate::model::timer::Timers;
 use crate::correlate::topology::{Group, Topology};
 use crate::model::alarm_type::ResourceEffect;
 use crate::model::event::{Event, Verb};
@@ -13,6 +12,7 @@ use crate::model::index::KeyHasher;
 use crate::model::limits::{ALARMS_MAX, SENDER_ADDRESSES_MAX};
 use crate::model::settings::CorrelationSettings;
 use crate::model::time::At;
+use crate::model::timer::Timers;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -126,8 +126,7 @@ impl Correlator {
         if found.is_some() || event.component.is_empty() {
             return found;
         }
-        let resource =
-            self.resources.find_by_alias(&self.hasher, event.device, event.component)?;
+        let resource = self.resources.find_by_alias(&self.hasher, event.device, event.component)?;
         let component = &self.resources.get(resource).component;
         let named = Event { component, ..*event };
         let hash = identity_hash(
@@ -303,13 +302,7 @@ impl Correlator {
     }
 
     /// An alarm was raised or cleared by a message: flapping first, then what follows.
-    fn toggled(
-        &mut self,
-        at: At,
-        slot: AlarmSlot,
-        transition: Transition,
-        changes: &mut Changes,
-    ) {
+    fn toggled(&mut self, at: At, slot: AlarmSlot, transition: Transition, changes: &mut Changes) {
         let settings = self.settings.clone();
         let Some(alarm) = self.alarms.get_mut(slot) else { return };
         let was_flapping = alarm.flap.is_flapping();

@@ -272,10 +272,10 @@ impl Correlator {
             .alarm
             .or_else(|| self.incidents.get(&upper).map(|incident| incident.root_alarm))
             .unwrap_or(0);
-        let why = self.incidents.get(&upper).map_or_else(
-            || cause.why.clone(),
-            |incident| incident.why.clone(),
-        );
+        let why = self
+            .incidents
+            .get(&upper)
+            .map_or_else(|| cause.why.clone(), |incident| incident.why.clone());
         let Some(mut gone) = self.incidents.remove(&loser) else { return survivor };
         if gone.merge_into(survivor, at.wall).is_err() {
             self.incidents.insert(loser, gone);

@@ -168,11 +168,7 @@ impl Incident {
     /// # Errors
     /// Unless it is live.
     pub fn merge_into(&mut self, other: u64, at: Timestamp) -> Result<(), ImpossibleTransition> {
-        self.step(
-            &[Status::Forming, Status::Open, Status::Restored],
-            Status::Merged,
-            "merge",
-        )?;
+        self.step(&[Status::Forming, Status::Open, Status::Restored], Status::Merged, "merge")?;
         self.merged_into = Some(other);
         self.closed_at = Some(at);
         Ok(())

@@ -150,8 +150,7 @@ impl Topology {
         if node.has_own_fault() {
             return NodeState::Down;
         }
-        let mut worst =
-            if node.degraded_alarms > 0 { NodeState::Degraded } else { NodeState::Up };
+        let mut worst = if node.degraded_alarms > 0 { NodeState::Degraded } else { NodeState::Up };
         for group in &node.needs {
             worst = worst.max(self.group_state(group));
         }

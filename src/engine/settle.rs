@@ -32,12 +32,7 @@ impl Engine {
 
     fn decide_tickets(&mut self, at: At, id: u64) {
         let Some(facts) = self.facts(id) else { return };
-        let decided = self.desk.decide(
-            at,
-            &facts,
-            &self.clock_quality,
-            &mut self.ticket_changes,
-        );
+        let decided = self.desk.decide(at, &facts, &self.clock_quality, &mut self.ticket_changes);
         if let Some(incident) = self.correlator.incidents.get_mut(&id) {
             incident.no_ticket = match decided {
                 Ok(()) => None,

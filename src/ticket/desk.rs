@@ -1,12 +1,12 @@
 //! All tickets, their numbers and their deadlines.
 
 use crate::model::contract::Contract;
-use crate::model::severity::Severity;
 use crate::model::settings::TicketSettings;
+use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
 use crate::model::timer::Timers;
-use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature, NoTicket, TicketDecision};
 use crate::ticket::policy::decide;
+use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature, NoTicket, TicketDecision};
 use crate::ticket::record::{ImpossibleTransition, Opening, Ticket, VIGIE};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -121,9 +121,10 @@ impl Desk {
     /// Whether none of the incident's tickets is open.
     #[must_use]
     pub fn is_done(&self, incident: u64) -> bool {
-        !self.of_incident(incident).iter().any(|key| {
-            self.tickets.get(key).is_some_and(Ticket::is_open)
-        })
+        !self
+            .of_incident(incident)
+            .iter()
+            .any(|key| self.tickets.get(key).is_some_and(Ticket::is_open))
     }
 
     /// Decides an incident's tickets and opens those that are missing.

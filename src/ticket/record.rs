@@ -241,11 +241,7 @@ impl Ticket {
     ///
     /// # Errors
     /// Unless it is restored.
-    pub fn relapse(
-        &mut self,
-        since: Timestamp,
-        at: Timestamp,
-    ) -> Result<(), ImpossibleTransition> {
+    pub fn relapse(&mut self, since: Timestamp, at: Timestamp) -> Result<(), ImpossibleTransition> {
         let was_taken = self.time("treatment_started_at").is_some();
         let to = if was_taken { State::InProgress } else { State::Acknowledged };
         self.step(&[State::Resolved], to, "reopened")?;
@@ -258,11 +254,7 @@ impl Ticket {
     ///
     /// # Errors
     /// Unless it is restored.
-    pub fn close(
-        &mut self,
-        said: (&str, &str),
-        at: Timestamp,
-    ) -> Result<(), ImpossibleTransition> {
+    pub fn close(&mut self, said: (&str, &str), at: Timestamp) -> Result<(), ImpossibleTransition> {
         self.step(&[State::Resolved], State::Closed, "closed")?;
         self.enter("closed_at", Some(at), said, at);
         Ok(())

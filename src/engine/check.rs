@@ -1,0 +1,91 @@
+//! The invariants of the state, numbered. Used by tests and simulation after each step.
+
+use crate::correlate::incident::Status;
+use crate::engine::Engine;
+
+/// One invariant that does not hold.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Broken {
+    /// I1: an active alarm belongs to a live incident.
+    #[error("I1: active alarm A{alarm} belongs to no live incident")]
+    AlarmWithoutIncident {
+        /// Alarm id.
+        alarm: u64,
+    },
+    /// I2: an open incident has at least one alarm.
+    #[error("I2: incident I{incident} is open and has no alarm")]
+    EmptyIncident {
+        /// Incident id.
+        incident: u64,
+    },
+    /// I3: a closed or merged incident waits for nothing but to be forgotten.
+    #[error("I3: incident I{incident} is over and has a deadline")]
+    DeadlineOfFinished {
+        /// Incident id.
+        incident: u64,
+    },
+    /// I4: the counts of active alarms are those of the alarms.
+    #[error("I4: {counted} alarms are counted as active, {active} are")]
+    ActiveCount {
+        /// By the counters.
+        counted: u64,
+        /// By the alarms.
+        active: u64,
+    },
+    /// I5: a restored ticket's clock stands.
+    #[error("I5: the clock of ticket {number} runs although it is {state}")]
+    ClockRuns {
+        /// Ticket number.
+        number: String,
+        /// Its state.
+        state: String,
+    },
+}
+
+impl Engine {
+    /// Every invariant that does not hold.
+    #[must_use]
+    pub fn check(&self) -> Vec<Broken> {
+        let mut broken = Vec::new();
+        let mut active = 0_u64;
+        for (_, alarm) in self.correlator.alarms.iter().filter(|(_, alarm)| alarm.is_active()) {
+            active = active.saturating_add(1);
+            let is_live = alarm
+                .incident
+                .and_then(|id| self.correlator.incidents.get(&id))
+                .is_some_and(crate::correlate::incident::Incident::is_live);
+            if !is_live {
+                broken.push(Broken::AlarmWithoutIncident { alarm: alarm.id });
+            }
+        }
+        let counted = self.gauges().active.iter().map(|(_, count)| *count).sum::<u64>();
+        if counted != active {
+            broken.push(Broken::ActiveCount { counted, active });
+        }
+        self.check_incidents(&mut broken);
+        for (_, ticket) in self.desk.iter() {
+            let may_run = ticket.is_open() && ticket.time("restored_at").is_none();
+            if ticket.clock.is_running() && !may_run {
+                let (number, state) = (ticket.number.clone(), format!("{:?}", ticket.state()));
+                broken.push(Broken::ClockRuns { number, state });
+            }
+        }
+        broken
+    }
+
+    fn check_incidents(&self, broken: &mut Vec<Broken>) {
+        use crate::correlate::correlator::Deadline;
+        for (id, incident) in &self.correlator.incidents {
+            let incident_id = *id;
+            if incident.status() == Status::Open && incident.alarms.is_empty() {
+                broken.push(Broken::EmptyIncident { incident: incident_id });
+            }
+            let waits = [Deadline::Decide(incident_id), Deadline::Stable(incident_id)]
+                .into_iter()
+                .any(|deadline| self.correlator.timers.is_set(deadline));
+            if !incident.is_live() && waits {
+                broken.push(Broken::DeadlineOfFinished { incident: incident_id });
+            }
+        }
+    }
+}

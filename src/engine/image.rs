@@ -1,0 +1,304 @@
+//! State to after-images, in a fixed order: alarms, incidents, tickets, resources.
+
+use crate::correlate::alarm::Alarm;
+use crate::correlate::alarm_table::is_shown_cleared;
+use crate::correlate::changes::IncidentEvent;
+use crate::correlate::grouping::incident_name;
+use crate::correlate::incident::{Incident, Status};
+use crate::correlate::resource::Resource;
+use crate::engine::Engine;
+use crate::engine::effect::{
+    AlarmImage, Effect, IncidentChange, IncidentImage, IncidentStatus, ResourceImage, TicketChange,
+    TicketImage, TicketState, TimeEntry, TrailEntry,
+};
+use crate::model::alarm_type::EventType;
+use crate::model::event::Channel;
+use crate::model::severity::Severity;
+use crate::model::time::{At, NS_PER_S};
+use crate::ticket::desk::TicketEvent;
+use crate::ticket::record::{State, Ticket};
+
+/// Alarm ids listed with an incident at most.
+const LISTED_ALARMS_MAX: usize = 1_000;
+
+impl Engine {
+    /// Shows what the step changed.
+    pub(crate) fn show(&mut self, at: At, effects: &mut Vec<Effect>) {
+        let changes = std::mem::take(&mut self.changes);
+        let tickets = std::mem::take(&mut self.ticket_changes);
+        for slot in &changes.alarms {
+            if let Some(alarm) = self.correlator.alarms.get(*slot) {
+                effects.push(Effect::Alarm(Box::new(self.alarm_image(alarm))));
+            }
+        }
+        for (id, event) in &changes.incidents {
+            if let Some(incident) = self.correlator.incidents.get(id) {
+                let image = self.incident_image(incident, *event);
+                effects.push(Effect::Incident(Box::new(image)));
+            }
+        }
+        for (key, event) in tickets {
+            if let Some(ticket) = self.desk.get(key) {
+                effects.push(Effect::Ticket(Box::new(ticket_image(at, ticket, event))));
+            }
+        }
+        for slot in &changes.resources {
+            effects.push(Effect::Resource(Box::new(self.resource_image(*slot))));
+        }
+    }
+
+    fn alarm_image(&self, alarm: &Alarm) -> AlarmImage {
+        let kind = self.correlator.types.get(alarm.alarm_type);
+        let resource = self.correlator.resources.get(alarm.resource);
+        AlarmImage {
+            id: alarm_name(alarm.id),
+            resource: resource.name(),
+            alarm_type: kind.id.clone(),
+            qualifier: alarm.qualifier.to_string(),
+            perceived_severity: alarm.severity,
+            is_cleared: is_shown_cleared(alarm),
+            time_created: alarm.time_created,
+            last_raised: alarm.last_raised,
+            last_changed: alarm.last_changed,
+            occurrences: alarm.occurrences,
+            incident: alarm.incident.map(incident_name),
+            source: channels(alarm.channels),
+            text: alarm.text.to_string(),
+            event_type: event_type(kind.event_type).to_owned(),
+            probable_cause: kind.probable_cause.clone(),
+            is_flapping: alarm.flap.is_flapping(),
+            why: if alarm.flap.is_flapping() { "flapping".to_owned() } else { String::new() },
+            faults: alarm.faults.iter().map(|fault| fault.as_str().to_owned()).collect(),
+            rule: alarm.rule.to_string(),
+        }
+    }
+
+    fn incident_image(&self, incident: &Incident, event: IncidentEvent) -> IncidentImage {
+        let alarms = incident
+            .alarms
+            .iter()
+            .filter_map(|(slot, id)| {
+                self.correlator.alarms.get(*slot).filter(|alarm| alarm.id == *id)
+            })
+            .collect::<Vec<_>>();
+        let worst_active =
+            alarms.iter().filter(|alarm| alarm.is_active()).map(|alarm| alarm.severity).max();
+        let root_alarm = self.correlator.alarms.get(incident.root_alarm);
+        let services = incident
+            .services
+            .iter()
+            .map(|slot| contract_service_name(self.correlator.resources.get(*slot)));
+        IncidentImage {
+            id: incident_name(incident.id),
+            status: status(incident.status()),
+            change: incident_change(event),
+            root_resource: self.correlator.resources.get(incident.root).name(),
+            root_alarm: root_alarm.map(|alarm| alarm_name(alarm.id)).unwrap_or_default(),
+            alarms: incident
+                .alarms
+                .iter()
+                .take(LISTED_ALARMS_MAX)
+                .map(|(_, id)| alarm_name(*id))
+                .collect(),
+            alarm_count: u64::try_from(incident.alarms.len()).unwrap_or(u64::MAX),
+            severity: worst_active.unwrap_or(incident.worst).max(Severity::Indeterminate),
+            why: incident.why.sentence(),
+            trail: incident
+                .trail()
+                .iter()
+                .map(|(at, why)| TrailEntry {
+                    at: *at,
+                    reason: why.code().to_owned(),
+                    text: why.sentence(),
+                })
+                .collect(),
+            services: services.collect(),
+            opened_at: incident.opened_at,
+            restored_at: incident.restored_at,
+            closed_at: incident.closed_at,
+            merged_into: incident.merged_into.map(incident_name),
+            tickets: incident.tickets.clone(),
+            no_ticket_reason: incident.no_ticket.as_ref().map(|why| why.code().to_owned()),
+        }
+    }
+
+    fn resource_image(&self, slot: u32) -> ResourceImage {
+        let resource = self.correlator.resources.get(slot);
+        ResourceImage {
+            name: resource.name(),
+            device: resource.device.to_string(),
+            is_known: resource.is_known,
+            is_orphaned: resource.was_known && !resource.is_known && !resource.active.is_empty(),
+            addresses: resource.addresses.iter().map(ToString::to_string).collect(),
+            aliases: resource.aliases.iter().map(ToString::to_string).collect(),
+            first_heard: resource.first_heard,
+            admin_down: resource.admin_down_at.is_some(),
+            state: self.correlator.topology.state(slot).as_str().to_owned(),
+            active_alarms: u64::try_from(resource.active.len()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Every object held, as images: for a view or a store that has to catch up with a snapshot.
+    pub fn show_everything(&self, at: At, effects: &mut Vec<Effect>) {
+        for (_, alarm) in self.correlator.alarms.iter() {
+            if alarm.occurrences > 0 {
+                effects.push(Effect::Alarm(Box::new(self.alarm_image(alarm))));
+            }
+        }
+        for incident in self.correlator.incidents.values() {
+            let image = self.incident_image(incident, IncidentEvent::Updated);
+            effects.push(Effect::Incident(Box::new(image)));
+        }
+        for (_, ticket) in self.desk.iter() {
+            let image = ticket_image(at, ticket, TicketEvent::Updated);
+            effects.push(Effect::Ticket(Box::new(image)));
+        }
+        for slot in self.correlator.resources.slots() {
+            effects.push(Effect::Resource(Box::new(self.resource_image(slot))));
+        }
+    }
+}
+
+fn ticket_image(at: At, ticket: &Ticket, event: TicketEvent) -> TicketImage {
+    let detected_at = ticket.time("detected_at").unwrap_or(at.wall);
+    let elapsed_s = ticket.clock.elapsed_ns(at.wall).checked_div(NS_PER_S).unwrap_or(0);
+    let target_s = ticket.target_s();
+    let time = |name: &str| ticket.time(name);
+    TicketImage {
+        number: ticket.number.clone(),
+        state: ticket_state(ticket.state()),
+        change: ticket_change(event),
+        confirmed: ticket.confirmed_by.is_some(),
+        confirmed_by: ticket.confirmed_by.clone(),
+        incident: incident_name(ticket.incident),
+        contract: ticket.contract.as_ref().map(|contract| contract.id.clone()),
+        customer: ticket.contract.as_ref().map(|contract| contract.customer.clone()),
+        root_resource: ticket.root_resource.clone(),
+        services: ticket.services.clone(),
+        reason: if ticket.contract.is_some() {
+            "contract-service-affected".to_owned()
+        } else {
+            "major-without-contract".to_owned()
+        },
+        nature: ticket.nature.map(|nature| nature.as_str().to_owned()),
+        severity: ticket
+            .nature
+            .map_or(if ticket.is_blocking { "blocking" } else { "minor" }, |nature| {
+                nature.severity()
+            })
+            .to_owned(),
+        occurred_at: time("occurred_at"),
+        detected_at,
+        signalled_at: time("signalled_at"),
+        incident_started_at: time("incident_started_at").unwrap_or(detected_at),
+        opened_at: time("opened_at").unwrap_or(at.wall),
+        gtr_started_at: ticket.clock.started_at(),
+        gtr_start_reason: ticket.gtr_start_reason.clone(),
+        treatment_started_at: time("treatment_started_at"),
+        restored_at: time("restored_at"),
+        closed_at: time("closed_at"),
+        gtr_target_s: target_s,
+        elapsed_s,
+        remaining_s: target_s.map(|target| target.saturating_sub(elapsed_s)),
+        breach_at: target_s.and_then(|target| ticket.clock.breach_at(target)),
+        clock_running: ticket.clock.is_running(),
+        clock_quality: ticket.clock_quality.clone(),
+        observe: ticket.observe,
+        times: ticket.times().iter().map(time_entry).collect(),
+    }
+}
+
+fn time_entry(entry: &crate::ticket::record::Entry) -> TimeEntry {
+    TimeEntry {
+        name: entry.name.clone(),
+        value: entry.value,
+        author: entry.author.clone(),
+        reason: entry.reason.clone(),
+        entered_at: entry.entered_at,
+    }
+}
+
+/// An alarm's id as it is shown.
+#[must_use]
+pub fn alarm_name(id: u64) -> String {
+    format!("A{id}")
+}
+
+/// A service's name as the inventory gives it.
+pub(crate) fn contract_service_name(resource: &Resource) -> String {
+    resource.device.strip_prefix("service:").unwrap_or(&resource.device).to_owned()
+}
+
+fn channels(bits: u8) -> String {
+    let mut text = String::new();
+    for channel in [Channel::Trap, Channel::Syslog, Channel::Metric, Channel::Internal] {
+        if bits & channel.bit() != 0 {
+            if !text.is_empty() {
+                text.push('+');
+            }
+            text.push_str(channel.as_str());
+        }
+    }
+    text
+}
+
+fn event_type(kind: EventType) -> &'static str {
+    match kind {
+        EventType::Other => "other",
+        EventType::Communications => "communications",
+        EventType::QualityOfService => "quality-of-service",
+        EventType::ProcessingError => "processing-error",
+        EventType::Equipment => "equipment",
+        EventType::Environmental => "environmental",
+        EventType::IntegrityViolation => "integrity-violation",
+        EventType::OperationalViolation => "operational-violation",
+        EventType::PhysicalViolation => "physical-violation",
+        EventType::SecurityServiceOrMechanismViolation => "security-service-or-mechanism-violation",
+        EventType::TimeDomainViolation => "time-domain-violation",
+    }
+}
+
+fn status(status: Status) -> IncidentStatus {
+    match status {
+        Status::Forming => IncidentStatus::Forming,
+        Status::Open => IncidentStatus::Open,
+        Status::Restored => IncidentStatus::Restored,
+        Status::Closed => IncidentStatus::Closed,
+        Status::Merged => IncidentStatus::Merged,
+    }
+}
+
+fn incident_change(event: IncidentEvent) -> IncidentChange {
+    match event {
+        IncidentEvent::Updated => IncidentChange::Updated,
+        IncidentEvent::Opened => IncidentChange::Opened,
+        IncidentEvent::Restored => IncidentChange::Restored,
+        IncidentEvent::Reopened => IncidentChange::Reopened,
+        IncidentEvent::Closed => IncidentChange::Closed,
+        IncidentEvent::Merged => IncidentChange::Merged,
+    }
+}
+
+fn ticket_state(state: State) -> TicketState {
+    match state {
+        State::Acknowledged => TicketState::Acknowledged,
+        State::InProgress => TicketState::InProgress,
+        State::Resolved => TicketState::Resolved,
+        State::Closed => TicketState::Closed,
+        State::Cancelled => TicketState::Cancelled,
+    }
+}
+
+fn ticket_change(event: TicketEvent) -> TicketChange {
+    match event {
+        TicketEvent::Updated => TicketChange::Updated,
+        TicketEvent::Opened => TicketChange::Opened,
+        TicketEvent::Confirmed => TicketChange::Confirmed,
+        TicketEvent::Breached => TicketChange::Breached,
+        TicketEvent::Restored => TicketChange::Restored,
+        TicketEvent::Reopened => TicketChange::Reopened,
+        TicketEvent::Refuted => TicketChange::Refuted,
+        TicketEvent::Merged => TicketChange::Merged,
+        TicketEvent::Closed => TicketChange::Closed,
+    }
+}
