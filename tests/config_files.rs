@@ -1,6 +1,7 @@
 //! Every file under `config/` loads, and every file under `tests/config/rejected/` is refused with
 //! the words in the `.expected` file beside it (`UPDATE_EXPECT=1` rewrites those).
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use vigie::model::diagnostic::Diagnostic;
 use vigie::shell::config::inventory::read_bytes;
@@ -23,7 +24,11 @@ fn files(folder: &str) -> Vec<PathBuf> {
 }
 
 fn in_lines(level: &str, diagnostics: &[Diagnostic]) -> String {
-    diagnostics.iter().map(|each| format!("{level}: {each}\n")).collect()
+    let mut lines = String::new();
+    for each in diagnostics {
+        writeln!(lines, "{level}: {each}").expect("a string takes all");
+    }
+    lines
 }
 
 fn said<T>(checked: &Checked<T>, folder: &Path) -> String {

@@ -79,7 +79,7 @@ impl Writer {
         }
         let mut names = Vec::new();
         for name in &sender.names {
-            match self.refusal(name) {
+            match refusal(name) {
                 Some(why) => self.leave_out(&who, name, why),
                 None if self.names.insert(name.clone()) => names.push(name.clone()),
                 None if names.contains(name) => {}
@@ -135,23 +135,24 @@ impl Writer {
         list
     }
 
-    fn refusal(&self, name: &str) -> Option<&'static str> {
-        if !is_device_name(name) {
-            return Some("it cannot be the name of a device");
-        }
-        if name.contains(';') {
-            return Some("`;` separates the items of a cell");
-        }
-        if name.starts_with('#') {
-            return Some("a row that begins with # is a comment");
-        }
-        None
-    }
-
     fn leave_out(&mut self, who: &str, what: &str, why: &str) {
         let what: String = what.chars().take(80).flat_map(char::escape_debug).collect();
         self.adopted.left_out.push(format!("{who}: left out `{what}`: {why}"));
     }
+}
+
+/// Why a name that was heard cannot be written as that of a device.
+fn refusal(name: &str) -> Option<&'static str> {
+    if !is_device_name(name) {
+        return Some("it cannot be the name of a device");
+    }
+    if name.contains(';') {
+        return Some("`;` separates the items of a cell");
+    }
+    if name.starts_with('#') {
+        return Some("a row that begins with # is a comment");
+    }
+    None
 }
 
 /// Whether the loader would take the end of a name for an ifIndex.

@@ -200,8 +200,9 @@ impl TicketCommand {
     #[must_use]
     pub const fn ticket(&self) -> &TicketArgs {
         match self {
-            Self::Confirm(ticket) | Self::Take(ticket) => ticket,
-            Self::Refute { ticket, .. }
+            Self::Confirm(ticket)
+            | Self::Take(ticket)
+            | Self::Refute { ticket, .. }
             | Self::Restore { ticket, .. }
             | Self::Close { ticket, .. } => ticket,
         }

@@ -210,7 +210,9 @@ fn address(text: &Located<String>, findings: &mut Findings) -> Option<SocketAddr
 }
 
 fn address_remedy(written: &str) -> String {
-    if let Some(port) = written.strip_prefix("*:").or_else(|| written.strip_prefix(':')) {
+    if let Some(port) = written.strip_prefix("*:").or_else(|| written.strip_prefix(':'))
+        && port.parse::<u16>().is_ok()
+    {
         return format!("for every address write \"0.0.0.0:{port}\" and \"[::]:{port}\"");
     }
     if written.parse::<std::net::IpAddr>().is_ok() {

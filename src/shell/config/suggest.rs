@@ -11,7 +11,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     }
     let written: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
     let mut best = None;
-    let mut bound = (written.len() / 3).clamp(1, 3);
+    let mut bound = (written.len() / 3).min(3);
     for candidate in known {
         if candidate.len().abs_diff(word.len()) > 2 * bound || candidate.len() > WORD_BYTES_MAX {
             continue;
@@ -22,7 +22,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
             best = Some(candidate);
             bound = found;
         }
-        if bound == 0 {
+        if bound == 0 && best.is_some() {
             break;
         }
     }
@@ -69,6 +69,7 @@ mod tests {
         assert_eq!(nearest("ALIASES", known), Some("aliases"));
         assert_eq!(nearest("kind", known), None);
         assert_eq!(nearest("", known), None);
+        assert_eq!(nearest("x", ["a", "X"]), Some("X"));
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn packaged_defaults_are_told_truly() {
     let spoken: String = text
         .lines()
         .map(|line| if is_key(line) { line.trim_start_matches("# ") } else { line })
-        .map(|line| format!("{line}\n"))
+        .flat_map(|line| [line, "\n"])
         .collect();
     assert_ne!(spoken, text);
     let (silent, errors) = read(&text);
@@ -107,7 +107,11 @@ proptest! {
 
     #[test]
     fn arbitrary_configurations_never_panic(
-        text in "(\\[(listeners\\.[a-c]|state|journal|tickets|kafka|log)\\]\n|(kind|dir|addresses|level|brokers) = (\"[a-z:0-9]{0,9}\"|[0-9]{1,20}|\\[\"[a-z:0-9]{0,5}\"\\]|true)\n){0,12}"
+        text in concat!(
+            "(\\[(listeners\\.[a-c]|state|journal|tickets|kafka|log)\\]\n",
+            "|(kind|dir|addresses|level|brokers) = ",
+            "(\"[a-z:0-9]{0,9}\"|[0-9]{1,20}|\\[\"[a-z:0-9]{0,5}\"\\]|true)\n){0,12}",
+        )
     ) {
         let mut findings = Findings::default();
         let text: Arc<str> = Arc::from(text);

@@ -317,7 +317,7 @@ fn add(sort: Sort, row: &[Located<&str>], written: &mut Written, findings: &mut 
                 timezone: filled(timezone),
                 depends_on: dependencies(depends_on, findings),
                 components: items(interfaces)
-                    .into_iter()
+                    .iter()
                     .filter_map(|item| interface(item, findings))
                     .collect(),
             });
@@ -363,7 +363,7 @@ fn items(cell: &Located<&str>) -> Vec<Located<String>> {
 }
 
 /// `name`, or `name@ifIndex`.
-fn interface(item: Located<String>, findings: &mut Findings) -> Option<WrittenComponent> {
+fn interface(item: &Located<String>, findings: &mut Findings) -> Option<WrittenComponent> {
     let split = item
         .value
         .rsplit_once('@')
