@@ -1,0 +1,6 @@
+//! The command line: what can be asked ([`args`]), `vigie check` ([`check`]), and what `vigie
+//! inventory adopt` writes ([`adopt`]).
+
+pub mod adopt;
+pub mod args;
+pub mod check;

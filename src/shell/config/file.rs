@@ -1,0 +1,246 @@
+//! What is written: the sections of a configuration file, each value with its own type and range.
+//! What must hold *between* values is for `check`.
+
+use crate::model::settings::{CorrelationSettings, TicketSettings};
+use crate::shell::config::document::{Table, Value};
+use crate::shell::config::fields::Fields;
+use crate::shell::config::findings::{Findings, Located, Place};
+use crate::shell::config::listeners::{self, Listener};
+use crate::shell::config::{Journal, Log, LogFormat, LogLevel, Rules, Sync};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A file's sections, defaults filled in.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// `[listeners.*]`.
+    pub(super) listeners: Vec<Listener>,
+    /// `[state] dir`.
+    pub(super) state_dir: Option<PathBuf>,
+    /// `[state] snapshot_every_min`.
+    pub(super) snapshot_every: Duration,
+    /// `[state] snapshot_every_mib`.
+    pub(super) snapshot_every_bytes: u64,
+    /// `[journal]`.
+    pub(super) journal: Located<Journal>,
+    /// `[correlation]`.
+    pub(super) correlation: CorrelationSettings,
+    /// `[tickets]`.
+    pub(super) tickets: Located<TicketSettings>,
+    /// `[rules]`.
+    pub(super) rules: Located<Rules>,
+    /// `[inventory] files`.
+    pub(super) inventory: Vec<PathBuf>,
+    /// `[kafka]`.
+    pub(super) kafka: Option<WrittenKafka>,
+    /// `[store] path`.
+    pub(super) store_path: Option<PathBuf>,
+    /// `[log]`.
+    pub(super) log: Log,
+}
+
+/// `[kafka]` as written.
+#[derive(Debug)]
+pub(super) struct WrittenKafka {
+    /// Where the section stands.
+    pub(super) place: Place,
+    /// `brokers`.
+    pub(super) brokers: Vec<Located<String>>,
+    /// `incident_topic`.
+    pub(super) incident_topic: Located<String>,
+    /// `ticket_topic`.
+    pub(super) ticket_topic: Located<String>,
+    /// `[kafka.properties]`: name, where it stands, value.
+    pub(super) properties: Vec<(Located<String>, String)>,
+}
+
+/// Reads every section.
+pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Findings) -> Written {
+    let mut top = Fields::new("the configuration", whole, tree, findings);
+    let written_listeners = top.table("listeners");
+    let mut section =
+        |name: &'static str| Section { what: format!("[{name}]"), table: top.table(name) };
+    let (state, journal, correlation) =
+        (section("state"), section("journal"), section("correlation"));
+    let (tickets, rules, inventory) = (section("tickets"), section("rules"), section("inventory"));
+    let (kafka, store, log) = (section("kafka"), section("store"), section("log"));
+    top.finish();
+    let base = Base { whole, folder };
+    let (state_dir, snapshot_every, snapshot_every_bytes) = state.read(whole, findings, |fields| {
+        let dir = base.path(fields, "dir");
+        let minutes = fields.integer("snapshot_every_min", 1..=1_440_u64).unwrap_or(15);
+        let mib = fields.integer("snapshot_every_mib", 1..=65_536_u64).unwrap_or(256);
+        (dir, Duration::from_secs(minutes.saturating_mul(60)), mebibytes(mib))
+    });
+    Written {
+        listeners: listeners::read(whole, written_listeners, findings),
+        state_dir,
+        snapshot_every,
+        snapshot_every_bytes,
+        journal: journal.read(whole, findings, read_journal),
+        correlation: correlation.read(whole, findings, read_correlation),
+        tickets: tickets.read(whole, findings, read_tickets),
+        rules: rules.read(whole, findings, |fields| Located {
+            place: fields.place(),
+            value: Rules {
+                builtin: fields.boolean("builtin").unwrap_or(true),
+                files: base.paths(fields, "files"),
+            },
+        }),
+        inventory: inventory.read(whole, findings, |fields| base.paths(fields, "files")),
+        kafka: kafka.table.is_some().then(|| kafka.read(whole, findings, read_kafka)),
+        store_path: store.read(whole, findings, |fields| base.path(fields, "path")),
+        log: log.read(whole, findings, read_log),
+    }
+}
+
+/// A section that may be absent; then every key has its default.
+struct Section {
+    what: String,
+    table: Option<Located<Table>>,
+}
+
+impl Section {
+    fn read<T>(
+        self,
+        whole: Place,
+        findings: &mut Findings,
+        read: impl FnOnce(&mut Fields<'_>) -> T,
+    ) -> T {
+        let (place, table) = match self.table {
+            Some(found) => (found.place, found.value),
+            None => (whole, Table::new()),
+        };
+        let mut fields = Fields::new(&self.what, place, table, findings);
+        let value = read(&mut fields);
+        fields.finish();
+        value
+    }
+}
+
+/// Where relative paths start.
+struct Base<'a> {
+    whole: Place,
+    folder: &'a Path,
+}
+
+impl Base<'_> {
+    fn path(&self, fields: &mut Fields<'_>, key: &'static str) -> Option<PathBuf> {
+        let text = fields.text(key)?;
+        self.resolve(&text, fields.findings)
+    }
+
+    fn paths(&self, fields: &mut Fields<'_>, key: &'static str) -> Vec<PathBuf> {
+        let texts = fields.texts(key).unwrap_or_default();
+        texts.iter().filter_map(|text| self.resolve(text, fields.findings)).collect()
+    }
+
+    /// A path of the file starts at the file's folder, one of `--set` at the working folder.
+    fn resolve(&self, text: &Located<String>, findings: &mut Findings) -> Option<PathBuf> {
+        if text.value.trim().is_empty() || text.value.contains('\0') {
+            findings.error(text.place, "not a path", "write a path, or leave the key out");
+            return None;
+        }
+        let path = Path::new(&text.value);
+        let is_written_here = text.place.is_beside(self.whole);
+        Some(if is_written_here { self.folder.join(path) } else { path.to_owned() })
+    }
+}
+
+fn mebibytes(count: u64) -> u64 {
+    count.saturating_mul(1024 * 1024)
+}
+
+fn read_journal(fields: &mut Fields<'_>) -> Located<Journal> {
+    let segment_mib = fields.integer("segment_mib", 1..=4_096_u64).unwrap_or(64);
+    let retain_gib = fields.integer("retain_gib", 1..=1_048_576_u64).unwrap_or(20);
+    let sync = fields.choice("sync", &[("disk", Sync::Disk), ("kernel", Sync::Kernel)]);
+    let value = Journal {
+        segment_bytes: mebibytes(segment_mib),
+        retain_bytes: mebibytes(retain_gib.saturating_mul(1024)),
+        sync: sync.unwrap_or(Sync::Disk),
+    };
+    Located { value, place: fields.place() }
+}
+
+fn read_correlation(fields: &mut Fields<'_>) -> CorrelationSettings {
+    let default = CorrelationSettings::default();
+    CorrelationSettings {
+        hold_off_ms: fields.integer("hold_off_ms", 0..=3_600_000).unwrap_or(default.hold_off_ms),
+        flap_toggles: fields.integer("flap_toggles", 2..=1_000).unwrap_or(default.flap_toggles),
+        flap_window_ms: fields
+            .integer("flap_window_ms", 1_000..=86_400_000)
+            .unwrap_or(default.flap_window_ms),
+        flap_quiet_ms: fields
+            .integer("flap_quiet_ms", 1_000..=86_400_000)
+            .unwrap_or(default.flap_quiet_ms),
+        simultaneous_ms: fields
+            .integer("simultaneous_ms", 0..=10_000)
+            .unwrap_or(default.simultaneous_ms),
+    }
+}
+
+fn read_tickets(fields: &mut Fields<'_>) -> Located<TicketSettings> {
+    let default = TicketSettings::default();
+    let mut series = |key, default| fields.text(key).map_or(default, |text| text.value);
+    let (normal, rehearsal) =
+        (series("series", default.series), series("observe_series", default.observe_series));
+    let value = TicketSettings {
+        series: normal,
+        observe_series: rehearsal,
+        unknown_senders_open: fields
+            .boolean("unknown_senders_open")
+            .unwrap_or(default.unknown_senders_open),
+        observe: fields.boolean("observe").unwrap_or(default.observe),
+        stable_min: fields.integer("stable_min", 0..=1_440).unwrap_or(default.stable_min),
+        confirmation_delay_min: fields
+            .integer("confirmation_delay_min", 0..=1_440)
+            .unwrap_or(default.confirmation_delay_min),
+    };
+    Located { value, place: fields.place() }
+}
+
+fn read_kafka(fields: &mut Fields<'_>) -> WrittenKafka {
+    let place = fields.place();
+    let mut topic = |key, default: &str| {
+        fields.text(key).unwrap_or_else(|| Located { value: default.to_owned(), place })
+    };
+    let incident_topic = topic("incident_topic", "vigie.incidents");
+    let ticket_topic = topic("ticket_topic", "vigie.tickets");
+    let mut properties = Vec::new();
+    if let Some(table) = fields.table("properties") {
+        for (name, entry) in table.value {
+            let value = match entry.node.value {
+                Value::Text(text) => text,
+                Value::Integer(number) => number.to_string(),
+                Value::Boolean(flag) => flag.to_string(),
+                other @ (Value::List(_) | Value::Table(_) | Value::Decimal | Value::Date) => {
+                    let message = format!("a property cannot be {}", other.kind());
+                    let remedy = "properties have dots in their names: write them between \
+                                  quotes, \"security.protocol\" = \"ssl\"";
+                    fields.findings.error(entry.key_place, message, remedy);
+                    continue;
+                }
+            };
+            properties.push((Located { value: name, place: entry.key_place }, value));
+        }
+    }
+    let brokers = fields.texts("brokers").unwrap_or_default();
+    WrittenKafka { place, brokers, incident_topic, ticket_topic, properties }
+}
+
+fn read_log(fields: &mut Fields<'_>) -> Log {
+    let levels = [
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ];
+    let formats =
+        [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("journald", LogFormat::Journald)];
+    Log {
+        level: fields.choice("level", &levels).unwrap_or(LogLevel::Info),
+        format: fields.choice("format", &formats).unwrap_or(LogFormat::Auto),
+    }
+}

@@ -1,0 +1,124 @@
+use super::*;
+use proptest::prelude::*;
+
+fn with(overrides: &[&str]) -> Checked<Config> {
+    let overrides: Vec<_> = overrides.iter().map(|each| (*each).to_owned()).collect();
+    Config::load(None, &overrides, None)
+}
+
+#[test]
+fn built_in_defaults_are_those_that_others_rely_on() {
+    let checked = Config::load(None, &[], Some(Path::new("/tmp/x")));
+    assert_eq!((checked.warnings.len(), checked.errors.len()), (0, 0));
+    let config = checked.value.expect("no errors");
+    let addresses = |kind| config.addresses(kind).map(|a| a.to_string()).collect::<Vec<_>>();
+    assert_eq!(addresses("snmp-trap"), ["127.0.0.1:10162", "[::1]:10162"]);
+    assert_eq!(addresses("syslog-udp"), ["127.0.0.1:10514", "[::1]:10514"]);
+    assert_eq!(addresses("syslog-tcp"), ["127.0.0.1:10514", "[::1]:10514"]);
+    assert_eq!(addresses("http"), ["127.0.0.1:8162"]);
+    assert_eq!(config.correlation.hold_off_ms, 2_000);
+    assert!(config.tickets.unknown_senders_open && config.rules.builtin);
+    assert_eq!(config.store_path, Path::new("/tmp/x/history.db"));
+    assert_eq!(config.kafka, None);
+}
+
+#[test]
+fn packaged_configuration_opens_no_ticket_for_strangers() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/vigie.toml");
+    let config = Config::load(Some(&path), &[], None).into_result().expect("it loads");
+    assert!(!config.tickets.unknown_senders_open);
+    assert_eq!(config.state.dir, Path::new("/var/lib/vigie"));
+    assert_eq!(config.correlation, CorrelationSettings::default());
+    assert_eq!(config.tickets, TicketSettings::default());
+    let first = config.inventory.first().expect("patterns");
+    assert!(first.is_absolute() && first.ends_with("config/inventory/*.toml"));
+}
+
+/// What is commented out in the packaged file is the default that it claims to be.
+#[test]
+fn packaged_defaults_are_told_truly() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let text = std::fs::read_to_string(folder.join("vigie.toml")).expect("readable");
+    let read = |text: &str| {
+        let mut findings = Findings::default();
+        let text: Arc<str> = Arc::from(text);
+        let whole = findings.add_source("vigie.toml", Arc::clone(&text));
+        let tree = document::parse(whole, &text, &mut findings);
+        let written = file::read(whole, tree, &folder, &mut findings);
+        let config = check::check(written, whole, &mut findings);
+        (config, findings.into_diagnostics().1)
+    };
+    let is_key = |line: &str| line.starts_with("# ") && line.contains(" = ") && !line.contains('"');
+    let spoken: String = text
+        .lines()
+        .map(|line| if is_key(line) { line.trim_start_matches("# ") } else { line })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    assert_ne!(spoken, text);
+    let (silent, errors) = read(&text);
+    assert_eq!(errors, []);
+    assert_eq!(read(&spoken), (silent, vec![]));
+}
+
+#[test]
+fn kafka_can_be_switched_on_by_flags() {
+    let checked = with(&["kafka.brokers=[\"127.0.0.1:9092\"]", "kafka.properties.\"linger.ms\"=5"]);
+    let kafka = checked.value.and_then(|config| config.kafka).expect("kafka");
+    assert_eq!(kafka.brokers, ["127.0.0.1:9092"]);
+    assert_eq!(kafka.properties, [("linger.ms".to_owned(), "5".to_owned())]);
+}
+
+#[test]
+fn a_listener_is_moved_by_a_flag_and_http_in_the_open_is_doubtful() {
+    let checked = with(&["listeners.http.addresses=[\"0.0.0.0:0\"]"]);
+    assert_eq!(checked.warnings.len(), 1);
+    let config = checked.value.expect("a warning is no error");
+    assert_eq!(config.addresses("http").map(|a| a.port()).collect::<Vec<_>>(), [0]);
+}
+
+#[test]
+fn state_folder_follows_systemd_then_xdg_then_home() {
+    let from = |known: &[(&str, &str)]| {
+        state_dir_from(|name| {
+            known.iter().find(|(key, _)| *key == name).map(|(_, value)| PathBuf::from(value))
+        })
+    };
+    let home = ("HOME", "/home/a");
+    assert_eq!(from(&[("STATE_DIRECTORY", "/var/lib/vigie"), home]), Path::new("/var/lib/vigie"));
+    assert_eq!(from(&[("XDG_STATE_HOME", "/s"), home]), Path::new("/s/vigie"));
+    assert_eq!(from(&[("XDG_STATE_HOME", "s"), home]), Path::new("/home/a/.local/state/vigie"));
+    assert_eq!(from(&[]), Path::new("vigie-state"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_one_clear_mistake() {
+    let checked = Config::load(Some(Path::new("/nowhere/vigie.toml")), &[], None);
+    let errors: Vec<_> = checked.errors.iter().map(ToString::to_string).collect();
+    let [error] = errors.as_slice() else { panic!("{errors:?}") };
+    assert!(error.starts_with("/nowhere/vigie.toml: cannot be read"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_overrides_never_panic(argument in ".{0,80}") {
+        let checked = with(&[&argument]);
+        prop_assert_eq!(checked.value.is_none(), !checked.errors.is_empty());
+    }
+
+    #[test]
+    fn arbitrary_configurations_never_panic(
+        text in concat!(
+            "(\\[(listeners\\.[a-c]|state|journal|tickets|kafka|log)\\]\n",
+            "|(kind|dir|addresses|level|brokers) = ",
+            "(\"[a-z:0-9]{0,9}\"|[0-9]{1,20}|\\[\"[a-z:0-9]{0,5}\"\\]|true)\n){0,12}",
+        )
+    ) {
+        let mut findings = Findings::default();
+        let text: Arc<str> = Arc::from(text);
+        let whole = findings.add_source("a.toml", Arc::clone(&text));
+        let tree = document::parse(whole, &text, &mut findings);
+        let written = file::read(whole, tree, Path::new(""), &mut findings);
+        check::check(written, whole, &mut findings);
+        findings.into_diagnostics();
+    }
+}
