@@ -1,0 +1,1 @@
+//! What the journal promises, held against disks that fail.
