@@ -182,9 +182,7 @@ impl Disk for RealDisk {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let is_read = file.read_to_string(&mut holder).is_ok();
-                return Err(LockError::Held(
-                    is_read.then(|| holder.trim().parse().ok()).flatten(),
-                ));
+                return Err(LockError::Held(is_read.then(|| holder.trim().parse().ok()).flatten()));
             }
             Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
         }

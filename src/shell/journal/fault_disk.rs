@@ -293,9 +293,7 @@ impl Disk for FaultDisk {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let state = self.lock();
         let inside = state.now.keys().filter(|path| path.parent() == Some(dir));
-        Ok(inside
-            .filter_map(|path| path.file_name()?.to_str().map(str::to_owned))
-            .collect())
+        Ok(inside.filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect())
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {

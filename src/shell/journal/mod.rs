@@ -43,7 +43,7 @@ pub use chain::Root;
 pub use disk::{Disk, RealDisk};
 pub use durable::{Durable, Waited};
 pub use error::{AppendError, Failure, JournalError, ReadError};
-pub use options::{Options, SyncMode};
+pub use options::{OnFailure, Options, SyncMode};
 pub use reader::{Reader, read_from};
 pub use record::{Kind, Record};
 pub use recovery::{Corruption, Recovery};

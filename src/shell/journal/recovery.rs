@@ -211,8 +211,7 @@ impl<'a> Work<'a> {
         let mut tail = Tail { last: 0, at: At::default(), root: Root::default() };
         for (index, opened) in segments.iter().enumerate() {
             self.check_link(opened, before);
-            let successor =
-                segments.get(index.saturating_add(1)).map(|next| next.header.first);
+            let successor = segments.get(index.saturating_add(1)).map(|next| next.header.first);
             let path = self.folder.path(&opened.name);
             let io = |source| failed("read", &path, source);
             if let Some(successor) = successor.filter(|first| *first <= check_from) {
@@ -225,11 +224,11 @@ impl<'a> Work<'a> {
             for hole in &seen.holes {
                 self.keep_hole(opened, hole).map_err(io)?;
             }
-            if seen.has_lost_its_footer() {
+            if successor.is_none() {
+                self.recovery.truncated_bytes = seen.torn_bytes;
+            } else if seen.has_lost_its_footer() {
                 let range = seen.end..seen.end.saturating_add(seen.torn_bytes);
                 self.keep_copy(&opened.name, &*opened.file, range, (None, "footer")).map_err(io)?;
-            } else if successor.is_none() {
-                self.recovery.truncated_bytes = seen.torn_bytes;
             }
             before = Some((seen.last, seen.footer.map(|footer| footer.root)));
             if successor.is_none() {
@@ -251,7 +250,8 @@ impl<'a> Work<'a> {
         let Some((last, root)) = before else { return };
         let first = opened.header.first;
         let is_set_aside = self.recovery.corruptions.iter().any(|one| {
-            one.what == "both headers" && one.lost.is_some_and(|(_, to)| to.saturating_add(1) == first)
+            one.what == "both headers"
+                && one.lost.is_some_and(|(_, to)| to.saturating_add(1) == first)
         });
         let is_missing = first > last.saturating_add(1) && !is_set_aside;
         let is_broken = root.is_some_and(|root| root != opened.header.previous_root);
@@ -261,7 +261,11 @@ impl<'a> Work<'a> {
                 offset: 0,
                 bytes: 0,
                 lost: is_missing.then_some((last.saturating_add(1), first.saturating_sub(1))),
-                what: if is_missing { "segment missing before it" } else { "chain broken before it" },
+                what: if is_missing {
+                    "segment missing before it"
+                } else {
+                    "chain broken before it"
+                },
                 is_known: false,
             });
         }

@@ -49,10 +49,12 @@ impl Retirement {
         for first in &firsts {
             let name = file_name(*first);
             let length = self.folder.open(&name)?.length();
-            lengths.push(length.map_err(|source| failed("read", &self.folder.path(&name), source))?);
+            lengths
+                .push(length.map_err(|source| failed("read", &self.folder.path(&name), source))?);
         }
         let mut kept = lengths.iter().copied().fold(0, u64::saturating_add);
-        let mut retired = Retired { first: firsts.first().copied().unwrap_or(0), ..Retired::default() };
+        let mut retired =
+            Retired { first: firsts.first().copied().unwrap_or(0), ..Retired::default() };
         for ((first, successor), bytes) in firsts.iter().zip(firsts.iter().skip(1)).zip(lengths) {
             if *successor > before || kept <= self.retain_bytes {
                 break;

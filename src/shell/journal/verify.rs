@@ -93,7 +93,12 @@ impl Check {
         self.report.problems.push(Problem { file: file.to_owned(), offset, what: what.into() });
     }
 
-    fn header(&mut self, name: &str, first: u64, file: &dyn DiskFile) -> std::io::Result<Option<Header>> {
+    fn header(
+        &mut self,
+        name: &str,
+        first: u64,
+        file: &dyn DiskFile,
+    ) -> std::io::Result<Option<Header>> {
         let found = read_header(file)?;
         if let Some(offset) = found.damaged_copy {
             self.problem(name, offset, "one of the two headers is damaged");
@@ -166,7 +171,7 @@ impl Check {
             self.problem(&name, hole.offset, format!("{} bytes are damaged: {lost}", hole.bytes));
         }
         let computed = seen.root.unwrap_or_default();
-        self.footer(&name, file, &seen, computed)?;
+        self.footer(&name, file, &seen, successor.is_none())?;
         self.report.records = self.report.records.saturating_add(seen.records);
         if seen.records > 0 {
             self.report.last = seen.last;
@@ -188,10 +193,10 @@ impl Check {
         name: &str,
         file: &Arc<dyn DiskFile>,
         seen: &Survey,
-        computed: Root,
+        is_newest: bool,
     ) -> std::io::Result<()> {
         let Some(footer) = seen.footer else {
-            if seen.has_lost_its_footer() {
+            if !is_newest && seen.has_lost_its_footer() {
                 self.problem(name, seen.end, "the footer is damaged");
             } else {
                 self.report.torn_bytes = self.report.torn_bytes.saturating_add(seen.torn_bytes);
@@ -206,7 +211,7 @@ impl Check {
             );
             self.problem(name, footer.offset, what);
         }
-        if footer.root != computed {
+        if Some(footer.root) != seen.root {
             self.problem(name, footer.offset, "the root is not that of header and records");
         }
         let end = footer.offset.saturating_add(u64::try_from(FOOTER_BYTES).unwrap_or(u64::MAX));

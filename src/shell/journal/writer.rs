@@ -66,10 +66,7 @@ impl Journal {
     /// # Errors
     /// The folder is in use, cannot be read or written, or holds what this release must not touch.
     /// A full disk and damaged segments are no errors.
-    pub fn open(
-        options: Options,
-        disk: Arc<dyn Disk>,
-    ) -> Result<(Self, Recovery), JournalError> {
+    pub fn open(options: Options, disk: Arc<dyn Disk>) -> Result<(Self, Recovery), JournalError> {
         let folder = Folder { dir: options.dir.clone(), disk };
         let (lock, tail, recovery) = recover(&folder, options.check_from)?;
         let io = |doing| {
