@@ -200,6 +200,9 @@ impl Sync {
 
     /// Makes everything durable and ends the segment. None when the journal has failed.
     pub(super) fn seal(&mut self, end: u64) -> Option<Root> {
+        if self.alarm.durable.has_failed() {
+            return None;
+        }
         match &mut self.work {
             Work::Inline(syncer) => {
                 let syncer = syncer.take()?;

@@ -195,10 +195,13 @@ impl Journal {
         result?;
         self.has_priority = false;
         self.is_full = !self.reserve.is_kept();
+        if self.has_failed() {
+            return Err(AppendError::Failed);
+        }
         if self.segment.as_ref().is_some_and(|segment| segment.end >= self.options.segment_bytes) {
             self.seal()?;
         }
-        if self.has_failed() { Err(AppendError::Failed) } else { Ok(()) }
+        Ok(())
     }
 
     fn write_buffer(&mut self) -> Result<(), AppendError> {
