@@ -1,5 +1,6 @@
 //! What can go wrong with a journal, with what is needed to act.
 
+use std::cmp::Ordering;
 use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -133,12 +134,10 @@ pub enum ReadError {
 }
 
 pub(super) fn lost_words(from: u64, to: u64) -> String {
-    if to < from {
-        "no record lost".to_owned()
-    } else if from == to {
-        format!("record {from} is lost")
-    } else {
-        format!("records {from} to {to} are lost")
+    match to.cmp(&from) {
+        Ordering::Less => "no record lost".to_owned(),
+        Ordering::Equal => format!("record {from} is lost"),
+        Ordering::Greater => format!("records {from} to {to} are lost"),
     }
 }
 

@@ -17,14 +17,6 @@ fn disk_with_segments() -> (FaultDisk, u64) {
     (disk, last)
 }
 
-fn copy_of(disk: &FaultDisk) -> FaultDisk {
-    let copy = FaultDisk::new(6);
-    for path in disk.paths() {
-        copy.put(&path, &disk.content(&path).expect("there"));
-    }
-    copy
-}
-
 #[test]
 fn flipped_byte_anywhere_in_a_sealed_segment_is_found_and_the_rest_is_read() {
     let (disk, last) = disk_with_segments();

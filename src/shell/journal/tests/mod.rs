@@ -91,3 +91,11 @@ fn segments(disk: &FaultDisk) -> Vec<PathBuf> {
     });
     paths
 }
+
+fn copy_of(disk: &FaultDisk) -> FaultDisk {
+    let copy = FaultDisk::new(6);
+    for path in disk.paths() {
+        copy.put(&path, &disk.content(&path).expect("there"));
+    }
+    copy
+}
