@@ -78,7 +78,10 @@ impl GuardedPipeline {
         let message = Received { faults: message.faults.with(Fault::DecoderPanicked), ..*message };
         if !batches.is_settled() {
             let place = Place::new(batches, origin, message.faults);
-            drop(guarded(|| self.pipeline.panicked(&message, place)));
+            let outcome = guarded(|| self.pipeline.panicked(&message, place));
+            if outcome.is_none() {
+                self.counters.decoder_panics.fetch_add(1, Ordering::Relaxed);
+            }
         }
         if !batches.is_settled() {
             batches.push(&undecodable(&message, self.channel, &message.peer.to_string()));

@@ -19,5 +19,5 @@ pub mod stop;
 pub mod tcp;
 pub mod udp;
 
-//#[cfg(test)]
-//mod testing;
+#[cfg(test)]
+mod testing;

@@ -63,7 +63,7 @@ impl SourceRegistry {
     /// Takes note of a name by which a listed sender calls itself; cut at [`NAME_BYTES_MAX`].
     /// Meant for senders that the inventory does not know.
     pub fn add_name(&self, peer: IpAddr, name: &str) {
-        let name = name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or(name);
+        let name = cut(name, NAME_BYTES_MAX);
         let is_news = |source: &Source| {
             !name.is_empty()
                 && source.names.len() < SOURCE_NAMES_MAX
@@ -173,13 +173,24 @@ impl Tally {
     }
 }
 
+/// The longest beginning of whole characters that has at most so many bytes.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    text.get(..end).unwrap_or(text)
+}
+
 /// Multiplicative hash of the address; the upper bits are the well mixed ones.
 fn slot_of(peer: IpAddr) -> usize {
     let folded = match peer {
         IpAddr::V4(address) => u64::from(u32::from(address)),
         IpAddr::V6(address) => {
-            let [a, b, c, d, e, f, g, h] = address.segments().map(u64::from);
-            (a << 48 | b << 32 | c << 16 | d) ^ (e << 48 | f << 32 | g << 16 | h).rotate_left(1)
+            let bits = address.to_bits();
+            let low = u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0);
+            let high = u64::try_from(bits >> u64::BITS).unwrap_or(0);
+            high ^ low.rotate_left(1)
         }
     };
     let hash = folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - TALLY_BITS);

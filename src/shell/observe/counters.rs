@@ -72,7 +72,7 @@ pub struct ListenerCounters {
     pub kernel_dropped: AtomicU64,
     /// Messages journaled; repeats count each.
     pub journaled: AtomicU64,
-    /// Messages on which a decoder or rule panicked; they are events all the same.
+    /// Panics of decoders and rules that were caught; the messages are events all the same.
     pub decoder_panics: AtomicU64,
     /// Failed reads of the socket, and failed accepts of connections.
     pub receive_errors: AtomicU64,

@@ -24,7 +24,7 @@ const BACKLOG: libc::c_int = 1_024;
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// How long accepting pauses when the process has no file descriptor left.
 const ACCEPT_ERROR_WAIT: Duration = Duration::from_millis(100);
-const KEEPALIVE_AFTER: Duration = Duration::from_mins(2);
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(120);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 
 /// How a listener treats its connections.

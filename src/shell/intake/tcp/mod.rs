@@ -37,3 +37,6 @@ pub trait FrameSource: Send {
 
 /// Makes the splitter of a connection.
 pub type FrameSourceFactory = Arc<dyn Fn() -> Box<dyn FrameSource> + Send + Sync>;
+
+#[cfg(test)]
+mod tests;

@@ -91,6 +91,12 @@ impl UdpListener {
         self.drops_at_start
     }
 
+    /// The socket with its options, for a [`crate::shell::intake::udp::Receiver`] without a thread.
+    #[must_use]
+    pub fn into_socket(self) -> Arc<Socket> {
+        self.socket
+    }
+
     /// Starts the thread `udp-rx-N`, where N is the listener's index.
     ///
     /// # Errors

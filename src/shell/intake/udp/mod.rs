@@ -15,5 +15,5 @@ pub use answer::Answerer;
 pub use listener::{RECEIVE_BUFFER_BYTES, UdpListener, UdpThread};
 pub use recvmmsg::{Datagram, Receiver, Wait};
 
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;

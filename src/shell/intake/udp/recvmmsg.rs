@@ -257,8 +257,8 @@ fn control_message(buffer: &[u8]) -> Option<ControlMessage<'_>> {
 /// The instant in a `timespec`.
 fn stamp(payload: &[u8]) -> Option<Timestamp> {
     const LONG: usize = size_of::<libc::c_long>();
-    let seconds = i64::from(libc::c_long::from_ne_bytes(chunk::<LONG>(payload, 0)?));
-    let nanos = i64::from(libc::c_long::from_ne_bytes(chunk::<LONG>(payload, LONG)?));
+    let seconds = libc::c_long::from_ne_bytes(chunk::<LONG>(payload, 0)?);
+    let nanos = libc::c_long::from_ne_bytes(chunk::<LONG>(payload, LONG)?);
     Some(Timestamp(seconds.saturating_mul(1_000_000_000).saturating_add(nanos)))
 }
 
