@@ -5,9 +5,10 @@ use crate::model::time::At;
 use crate::shell::intake::feed::Feed;
 use crate::shell::intake::open::OpenBatches;
 use crate::shell::intake::pipeline::Received;
+use crate::shell::intake::tcp::Frame;
 use crate::shell::intake::tcp::listener::StreamOptions;
+use crate::shell::intake::tcp::splitter::Splitter;
 use crate::shell::intake::tcp::workers::{Worker, Workers};
-use crate::shell::intake::tcp::{Frame, FrameSource};
 use crate::shell::observe::counters::ShedReason;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -24,7 +25,7 @@ const QUIET_AT_STOP: Duration = Duration::from_millis(100);
 pub(super) struct Connection {
     peer: IpAddr,
     workers: Arc<Workers>,
-    frames: Box<dyn FrameSource>,
+    frames: Splitter,
     batches: OpenBatches,
     idle_timeout: Option<Duration>,
 }
@@ -50,7 +51,7 @@ impl Connection {
         let feed = workers.feed();
         Self {
             peer: peer.ip().to_canonical(),
-            frames: (options.frames)(),
+            frames: Splitter::new((options.frames)(), Arc::clone(&feed.counters)),
             batches: OpenBatches::new(
                 Arc::clone(&feed.lanes),
                 Arc::clone(&feed.counters),
@@ -73,6 +74,9 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // A reset: what came before it counts.
                 Err(_) => break,
+            }
+            if self.frames.is_broken() {
+                break;
             }
         }
         self.frames.finish();

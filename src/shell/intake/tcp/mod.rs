@@ -6,6 +6,7 @@
 
 mod connection;
 mod listener;
+mod splitter;
 mod workers;
 
 pub use listener::{StreamOptions, TcpListener};
@@ -23,7 +24,7 @@ pub struct Frame<'a> {
 }
 
 /// Splits a stream into frames; one per connection. It bounds what it keeps of an unfinished
-/// frame.
+/// frame. A panic in it is caught, counted, and ends the connection.
 pub trait FrameSource: Send {
     /// More bytes of the stream.
     fn push(&mut self, bytes: &[u8]);

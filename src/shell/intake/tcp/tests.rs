@@ -26,6 +26,7 @@ struct Lines {
 
 impl FrameSource for Lines {
     fn push(&mut self, bytes: &[u8]) {
+        assert!(!bytes.starts_with(b"break"), "as told");
         for byte in bytes {
             if *byte == b'\n' {
                 let line = std::mem::take(&mut self.pending);
@@ -98,7 +99,8 @@ fn frames_survive_any_chunking_in_order() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let service = Service::start(address, |_| {});
         let mut stream = service.connect();
-        let text: String = (0..300).map(|index| format!("line {index:04}\n")).collect();
+        let lines: Vec<String> = (0..300).map(|index| format!("line {index:04}")).collect();
+        let text = lines.join("\n") + "\n";
         for (index, piece) in text.as_bytes().chunks(7).enumerate() {
             stream.write_all(piece).unwrap();
             if index % 50 == 0 {
@@ -142,6 +144,22 @@ fn panic_leaves_the_connection_alone() {
     let panicked = sequencer.events.iter().filter(|event| event.faults.has(Fault::DecoderPanicked));
     assert_eq!(panicked.count(), 2);
     service.end(GRACE, &mut sequencer);
+}
+
+#[test]
+fn panic_of_the_splitter_closes_its_connection_only() {
+    let service = Service::start("127.0.0.1:0", |_| {});
+    let mut sound = service.connect();
+    let mut broken = service.connect();
+    sound.write_all(b"one\n").unwrap();
+    let mut sequencer = Sequencer::default();
+    sequencer.take_until(&service.feed, 1);
+    broken.write_all(b"break\n").unwrap();
+    assert_eq!(broken.read(&mut [0; 8]).unwrap(), 0);
+    sound.write_all(b"two\n").unwrap();
+    sequencer.take_until(&service.feed, 2);
+    let feed = service.end(GRACE, &mut sequencer);
+    assert_eq!(feed.counters.decoder_panics.load(Ordering::Relaxed), 1);
 }
 
 #[test]
