@@ -6,13 +6,37 @@ use crate::model::fault::Faults;
 use crate::model::limits::{BATCH_BYTES, BATCH_EVENTS};
 use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Events of one listener on their way to the sequencer.
 #[derive(Debug)]
 pub struct Batch {
     bytes: Vec<u8>,
     slots: Vec<Slot>,
+    answers: Vec<AnswerSlot>,
+}
+
+/// What goes back to a sender once the events of its batch are durable (the response to an
+/// INFORM). If they are shed it does not go, and the sender tries again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer<'a> {
+    /// Listener whose socket sends it.
+    pub listener: u16,
+    /// The sender, as the socket names him.
+    pub peer: SocketAddr,
+    /// The address of this host that the sender wrote to, and expects the answer from.
+    pub local: Option<IpAddr>,
+    /// The answer, ready to send.
+    pub bytes: &'a [u8],
+}
+
+#[derive(Debug, Clone, Copy)]
+struct AnswerSlot {
+    listener: u16,
+    peer: SocketAddr,
+    local: Option<IpAddr>,
+    start: u32,
+    end: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +59,11 @@ struct Slot {
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { bytes: Vec::with_capacity(BATCH_BYTES), slots: Vec::with_capacity(BATCH_EVENTS) }
+        Self {
+            bytes: Vec::with_capacity(BATCH_BYTES),
+            slots: Vec::with_capacity(BATCH_EVENTS),
+            answers: Vec::new(),
+        }
     }
 }
 
@@ -76,6 +104,29 @@ impl Batch {
         });
     }
 
+    /// Copies an answer in, to be sent when the events before it are durable.
+    pub fn push_answer(&mut self, answer: &Answer<'_>) {
+        let start = self.end();
+        self.bytes.extend_from_slice(answer.bytes);
+        self.answers.push(AnswerSlot {
+            listener: answer.listener,
+            peer: answer.peer,
+            local: answer.local,
+            start,
+            end: self.end(),
+        });
+    }
+
+    /// The answers that wait for the events of this batch.
+    pub fn answers(&self) -> impl ExactSizeIterator<Item = Answer<'_>> {
+        self.answers.iter().map(|slot| Answer {
+            listener: slot.listener,
+            peer: slot.peer,
+            local: slot.local,
+            bytes: self.field(slot.start, slot.end),
+        })
+    }
+
     /// Whether it should travel now: no room for another event of the largest size.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -98,6 +149,7 @@ impl Batch {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.slots.clear();
+        self.answers.clear();
     }
 
     /// The events in the order in which they were pushed.

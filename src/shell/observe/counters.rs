@@ -72,6 +72,18 @@ pub struct ListenerCounters {
     pub kernel_dropped: AtomicU64,
     /// Messages journaled; repeats count each.
     pub journaled: AtomicU64,
+    /// Panics of decoders and rules that were caught; the messages are events all the same.
+    pub decoder_panics: AtomicU64,
+    /// Failed reads of the socket, and failed accepts of connections.
+    pub receive_errors: AtomicU64,
+    /// Answers (to INFORMs) that were sent.
+    pub answers_sent: AtomicU64,
+    /// Answers that the socket refused.
+    pub answers_failed: AtomicU64,
+    /// Connections accepted.
+    pub connections_accepted: AtomicU64,
+    /// Connections closed at once, since the limit was reached.
+    pub connections_refused: AtomicU64,
     ignored: [AtomicU64; 5],
     shed: [[AtomicU64; 3]; 3],
 }
