@@ -47,7 +47,7 @@ fn bytes_behind_the_request_are_not_echoed() {
 fn faulty_values_and_long_lengths_are_answered() {
     let strange = sequence(&[element(tag::OID, &[0x2b, 6]), element(tag::COUNTER32, &[0xff; 4])]);
     let build = |tag: u8| {
-        let fields = [integer(1), integer(0), integer(0), sequence(&[strange.clone()])];
+        let fields = [integer(1), integer(0), integer(0), sequence(std::slice::from_ref(&strange))];
         let parts = [integer(1), octets(b"\xe9"), long_element(tag, 3, &fields.concat())].concat();
         long_element(0x30, 4, &parts)
     };

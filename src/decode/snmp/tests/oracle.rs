@@ -7,7 +7,7 @@ use super::writer::{
     varbind,
 };
 use super::{Decoded, OwnedTrap, OwnedVarbind, TrapDecoder, dotted, trap_of};
-use crate::model::fault::{Fault, Faults};
+use crate::model::fault::Fault;
 use crate::model::trap::{TrapVersion, tag};
 use proptest::prelude::*;
 use snmp_parser::asn1_rs::FromBer;
@@ -35,8 +35,9 @@ fn meaning_of_oracle(value: &VarBindValue<'_>) -> Meaning {
     let VarBindValue::Value(value) = value else { return Meaning::Nothing };
     match value {
         ObjectSyntax::Number(number) => Meaning::Signed(i64::from(*number)),
-        ObjectSyntax::String(octets) => Meaning::Octets(octets.to_vec()),
-        ObjectSyntax::Opaque(octets) => Meaning::Octets(octets.to_vec()),
+        ObjectSyntax::String(octets) | ObjectSyntax::Opaque(octets) => {
+            Meaning::Octets(octets.to_vec())
+        }
         ObjectSyntax::Object(oid) => Meaning::Oid(dotted(oid.as_bytes())),
         ObjectSyntax::IpAddress(NetworkAddress::IPv4(address)) => Meaning::Address(*address),
         ObjectSyntax::Counter32(number)
@@ -127,7 +128,7 @@ fn verdict(datagram: &[u8]) -> Option<Verdict> {
     }
 }
 
-fn assert_agreement(verdict: Verdict, trap: &OwnedTrap) {
+fn assert_agreement(verdict: &Verdict, trap: &OwnedTrap) {
     assert_eq!(trap.version, verdict.version);
     assert_eq!(trap.is_inform, verdict.is_inform);
     assert_eq!(trap.request_id, verdict.request_id);
@@ -148,7 +149,7 @@ proptest! {
         let datagram = sent.datagram();
         let trap = trap_of(&datagram);
         match verdict(&datagram) {
-            Some(verdict) => assert_agreement(verdict, &trap),
+            Some(verdict) => assert_agreement(&verdict, &trap),
             None => prop_assert!(sent.request_id() < 0, "refused by the oracle: {datagram:x?}"),
         }
     }
@@ -165,8 +166,8 @@ proptest! {
         let mut decoder = TrapDecoder::default();
         let decoded = decoder.decode(&datagram);
         match (verdict(&datagram), decoded) {
-            (Some(verdict), Decoded::Trap(trap)) if is_without_fault(&trap.faults) => {
-                assert_agreement(verdict, &OwnedTrap::of(&trap));
+            (Some(verdict), Decoded::Trap(trap)) if trap.faults.is_empty() => {
+                assert_agreement(&verdict, &OwnedTrap::of(&trap));
             }
             (Some(verdict), Decoded::Trap(trap)) => {
                 prop_assert!(!trap.faults.has(Fault::Undecodable));
@@ -181,17 +182,12 @@ proptest! {
     }
 }
 
-/// Whether nothing is wrong that the oracle would judge as well.
-fn is_without_fault(faults: &Faults) -> bool {
-    faults.is_empty()
-}
-
 #[test]
 fn a_sound_trap_is_accepted_by_both() {
     let sent = SentTrap::simple();
     let datagram = sent.datagram();
     let verdict = verdict(&datagram).expect("accepted by the oracle");
-    assert_agreement(verdict, &trap_of(&datagram));
+    assert_agreement(&verdict, &trap_of(&datagram));
 }
 
 #[test]

@@ -11,6 +11,9 @@ use crate::model::limits::VARBINDS_MAX;
 use crate::model::trap::{TrapVersion, tag};
 use std::net::Ipv4Addr;
 
+/// A header, the address, the uptime and the faults that it has to give.
+type V1Case<'a> = (V1Header, Option<Ipv4Addr>, Option<u32>, &'a [Fault]);
+
 const IF_INDEX: &str = "1.3.6.1.2.1.2.2.1.1.7";
 
 #[test]
@@ -161,7 +164,7 @@ fn a_value_that_looks_like_a_trap_oid_names_nothing_in_a_sound_message() {
 fn the_fields_of_version_1_are_each_forgiven() {
     let sound = V1Header::sound("1.3.6.1.4.1.9", 6, 3);
     let address = Some(Ipv4Addr::new(192, 0, 2, 7));
-    let cases: [(V1Header, Option<Ipv4Addr>, Option<u32>, &[Fault]); 7] = [
+    let cases: [V1Case<'_>; 7] = [
         (sound.clone(), address, Some(900), &[]),
         (
             V1Header { stamp: integer(12), ..sound.clone() },
