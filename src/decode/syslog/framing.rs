@@ -243,6 +243,10 @@ impl FrameSplitter {
             self.advance(passed, State::Between);
             return Step::Again;
         }
+        if self.is_finished {
+            self.advance(self.held().len(), State::Between);
+            return Step::NeedsMore;
+        }
         let dropped = self.searched.saturating_sub(COUNT_BYTES_MAX);
         let searched = self.searched - dropped;
         self.advance(dropped, State::SkipDelimited(search));
@@ -339,8 +343,8 @@ const LIED: State =
 const COUNT_MAX: usize = 16 * FRAME_BYTES_MAX;
 /// More digits are no count at all.
 const DIGITS_MAX: usize = 20;
-/// Bytes that may stand before the `<` of a count: digits and a space.
-const COUNT_BYTES_MAX: usize = DIGITS_MAX + 1;
+/// Bytes before the `<` of a count that decide whether it is one: a byte, digits and a space.
+const COUNT_BYTES_MAX: usize = DIGITS_MAX + 2;
 /// A whole frame and CR LF.
 const DELIMITED_BYTES_MAX: usize = FRAME_BYTES_MAX + 2;
 
@@ -442,9 +446,9 @@ mod tests {
         let digits = "9".repeat(200_000);
         let stream = format!("4 <1>a{digits} <2>b\n<3>c\n");
         let frames = frames_of(stream.as_bytes(), 1_000);
-        assert_eq!(frames.len(), 3);
-        assert_eq!(frames[1].0.len(), FRAME_BYTES_MAX);
-        assert_eq!(frames[1].1, LENGTH.union(OVERSIZE));
+        assert_eq!(frames.len(), 4);
+        assert_eq!(frames[1], (vec![b'9'; FRAME_BYTES_MAX], LENGTH.union(OVERSIZE)));
+        assert_eq!(frames[2..], [(b"<2>b".to_vec(), LENGTH), (b"<3>c".to_vec(), NONE)]);
     }
 
     #[test]
@@ -524,7 +528,11 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(400))]
+        #![proptest_config(ProptestConfig {
+            cases: 400,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
 
         #[test]
         fn the_pieces_make_no_difference(

@@ -82,7 +82,12 @@ fn slashed(text: &str, is_marked: bool) -> Option<(&str, &str)> {
         _ => return None,
     };
     let (name, rest) = name.split_at_checked(name_bytes)?;
-    if name.is_empty() || !(is_marked || name.bytes().all(|byte| is_part(&byte))) {
+    let is_strict = || {
+        name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && name.bytes().all(|byte| is_part(&byte))
+            && text.bytes().take(module_bytes).all(|byte| is_upper_part(&byte))
+    };
+    if name.is_empty() || !(is_marked || is_strict()) {
         return None;
     }
     let rest = without_bracket(without_bracket(rest, '(', ')'), '[', ']');
