@@ -19,7 +19,7 @@ pub enum SyslogStamp {
     None,
     /// With its zone.
     Instant(Timestamp),
-    /// Civil time without zone; the year may be absent (RFC 3164).
+    /// Civil time without year or zone (RFC 3164), or of a clock that is not to be trusted.
     Local {
         /// Year, when the message has one.
         year: Option<i16>,
@@ -35,6 +35,8 @@ pub enum SyslogStamp {
         second: i8,
         /// Fraction, ns.
         nanosecond: i32,
+        /// East of UTC, seconds, when the message names its zone (`UTC`, `+02:00`).
+        offset_s: Option<i32>,
         /// Whether the device marked its clock as not synchronised (Cisco `*` or `.`).
         is_unsynchronised: bool,
     },
