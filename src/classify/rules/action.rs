@@ -8,6 +8,7 @@ use super::template::{Fill, Template, TemplateMistake};
 use crate::model::alarm_type::AlarmType;
 use crate::model::event::{Lane, UNCLASSIFIED, Verb};
 use crate::model::severity::Severity;
+use crate::model::trap::parse_oid;
 
 /// What a rule does with a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +28,8 @@ pub(crate) enum Key {
     Number(i64),
     /// A text, whatever its case.
     Text(String),
+    /// An OID, as content bytes.
+    Oid(Vec<u8>),
 }
 
 /// What conditions and templates read.
@@ -254,6 +257,9 @@ fn key<R>(name: &str, scalar: Scalar, names: &impl Names<R>) -> Key {
         Scalar::Text(text) if text == "*" => Key::Present,
         Scalar::Text(text) => match names.number(name, &text).or_else(|| text.parse().ok()) {
             Some(number) => Key::Number(number),
+            None if text.split('.').count() > ADDRESS_PARTS => {
+                parse_oid(&text).map_or(Key::Text(text), Key::Oid)
+            }
             None => Key::Text(text),
         },
     }
@@ -323,6 +329,9 @@ pub(super) fn words<T: Copy>(
         })
         .collect()
 }
+
+/// A dotted text with more parts than an address is an OID.
+const ADDRESS_PARTS: usize = 4;
 
 const VERBS: [(&str, Decision); 5] = [
     ("raise", Decision::Tell(Verb::Raise)),

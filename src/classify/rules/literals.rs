@@ -2,7 +2,7 @@
 //! anchored at its longest literal; only rules whose anchor occurs are looked at further.
 
 use aho_corasick::automaton::{Automaton, OverlappingState};
-use aho_corasick::{AhoCorasickKind, Input, MatchKind, dfa};
+use aho_corasick::{Input, MatchKind, dfa};
 use std::collections::BTreeMap;
 
 /// From literals to rules.

@@ -4,7 +4,7 @@
 //! sub-facility (`PM-SP-4-ERR_DISABLE` of `PM-*-ERR_DISABLE`) decides. A pattern with a whole first
 //! and last part is found through a hash of these two; others are tried one after the other.
 
-/// A mnemonic as a rule writes it; `*` stands for one or more characters.
+/// A mnemonic as a rule writes it; `*` stands for any characters, or none.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Pattern {
     text: String,
@@ -34,10 +34,10 @@ impl Pattern {
         }
         while let Some(part) = parts.next() {
             if parts.peek().is_none() {
-                return rest.len() > part.len() && rest.ends_with(part);
+                return rest.ends_with(part);
             }
-            let Some(at) = rest.get(1..).and_then(|later| later.find(part)) else { return false };
-            rest = rest.get(at.saturating_add(part.len()).saturating_add(1)..).unwrap_or("");
+            let Some(at) = rest.find(part) else { return false };
+            rest = rest.get(at.saturating_add(part.len())..).unwrap_or("");
         }
         false
     }
@@ -77,13 +77,15 @@ mod tests {
         assert!(pattern.is_match("PM-4-ERR_DISABLE"));
         assert!(pattern.is_match("PM-SP-4-ERR_DISABLE"));
         assert!(!pattern.is_match("PM-4-ERR_DISABLED"));
-        assert!(!pattern.is_match("PM--ERR_DISABLE"));
+        assert!(!pattern.is_match("PM-ERR_DISABLE"));
         assert!(Pattern::new("LINK-3-UPDOWN").is_match("LINK-3-UPDOWN"));
         assert!(!Pattern::new("LINK-3-UPDOWN").is_match("LINK-3-UPDOWNX"));
         let open = Pattern::new("UBR7*-TEMP*");
         assert_eq!(open.key(), None);
         assert!(open.is_match("UBR7200-0-TEMPHIGH"));
-        assert!(!open.is_match("UBR7200-0-TEMP"));
+        assert!(open.is_match("UBR7200-0-TEMP"));
+        assert!(!open.is_match("UBR7200-0-HIGH"));
+        assert!(Pattern::new("*FAN*FAIL*").is_match("SYS-2-PS_FANFAIL"));
     }
 
     #[test]

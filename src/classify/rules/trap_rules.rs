@@ -84,7 +84,7 @@ impl TrapRules {
     }
 
     /// The rules that know this trap OID, in the order in which they are tried.
-    pub(crate) fn candidates<'r>(&'r self, oid: &'r [u8]) -> impl Iterator<Item = &'r TrapRule> {
+    pub(crate) fn candidates(&self, oid: &[u8]) -> impl Iterator<Item = &TrapRule> {
         let longer = self.beginning_lengths.iter().filter_map(|length| oid.get(..*length));
         let by_beginning = longer.flat_map(|beginning| self.beginnings.get(beginning));
         let places = self.whole.get(oid).iter().chain(by_beginning);
