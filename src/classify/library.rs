@@ -6,6 +6,17 @@ use super::rules::RuleSource;
 /// Every file of `config/rules`: name and text, in the order in which they are compiled.
 pub const FILES: &[(&str, &str)] = &[
     ("alarm-types.toml", include_str!("../../config/rules/alarm-types.toml")),
+    ("snmp-cisco.toml", include_str!("../../config/rules/snmp-cisco.toml")),
+    ("snmp-juniper.toml", include_str!("../../config/rules/snmp-juniper.toml")),
+    ("snmp-standard.toml", include_str!("../../config/rules/snmp-standard.toml")),
+    ("snmp-ups.toml", include_str!("../../config/rules/snmp-ups.toml")),
+    ("syslog-access.toml", include_str!("../../config/rules/syslog-access.toml")),
+    ("syslog-apc.toml", include_str!("../../config/rules/syslog-apc.toml")),
+    ("syslog-cisco.toml", include_str!("../../config/rules/syslog-cisco.toml")),
+    ("syslog-juniper.toml", include_str!("../../config/rules/syslog-juniper.toml")),
+    ("syslog-linux.toml", include_str!("../../config/rules/syslog-linux.toml")),
+    ("syslog-switches.toml", include_str!("../../config/rules/syslog-switches.toml")),
+    ("syslog-vmware.toml", include_str!("../../config/rules/syslog-vmware.toml")),
 ];
 
 /// The files as sources for [`super::compile`].
