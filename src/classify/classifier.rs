@@ -165,12 +165,7 @@ impl Classifier {
         scratch
     }
 
-    fn begin<'c>(
-        &'c self,
-        origin: &Origin,
-        named: Named<'_>,
-        scratch: &mut Scratch,
-    ) -> Source<'c> {
+    fn begin<'c>(&'c self, origin: &Origin, named: Named<'_>, scratch: &mut Scratch) -> Source<'c> {
         origin::find(&self.directory, origin.peer.to_canonical(), named, &mut scratch.device)
     }
 

@@ -160,9 +160,27 @@ mod tests {
     #[test]
     fn names_that_are_no_abbreviations_stay() {
         for name in [
-            "eth0", "lo0", "lo", "ge-0/0/1.0", "et-0/0/0", "xe-1/2/3", "ae0", "ens192", "vmnic3",
-            "Eth-Trunk1", "XGigabitEthernet0/0/1", "Vlanif10", "Vlan-interface200", "1:22", "21",
-            "tun0", "mgmt0", "MgmtEth0/RP0/CPU0/0", "é0", "", "Gi",
+            "eth0",
+            "lo0",
+            "lo",
+            "ge-0/0/1.0",
+            "et-0/0/0",
+            "xe-1/2/3",
+            "ae0",
+            "ens192",
+            "vmnic3",
+            "Eth-Trunk1",
+            "XGigabitEthernet0/0/1",
+            "Vlanif10",
+            "Vlan-interface200",
+            "1:22",
+            "21",
+            "tun0",
+            "mgmt0",
+            "MgmtEth0/RP0/CPU0/0",
+            "é0",
+            "",
+            "Gi",
         ] {
             assert_eq!(long(name), name);
         }

@@ -7,7 +7,11 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 /// The instant; `None` when there is none, or none that can be.
-pub(super) fn instant(stamp: &SyslogStamp, zone: &TimeZone, arrived: Timestamp) -> Option<Timestamp> {
+pub(super) fn instant(
+    stamp: &SyslogStamp,
+    zone: &TimeZone,
+    arrived: Timestamp,
+) -> Option<Timestamp> {
     let SyslogStamp::Local {
         year,
         month,
@@ -27,9 +31,8 @@ pub(super) fn instant(stamp: &SyslogStamp, zone: &TimeZone, arrived: Timestamp) 
     if is_unsynchronised {
         return None;
     }
-    let at = |year: i16| {
-        DateTime::new(year, month, day, hour, minute, second.min(59), nanosecond).ok()
-    };
+    let at =
+        |year: i16| DateTime::new(year, month, day, hour, minute, second.min(59), nanosecond).ok();
     let local = match year {
         Some(year) => at(year)?,
         None => {

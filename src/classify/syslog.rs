@@ -75,8 +75,7 @@ fn behind_pri(raw: &[u8]) -> &[u8] {
     if (1..=3).contains(&digits) { rest.unwrap_or(raw) } else { raw }
 }
 
-/// The decoder's mnemonic, or one found again: behind `%`, or in place of the programme
-/// (`UI_COMMIT: …` of Juniper).
+/// The decoder's mnemonic, or one found again in the line, or in the place of MSGID or programme.
 fn mnemonic_of<'a>(message: &SyslogMessage<'a>, bytes: &'a [u8]) -> &'a str {
     if !message.mnemonic.is_empty() {
         return message.mnemonic;
@@ -84,16 +83,10 @@ fn mnemonic_of<'a>(message: &SyslogMessage<'a>, bytes: &'a [u8]) -> &'a str {
     if let Some(found) = find_mnemonic(bytes) {
         return found;
     }
-    let is_name = |word: &str| {
-        word.contains('_')
-            && word
-                .bytes()
-                .all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
-    };
-    let first = message.message.split([':', ' ']).next().unwrap_or("");
-    [message.msg_id, message.app_name, first]
+    let is_name = |byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
+    [message.msg_id, message.app_name]
         .into_iter()
-        .find(|word| is_name(word))
+        .find(|word| word.contains('_') && word.bytes().all(is_name))
         .unwrap_or("")
 }
 

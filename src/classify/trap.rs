@@ -108,15 +108,13 @@ impl<'v> TrapValues<'v> {
             if varbind.oid.starts_with(IF_INDEX) {
                 self.index = self.index.or_else(|| varbind.as_i64());
             }
-            let Some(instance) = INTERFACE_COLUMNS
-                .iter()
-                .find_map(|column| varbind.oid.strip_prefix(*column))
+            let Some(instance) =
+                INTERFACE_COLUMNS.iter().find_map(|column| varbind.oid.strip_prefix(*column))
             else {
                 continue;
             };
             by_instance = by_instance.or_else(|| first_arc(instance).map(i64::from));
-            let is_name =
-                varbind.oid.starts_with(IF_DESCR) || varbind.oid.starts_with(IF_NAME);
+            let is_name = varbind.oid.starts_with(IF_DESCR) || varbind.oid.starts_with(IF_NAME);
             if is_name && (name.is_empty() || varbind.oid.starts_with(IF_DESCR)) {
                 let octets = clean::trim_padding(varbind.as_octets().unwrap_or(&[]));
                 name = if octets.is_empty() { name } else { octets };

@@ -265,11 +265,7 @@ fn key<R>(name: &str, scalar: Scalar, names: &impl Names<R>) -> Key {
     }
 }
 
-fn reference<R>(
-    name: &Written<&str>,
-    names: &impl Names<R>,
-    report: &mut Report<'_>,
-) -> Option<R> {
+fn reference<R>(name: &Written<&str>, names: &impl Names<R>, report: &mut Report<'_>) -> Option<R> {
     let found = names.reference(name.value);
     if found.is_none() {
         unknown_name(name.offset, name.value, names, report);

@@ -189,8 +189,7 @@ fn milliseconds(section: Section<'_>, key: &str, report: &mut Report<'_>) -> u64
 }
 
 fn is_identifier(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 const ALARM_TYPE_KEYS: [&str; 9] = [
@@ -221,9 +220,6 @@ const EVENT_TYPES: [(&str, EventType); 11] = [
     ("integrity-violation", EventType::IntegrityViolation),
     ("operational-violation", EventType::OperationalViolation),
     ("physical-violation", EventType::PhysicalViolation),
-    (
-        "security-service-or-mechanism-violation",
-        EventType::SecurityServiceOrMechanismViolation,
-    ),
+    ("security-service-or-mechanism-violation", EventType::SecurityServiceOrMechanismViolation),
     ("time-domain-violation", EventType::TimeDomainViolation),
 ];

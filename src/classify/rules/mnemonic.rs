@@ -50,9 +50,31 @@ pub(crate) fn ends(mnemonic: &str) -> (&str, &str) {
     (first, last)
 }
 
-/// The mnemonic of a line of which the header was not understood: after a `%`, capital letters
-/// first, with a hyphen, before a colon.
+/// The mnemonic of a line of which the header was not understood.
 pub(crate) fn find(line: &[u8]) -> Option<&str> {
+    behind_percent(line).or_else(|| in_capitals(line))
+}
+
+/// `UI_COMMIT:`: capital letters, digits and at least one underscore, before a colon.
+fn in_capitals(line: &[u8]) -> Option<&str> {
+    for end in memchr::memchr_iter(b':', line) {
+        let head = line.get(..end)?;
+        let is_part =
+            |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+        let start =
+            head.iter().rposition(|byte| !is_part(byte)).map_or(0, |at| at.saturating_add(1));
+        let word = head.get(start..)?;
+        let stands_alone = start == 0 || head.get(start.saturating_sub(1)) == Some(&b' ');
+        if stands_alone && word.contains(&b'_') && word.first().is_some_and(u8::is_ascii_uppercase)
+        {
+            return std::str::from_utf8(word).ok();
+        }
+    }
+    None
+}
+
+/// `%LINK-3-UPDOWN:`: behind a percent sign, a capital letter first, with a hyphen, before a colon.
+fn behind_percent(line: &[u8]) -> Option<&str> {
     for at in memchr::memchr_iter(b'%', line) {
         let rest = line.get(at.saturating_add(1)..)?;
         let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
@@ -93,6 +115,7 @@ mod tests {
         assert_eq!(find(b"1079: Aug 22 17:08:11: %PARSER-5-CFG: x"), Some("PARSER-5-CFG"));
         assert_eq!(find(b"x %ROUTING-BGP-5-ADJCHANGE : y"), Some("ROUTING-BGP-5-ADJCHANGE"));
         assert_eq!(find(b"load 99%, 5% free-space: x %%01IFNET/4/UP(l): y"), None);
-        assert_eq!(find(b"%"), None);
+        assert_eq!(find(b"Aug  3 13:43 rpd[1]: RPD_X_2: a"), Some("RPD_X_2"));
+        assert_eq!(find(b"12:30:00 x_Y: NO: %"), None);
     }
 }

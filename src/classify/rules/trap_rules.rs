@@ -135,11 +135,7 @@ struct Group {
 
 impl Default for OidIndex {
     fn default() -> Self {
-        Self {
-            hasher: KeyHasher::new(INDEX_SEED),
-            index: HashIndex::default(),
-            groups: Vec::new(),
-        }
+        Self { hasher: KeyHasher::new(INDEX_SEED), index: HashIndex::default(), groups: Vec::new() }
     }
 }
 
@@ -174,10 +170,13 @@ impl OidIndex {
     fn add_v1_forms(&mut self) {
         for place in 0..self.groups.len() {
             let Some(group) = self.groups.get(place) else { continue };
-            let last_start =
-                group.oid.iter().rev().skip(1).position(|byte| byte & 0x80 == 0).map_or(0, |back| {
-                    group.oid.len().saturating_sub(back).saturating_sub(1)
-                });
+            let last_start = group
+                .oid
+                .iter()
+                .rev()
+                .skip(1)
+                .position(|byte| byte & 0x80 == 0)
+                .map_or(0, |back| group.oid.len().saturating_sub(back).saturating_sub(1));
             let (head, last) = group.oid.split_at(last_start);
             if head.last() == Some(&0) {
                 continue;
