@@ -88,7 +88,9 @@ impl Verdict<'_> {
 }
 
 /// What is known of a message before its rule is.
+#[derive(Clone, Copy)]
 struct Envelope<'a> {
+    origin: Origin,
     channel: Channel,
     faults: Faults,
     occurred_at: Option<Timestamp>,
@@ -123,12 +125,13 @@ impl Classifier {
             return Classified::Ignored(IgnoreCause::RuleIgnores);
         };
         let envelope = Envelope {
+            origin: *origin,
             channel: Channel::Trap,
             faults: trap.faults,
             occurred_at: None,
             raw: trap.datagram,
         };
-        Classified::Event(self.finish(origin, &source, &verdict, envelope, scratch))
+        Classified::Event(self.finish(&envelope, &source, &verdict, scratch))
     }
 
     /// Classifies a syslog message. `raw` is the frame as received, PRI included.
@@ -148,12 +151,13 @@ impl Classifier {
         let utc = TimeZone::UTC;
         let zone = source.known.map_or(&utc, |known| known.zone);
         let envelope = Envelope {
+            origin: *origin,
             channel: Channel::Syslog,
             faults: message.faults,
             occurred_at: occurred::instant(&message.stamp, zone, origin.arrived.wall),
             raw,
         };
-        Classified::Event(self.finish(origin, &source, &verdict, envelope, scratch))
+        Classified::Event(self.finish(&envelope, &source, &verdict, scratch))
     }
 
     /// The scratch, its memory of the rules being that of these rules.
@@ -171,10 +175,9 @@ impl Classifier {
 
     fn finish<'a>(
         &'a self,
-        origin: &Origin,
+        envelope: &Envelope<'a>,
         source: &Source<'a>,
         verdict: &Verdict<'a>,
-        envelope: Envelope<'a>,
         scratch: &'a mut Scratch,
     ) -> Event<'a> {
         scratch.component.truncate(scratch.component.trim_end().len());
@@ -198,11 +201,11 @@ impl Classifier {
             channel: envelope.channel,
             lane: verdict.lane,
             faults,
-            listener: origin.listener,
+            listener: envelope.origin.listener,
             epoch: self.epoch,
-            arrived: origin.arrived,
+            arrived: envelope.origin.arrived,
             occurred_at: envelope.occurred_at,
-            peer: origin.peer.to_canonical(),
+            peer: envelope.origin.peer.to_canonical(),
             is_known: source.known.is_some(),
             device: source.known.map_or(scratch.device.as_str(), |known| known.name),
             component: listed.unwrap_or(&scratch.component),

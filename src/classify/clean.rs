@@ -42,7 +42,8 @@ pub(super) fn cut(text: &mut String, bytes_max: usize) {
 
 /// The beginning of a text, at most that many bytes, at a character.
 pub(super) fn cut_str(text: &str, bytes_max: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or(text)
+    let end = (0..=bytes_max.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 fn push_char(letter: char, out: &mut String) {

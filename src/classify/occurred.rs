@@ -33,16 +33,15 @@ pub(super) fn instant(
     }
     let at =
         |year: i16| DateTime::new(year, month, day, hour, minute, second.min(59), nanosecond).ok();
-    let local = match year {
-        Some(year) => at(year)?,
-        None => {
-            let arrival = jiff::Timestamp::from_nanosecond(i128::from(arrived.0)).ok()?;
-            let arrival = zone.to_datetime(arrival);
-            let year = arrival.year();
-            let years = [year, year.saturating_sub(1), year.saturating_add(1)];
-            let distance = |local: &DateTime| local.duration_since(arrival).abs();
-            years.into_iter().filter_map(at).min_by_key(distance)?
-        }
+    let local = if let Some(year) = year {
+        at(year)?
+    } else {
+        let arrival = jiff::Timestamp::from_nanosecond(i128::from(arrived.0)).ok()?;
+        let arrival = zone.to_datetime(arrival);
+        let year = arrival.year();
+        let years = [year, year.saturating_sub(1), year.saturating_add(1)];
+        let distance = |local: &DateTime| local.duration_since(arrival).abs();
+        years.into_iter().filter_map(at).min_by_key(distance)?
     };
     let instant = zone.to_timestamp(local).ok()?.as_nanosecond();
     let leap_second_ns = if second > 59 { 1_000_000_000 } else { 0 };

@@ -87,7 +87,7 @@ fn interface(index: u8, descr: &str, admin: u8) -> Packet {
         .with(&format!("1.3.6.1.2.1.2.2.1.7.{index}"), tag::INTEGER, &[admin])
 }
 
-fn event<'a>(classified: Classified<'a>) -> Event<'a> {
+fn event(classified: Classified<'_>) -> Event<'_> {
     match classified {
         Classified::Event(event) => event,
         Classified::Ignored(cause) => panic!("ignored: {cause:?}"),

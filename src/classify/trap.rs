@@ -64,22 +64,18 @@ fn describe(rules: &RuleSet, trap: &Trap<'_>, out: &mut String) {
             return;
         }
         out.push(' ');
-        let object = match rules.object_of(varbind.oid) {
-            Some((object, instance)) => {
-                out.push_str(&object.name);
-                if !instance.is_empty() && instance != [0] {
-                    out.push('.');
-                    push_arcs(instance, out);
-                }
-                Some(object)
+        let known = rules.object_of(varbind.oid);
+        if let Some((object, instance)) = known {
+            out.push_str(&object.name);
+            if !instance.is_empty() && instance != [0] {
+                out.push('.');
+                push_arcs(instance, out);
             }
-            None => {
-                write_oid(varbind.oid, out);
-                None
-            }
-        };
+        } else {
+            write_oid(varbind.oid, out);
+        }
         out.push('=');
-        push_value(&varbind, object, out);
+        push_value(&varbind, known.map(|(object, _)| object), out);
     }
 }
 

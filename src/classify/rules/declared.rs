@@ -179,13 +179,11 @@ pub(super) fn severity(
 
 fn milliseconds(section: Section<'_>, key: &str, report: &mut Report<'_>) -> u64 {
     let Some(seconds) = section.number(key, report) else { return 0 };
-    match u64::try_from(seconds.value) {
-        Ok(value) => value.saturating_mul(1_000),
-        Err(_) => {
-            report.mistake(seconds.offset, format!("`{key}` is negative"), "use 0 or more");
-            0
-        }
+    if let Ok(value) = u64::try_from(seconds.value) {
+        return value.saturating_mul(1_000);
     }
+    report.mistake(seconds.offset, format!("`{key}` is negative"), "use 0 or more");
+    0
 }
 
 fn is_identifier(text: &str) -> bool {

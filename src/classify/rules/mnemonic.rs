@@ -2,7 +2,7 @@
 //!
 //! `LINK-3-UPDOWN` is written `LINK-*-UPDOWN` in a rule, so that neither the severity digit nor a
 //! sub-facility (`PM-SP-4-ERR_DISABLE` of `PM-*-ERR_DISABLE`) decides. A pattern with a whole first
-//! and last part is found through a hash of these two; others are tried one after the other.
+//! and last part is found through a hash of these two, others by their longest part.
 
 /// A mnemonic as a rule writes it; `*` stands for any characters, or none.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +20,11 @@ impl Pattern {
     pub(crate) fn key(&self) -> Option<(&str, &str)> {
         let (first, last) = ends(&self.text);
         (!first.contains('*') && !last.contains('*')).then_some((first, last))
+    }
+
+    /// The longest part that every mnemonic of this form holds.
+    pub(crate) fn anchor(&self) -> &str {
+        self.text.split('*').max_by_key(|part| part.len()).unwrap_or("")
     }
 
     /// Whether the mnemonic has this form.

@@ -101,8 +101,10 @@ pub(crate) struct SyslogRules {
     hasher: KeyHasher,
     index: HashIndex,
     groups: Vec<Group>,
-    /// Rules with a pattern that has no key, and those known by programme only.
-    tried_always: Vec<usize>,
+    /// Rules with a pattern that has no key, by its longest part.
+    open_patterns: LiteralIndex,
+    /// Rules known by programme only.
+    by_program: Vec<usize>,
     literals: LiteralIndex,
     expression_count: usize,
 }
@@ -121,7 +123,8 @@ impl Default for SyslogRules {
             hasher: KeyHasher::new(INDEX_SEED),
             index: HashIndex::default(),
             groups: Vec::new(),
-            tried_always: Vec::new(),
+            open_patterns: LiteralIndex::default(),
+            by_program: Vec::new(),
             literals: LiteralIndex::default(),
             expression_count: 0,
         }
@@ -152,6 +155,7 @@ impl SyslogRules {
 
     /// To be called once after the last file.
     pub(super) fn finish(&mut self) {
+        self.open_patterns.finish();
         self.literals.finish();
     }
 
@@ -169,9 +173,18 @@ impl SyslogRules {
             let mut places = Places::default();
             if rule.is_match(line, &mut places, groups) { choose(rule, &places) } else { None }
         };
-        let by_mnemonic = self.group(line.mnemonic).and_then(|group| self.groups.get(group));
-        let by_mnemonic = by_mnemonic.map_or(&[][..], |group| &group.rules);
-        if let Some(chosen) = by_mnemonic.iter().chain(&self.tried_always).find_map(&mut try_rule) {
+        if !line.mnemonic.is_empty() {
+            let group = self.group(line.mnemonic).and_then(|group| self.groups.get(group));
+            let known = group.map_or(&[][..], |group| &group.rules);
+            if let Some(chosen) = known.iter().find_map(&mut try_rule) {
+                return Some(chosen);
+            }
+            self.open_patterns.candidates(line.mnemonic.as_bytes(), candidates);
+            if let Some(chosen) = candidates.iter().find_map(&mut try_rule) {
+                return Some(chosen);
+            }
+        }
+        if let Some(chosen) = self.by_program.iter().find_map(&mut try_rule) {
             return Some(chosen);
         }
         self.literals.candidates(line.bytes, candidates);
@@ -179,9 +192,6 @@ impl SyslogRules {
     }
 
     fn group(&self, mnemonic: &str) -> Option<usize> {
-        if mnemonic.is_empty() {
-            return None;
-        }
         let (first, last) = mnemonic::ends(mnemonic);
         self.group_of(first, last)
     }
@@ -256,27 +266,24 @@ impl SyslogRules {
     fn add(&mut self, rule: SyslogRule, contains: &[&str]) {
         let place = self.rules.len();
         for pattern in &rule.mnemonics {
-            match pattern.key() {
-                Some((first, last)) => match self.group_of(first, last) {
-                    Some(group) => {
-                        if let Some(group) = self.groups.get_mut(group) {
-                            group.rules.push(place);
-                        }
-                    }
-                    None => {
-                        let slot = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
-                        self.index.insert(self.hasher.hash(&[first, last]), slot);
-                        let (first, last) = (first.to_owned(), last.to_owned());
-                        self.groups.push(Group { first, last, rules: vec![place] });
-                    }
-                },
-                None => self.tried_always.push(place),
+            let Some((first, last)) = pattern.key() else {
+                self.open_patterns.add(pattern.anchor(), place);
+                continue;
+            };
+            let known = self.group_of(first, last);
+            if let Some(group) = known.and_then(|group| self.groups.get_mut(group)) {
+                group.rules.push(place);
+                continue;
             }
+            let slot = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
+            self.index.insert(self.hasher.hash(&[first, last]), slot);
+            let (first, last) = (first.to_owned(), last.to_owned());
+            self.groups.push(Group { first, last, rules: vec![place] });
         }
         if rule.mnemonics.is_empty() {
             match contains.iter().max_by_key(|literal| literal.len()) {
                 Some(literal) => self.literals.add(literal, place),
-                None => self.tried_always.push(place),
+                None => self.by_program.push(place),
             }
         }
         self.rules.push(rule);

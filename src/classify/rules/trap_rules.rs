@@ -32,23 +32,13 @@ pub(crate) struct TrapRule {
 }
 
 /// Every trap rule, indexed by OID.
+#[derive(Default)]
 pub(crate) struct TrapRules {
     rules: Vec<TrapRule>,
     whole: OidIndex,
     beginnings: OidIndex,
     /// Lengths of the known beginnings, longest first.
     beginning_lengths: Vec<usize>,
-}
-
-impl Default for TrapRules {
-    fn default() -> Self {
-        Self {
-            rules: Vec::new(),
-            whole: OidIndex::default(),
-            beginnings: OidIndex::default(),
-            beginning_lengths: Vec::new(),
-        }
-    }
 }
 
 impl TrapRules {
