@@ -25,6 +25,14 @@ impl KeyHasher {
         }
         hasher.finish()
     }
+
+    /// Hash of bytes (an OID, an address).
+    #[must_use]
+    pub fn hash_bytes(&self, bytes: &[u8]) -> u64 {
+        let mut hasher = self.0.build_hasher();
+        hasher.write(bytes);
+        hasher.finish()
+    }
 }
 
 /// From a hash to a slot number of the caller's own table. The caller compares the real keys.

@@ -1,0 +1,298 @@
+//! The inventory as it is looked up for every message: from an address or a name to the device, and
+//! from any name of a component to the one that the inventory gives it.
+
+use crate::model::index::{HashIndex, KeyHasher};
+use crate::model::inventory::{Device, Inventory};
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// Gives the rules of a time zone by its IANA name.
+pub type Zones<'z> = &'z dyn Fn(&str) -> Option<TimeZone>;
+
+/// Looks up devices and components. Immutable, shared by every thread.
+pub struct Directory {
+    devices: Vec<Entry>,
+    hasher: KeyHasher,
+    addresses: HashIndex,
+    address_keys: Vec<(IpAddr, usize)>,
+    names: HashIndex,
+    name_keys: Vec<(String, usize)>,
+    components: HashIndex,
+    component_keys: Vec<ComponentKey>,
+}
+
+struct Entry {
+    name: String,
+    is_relay: bool,
+    zone: TimeZone,
+}
+
+/// A name of a component and what it stands for.
+struct ComponentKey {
+    device: usize,
+    alias: String,
+    name: String,
+}
+
+/// A known device.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'d> {
+    /// Its place in the directory.
+    pub(super) place: usize,
+    /// Its name.
+    pub(super) name: &'d str,
+    /// Whether it forwards messages of others.
+    pub(super) is_relay: bool,
+    /// Time zone of its local times.
+    pub(super) zone: &'d TimeZone,
+}
+
+impl Directory {
+    /// Builds the directory. A zone that `zones` does not know counts as UTC. Where two devices
+    /// claim one address or name, the first by name has it.
+    #[must_use]
+    pub fn build(inventory: &Inventory, zones: Zones<'_>) -> Self {
+        let mut directory = Self {
+            devices: Vec::new(),
+            hasher: KeyHasher::new(INDEX_SEED),
+            addresses: HashIndex::default(),
+            address_keys: Vec::new(),
+            names: HashIndex::default(),
+            name_keys: Vec::new(),
+            components: HashIndex::default(),
+            component_keys: Vec::new(),
+        };
+        let site_zones: BTreeMap<&str, &str> =
+            inventory.sites.iter().map(|one| (one.name.as_str(), one.timezone.as_str())).collect();
+        for (place, device) in inventory.devices.iter().enumerate() {
+            let site_zone = site_zones.get(device.site.as_str()).copied().unwrap_or("");
+            let zone = if device.timezone.is_empty() { site_zone } else { &device.timezone };
+            let zone = if zone.is_empty() { None } else { zones(zone) };
+            directory.devices.push(Entry {
+                name: device.name.clone(),
+                is_relay: device.relay,
+                zone: zone.unwrap_or(TimeZone::UTC),
+            });
+            directory.add_components(place, device);
+        }
+        directory.add_addresses(inventory);
+        directory.add_names(inventory);
+        directory
+    }
+
+    /// The device that sends from this address.
+    pub(super) fn by_address(&self, address: IpAddr) -> Option<Known<'_>> {
+        let key = |slot: u32| self.address_keys.get(usize::try_from(slot).ok()?);
+        let slot = self.addresses.find(self.address_hash(address), |slot| {
+            key(slot).is_some_and(|(known, _)| *known == address)
+        })?;
+        self.known(key(slot)?.1)
+    }
+
+    /// The device of this name: its own, an alias, an address as text, the first label of either.
+    pub(super) fn by_name(&self, name: &str) -> Option<Known<'_>> {
+        if let Ok(address) = name.parse::<IpAddr>() {
+            return self.by_address(address.to_canonical());
+        }
+        let whole = self.by_exact_name(name.trim_end_matches('.'));
+        whole.or_else(|| self.by_exact_name(name.split_once('.')?.0))
+    }
+
+    /// The name that the inventory gives to this component of the device.
+    pub(super) fn component(&self, device: usize, alias: &str) -> Option<&str> {
+        if self.components.is_empty() {
+            return None;
+        }
+        let key = |slot: u32| self.component_keys.get(usize::try_from(slot).ok()?);
+        let hash = self.component_hash(device, alias);
+        let slot = self.components.find(hash, |slot| {
+            key(slot).is_some_and(|one| one.device == device && one.alias == alias)
+        })?;
+        key(slot).map(|one| one.name.as_str())
+    }
+
+    fn by_exact_name(&self, name: &str) -> Option<Known<'_>> {
+        let mut lower = [0_u8; NAME_BYTES];
+        let folded = lower.get_mut(..name.len())?;
+        folded.copy_from_slice(name.as_bytes());
+        folded.make_ascii_lowercase();
+        let folded = std::str::from_utf8(folded).ok()?;
+        let key = |slot: u32| self.name_keys.get(usize::try_from(slot).ok()?);
+        let slot = self.names.find(self.hasher.hash(&[folded]), |slot| {
+            key(slot).is_some_and(|(known, _)| known == folded)
+        })?;
+        self.known(key(slot)?.1)
+    }
+
+    fn known(&self, place: usize) -> Option<Known<'_>> {
+        let entry = self.devices.get(place)?;
+        Some(Known { place, name: &entry.name, is_relay: entry.is_relay, zone: &entry.zone })
+    }
+
+    fn address_hash(&self, address: IpAddr) -> u64 {
+        match address {
+            IpAddr::V4(address) => self.hasher.hash_bytes(&address.octets()),
+            IpAddr::V6(address) => self.hasher.hash_bytes(&address.octets()),
+        }
+    }
+
+    fn component_hash(&self, device: usize, alias: &str) -> u64 {
+        self.hasher.hash(&[alias]).rotate_left(17) ^ self.hasher.hash_bytes(&device.to_le_bytes())
+    }
+
+    fn add_addresses(&mut self, inventory: &Inventory) {
+        for (place, device) in inventory.devices.iter().enumerate() {
+            for address in &device.addresses {
+                let address = address.to_canonical();
+                if self.by_address(address).is_none() {
+                    let slot = slot(self.address_keys.len());
+                    self.addresses.insert(self.address_hash(address), slot);
+                    self.address_keys.push((address, place));
+                }
+            }
+        }
+    }
+
+    /// Whole names first, so that no first label hides one.
+    fn add_names(&mut self, inventory: &Inventory) {
+        let names = |device: &Device| -> Vec<String> {
+            std::iter::once(&device.name).chain(&device.aliases).cloned().collect()
+        };
+        for (place, device) in inventory.devices.iter().enumerate() {
+            for name in names(device) {
+                self.add_name(&name, place);
+            }
+        }
+        let mut labels: BTreeMap<String, Option<usize>> = BTreeMap::new();
+        for (place, device) in inventory.devices.iter().enumerate() {
+            for name in names(device) {
+                let Some((label, _)) = name.split_once('.') else { continue };
+                if name.parse::<IpAddr>().is_ok() {
+                    continue;
+                }
+                labels
+                    .entry(label.to_ascii_lowercase())
+                    .and_modify(|known| *known = known.filter(|one| *one == place))
+                    .or_insert(Some(place));
+            }
+        }
+        for (label, place) in labels {
+            if let Some(place) = place {
+                self.add_name(&label, place);
+            }
+        }
+    }
+
+    fn add_name(&mut self, name: &str, place: usize) {
+        let folded = name.to_ascii_lowercase();
+        if folded.len() <= NAME_BYTES && self.by_exact_name(&folded).is_none() {
+            self.names.insert(self.hasher.hash(&[&folded]), slot(self.name_keys.len()));
+            self.name_keys.push((folded, place));
+        }
+    }
+
+    fn add_components(&mut self, place: usize, device: &Device) {
+        for component in &device.components {
+            self.add_component(place, &component.name, &component.name);
+            for alias in &component.aliases {
+                self.add_component(place, alias, &component.name);
+            }
+            if let Some(index) = component.if_index {
+                self.add_component(place, &format!("ifIndex={index}"), &component.name);
+            }
+            let mut long = String::new();
+            super::interface::push_long_name(&component.name, &mut long);
+            self.add_component(place, &long, &component.name);
+        }
+    }
+
+    fn add_component(&mut self, device: usize, alias: &str, name: &str) {
+        if self.component(device, alias).is_none() {
+            let hash = self.component_hash(device, alias);
+            self.components.insert(hash, slot(self.component_keys.len()));
+            let (alias, name) = (alias.to_owned(), name.to_owned());
+            self.component_keys.push(ComponentKey { device, alias, name });
+        }
+    }
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Directory").field("devices", &self.devices.len()).finish_non_exhaustive()
+    }
+}
+
+fn slot(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+/// Longest host name that is looked up, bytes (DNS allows 253).
+const NAME_BYTES: usize = 255;
+/// Nothing depends on the order of these indexes, so their seed is fixed.
+const INDEX_SEED: u64 = 0x7619_0003;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::inventory::{Component, Site};
+
+    fn device(name: &str, address: &str, aliases: &[&str]) -> Device {
+        Device {
+            name: name.to_owned(),
+            site: "rabat".to_owned(),
+            addresses: vec![address.parse().expect("an address")],
+            aliases: aliases.iter().map(|one| (*one).to_owned()).collect(),
+            components: vec![Component {
+                name: "Gi0/1".to_owned(),
+                if_index: Some(3),
+                aliases: vec!["uplink".to_owned()],
+                ..Component::default()
+            }],
+            ..Device::default()
+        }
+    }
+
+    fn directory() -> Directory {
+        let site = Site {
+            name: "rabat".to_owned(),
+            timezone: "Nowhere/Else".to_owned(),
+            ..Site::default()
+        };
+        let inventory = Inventory {
+            sites: vec![site],
+            devices: vec![
+                device("core-1", "::ffff:10.0.0.1", &["PE1.example.net"]),
+                device("core-2", "10.0.0.2", &["pe1.example.org", "only.example.org"]),
+            ],
+            services: Vec::new(),
+        };
+        Directory::build(&inventory, &|_| None)
+    }
+
+    #[test]
+    fn names_are_found_whatever_their_case_and_domain() {
+        let directory = directory();
+        let name = |text: &str| directory.by_name(text).map(|known| known.name);
+        assert_eq!(name("CORE-1"), Some("core-1"));
+        assert_eq!(name("core-1.somewhere.net"), Some("core-1"));
+        assert_eq!(name("pe1.EXAMPLE.net."), Some("core-1"));
+        assert_eq!(name("10.0.0.2"), Some("core-2"));
+        assert_eq!(name("only"), Some("core-2"));
+        assert_eq!(name("pe1"), None, "two devices have that first label");
+        assert_eq!(name(&"x".repeat(300)), None);
+        assert_eq!(name(""), None);
+    }
+
+    #[test]
+    fn components_have_one_name_and_belong_to_their_device() {
+        let directory = directory();
+        for alias in ["Gi0/1", "uplink", "ifIndex=3", "GigabitEthernet0/1"] {
+            assert_eq!(directory.component(1, alias), Some("Gi0/1"));
+        }
+        assert_eq!(directory.component(2, "uplink"), None);
+        let address = "10.0.0.1".parse().expect("an address");
+        let known = directory.by_address(address).expect("a known address");
+        assert_eq!((known.name, known.zone), ("core-1", &TimeZone::UTC));
+    }
+}
