@@ -4,7 +4,7 @@
 use crate::model::syslog::SyslogStamp;
 use crate::model::time::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 
 /// The instant; `None` when there is none, or none that can be.
 pub(super) fn instant(
@@ -21,6 +21,7 @@ pub(super) fn instant(
         second,
         nanosecond,
         is_unsynchronised,
+        offset_s,
     } = *stamp
     else {
         return match *stamp {
@@ -31,6 +32,9 @@ pub(super) fn instant(
     if is_unsynchronised {
         return None;
     }
+    let named = offset_s.and_then(|offset| Offset::from_seconds(offset).ok());
+    let named = named.map(|offset| offset.to_time_zone());
+    let zone = named.as_ref().unwrap_or(zone);
     let at =
         |year: i16| DateTime::new(year, month, day, hour, minute, second.min(59), nanosecond).ok();
     let local = if let Some(year) = year {
@@ -62,6 +66,7 @@ mod tests {
             second: 0,
             nanosecond: 5,
             is_unsynchronised: false,
+            offset_s: None,
         }
     }
 

@@ -1,0 +1,415 @@
+//! Inputs and decisions as journal payloads, and back.
+//!
+//! Events and repeats are written by hand, since they are many; the rest is postcard. Integers are
+//! little-endian.
+//!
+//! ```text
+//! event    verb severity channel lane (u8 each) faults u32 listener u16 epoch u32
+//!          arrived engine u64, wall i64   occurred flag u8, i64   peer family u8, 16 bytes
+//!          known u8   ends of device, component, alias, type, qualifier, rule, text (u16 each)
+//!          those texts, then the raw message up to the end of the payload
+//! repeats  entries of 16 bytes: alarm u32, listener u16, channel u8, 0, age ns u32, 0 u32
+//! settings last flag u8, then a part of the postcard bytes
+//! decision position u64, ordinal u32, postcard of the effect
+//! ```
+
+use crate::engine::effect::Effect;
+use crate::engine::input::{Boot, ClockQuality, Command, Input, Loss, Repeat};
+use crate::model::event::{Channel, Event, Lane, Verb};
+use crate::model::fault::Faults;
+use crate::model::settings::Settings;
+use crate::model::severity::Severity;
+use crate::model::time::{At, EngineTime, Timestamp};
+use crate::shell::journal::Kind;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A payload that this release cannot read.
+#[derive(Debug, thiserror::Error)]
+#[error("the payload of a {kind} record cannot be read")]
+pub struct Unreadable {
+    /// Kind of record.
+    pub kind: &'static str,
+}
+
+/// Fixed part of an event payload, bytes.
+pub const EVENT_HEAD_BYTES: usize = 75;
+/// One repeat, bytes.
+pub const REPEAT_BYTES: usize = 16;
+
+/// The fixed part of an event's payload; the texts follow in [`event_parts`]' order.
+#[must_use]
+pub fn event_head(event: &Event<'_>) -> [u8; EVENT_HEAD_BYTES] {
+    let mut head = [0_u8; EVENT_HEAD_BYTES];
+    let mut writer = HeadWriter { bytes: &mut head, end: 0 };
+    writer.put(&[verb_code(event.verb), event.severity.number(), event.channel.bit()]);
+    writer.put(&[u8::try_from(event.lane.index()).unwrap_or(0)]);
+    writer.put(&event.faults.0.to_le_bytes());
+    writer.put(&event.listener.to_le_bytes());
+    writer.put(&event.epoch.to_le_bytes());
+    writer.put(&event.arrived.engine.0.to_le_bytes());
+    writer.put(&event.arrived.wall.0.to_le_bytes());
+    writer.put(&[u8::from(event.occurred_at.is_some())]);
+    writer.put(&event.occurred_at.map_or(0, |at| at.0).to_le_bytes());
+    match event.peer {
+        IpAddr::V4(peer) => {
+            writer.put(&[4]);
+            writer.put(&peer.octets());
+            writer.put(&[0; 12]);
+        }
+        IpAddr::V6(peer) => {
+            writer.put(&[6]);
+            writer.put(&peer.octets());
+        }
+    }
+    writer.put(&[u8::from(event.is_known)]);
+    let mut end = 0_u16;
+    for text in event_texts(event) {
+        end = end.saturating_add(u16::try_from(text.len()).unwrap_or(u16::MAX));
+        writer.put(&end.to_le_bytes());
+    }
+    head
+}
+
+/// The parts of an event's payload.
+#[must_use]
+pub fn event_parts<'a>(head: &'a [u8; EVENT_HEAD_BYTES], event: &Event<'a>) -> [&'a [u8]; 9] {
+    let [device, component, alias, alarm_type, qualifier, rule, text] = event_texts(event);
+    [
+        head,
+        device.as_bytes(),
+        component.as_bytes(),
+        alias.as_bytes(),
+        alarm_type.as_bytes(),
+        qualifier.as_bytes(),
+        rule.as_bytes(),
+        text.as_bytes(),
+        event.raw,
+    ]
+}
+
+fn event_texts<'a>(event: &Event<'a>) -> [&'a str; 7] {
+    [
+        event.device,
+        event.component,
+        event.component_alias,
+        event.alarm_type,
+        event.qualifier,
+        event.rule,
+        event.text,
+    ]
+}
+
+struct HeadWriter<'a> {
+    bytes: &'a mut [u8; EVENT_HEAD_BYTES],
+    end: usize,
+}
+
+impl HeadWriter<'_> {
+    fn put(&mut self, part: &[u8]) {
+        let end = self.end.saturating_add(part.len());
+        if let Some(place) = self.bytes.get_mut(self.end..end) {
+            place.copy_from_slice(part);
+        }
+        self.end = end;
+    }
+}
+
+struct HeadReader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> HeadReader<'a> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.bytes.split_first_chunk::<N>()?;
+        self.bytes = rest;
+        Some(*head)
+    }
+
+    fn slice(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.bytes.split_at_checked(len)?;
+        self.bytes = rest;
+        Some(head)
+    }
+}
+
+/// Reads an event's payload.
+#[must_use]
+pub fn read_event(payload: &[u8]) -> Option<Event<'_>> {
+    let mut reader = HeadReader { bytes: payload };
+    let [verb, severity, channel, lane] = reader.take::<4>()?;
+    let faults = Faults(u32::from_le_bytes(reader.take()?));
+    let listener = u16::from_le_bytes(reader.take()?);
+    let epoch = u32::from_le_bytes(reader.take()?);
+    let engine = EngineTime(u64::from_le_bytes(reader.take()?));
+    let wall = Timestamp(i64::from_le_bytes(reader.take()?));
+    let [has_occurred] = reader.take::<1>()?;
+    let occurred = Timestamp(i64::from_le_bytes(reader.take()?));
+    let [family] = reader.take::<1>()?;
+    let address = reader.take::<16>()?;
+    let [is_known] = reader.take::<1>()?;
+    let mut ends = [0_u16; 7];
+    for end in &mut ends {
+        *end = u16::from_le_bytes(reader.take()?);
+    }
+    let mut texts = [""; 7];
+    let mut start = 0_u16;
+    for (text, end) in texts.iter_mut().zip(ends) {
+        let bytes = reader.slice(usize::from(end.checked_sub(start)?))?;
+        *text = std::str::from_utf8(bytes).ok()?;
+        start = end;
+    }
+    let [device, component, component_alias, alarm_type, qualifier, rule, text] = texts;
+    let [a, b, c, d, ..] = address;
+    Some(Event {
+        verb: verb_of(verb)?,
+        severity: Severity::from_number(severity)?,
+        channel: channel_of(channel)?,
+        lane: Lane::ALL.get(usize::from(lane)).copied()?,
+        faults,
+        listener,
+        epoch,
+        arrived: At { engine, wall },
+        occurred_at: (has_occurred == 1).then_some(occurred),
+        peer: if family == 4 {
+            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+        } else {
+            IpAddr::V6(Ipv6Addr::from(address))
+        },
+        is_known: is_known == 1,
+        device,
+        component,
+        component_alias,
+        alarm_type,
+        qualifier,
+        rule,
+        text,
+        raw: reader.bytes,
+    })
+}
+
+/// Appends one repeat to a payload.
+pub fn push_repeat(repeat: &Repeat, payload: &mut Vec<u8>) {
+    payload.extend_from_slice(&repeat.alarm.to_le_bytes());
+    payload.extend_from_slice(&repeat.listener.to_le_bytes());
+    payload.extend_from_slice(&[repeat.channel, 0]);
+    payload.extend_from_slice(&repeat.age_ns.to_le_bytes());
+    payload.extend_from_slice(&[0; 4]);
+}
+
+fn read_repeats(payload: &[u8], repeats: &mut Vec<Repeat>) -> Option<()> {
+    repeats.clear();
+    let (entries, rest) = payload.as_chunks::<REPEAT_BYTES>();
+    for entry in entries {
+        let mut reader = HeadReader { bytes: entry };
+        let alarm = u32::from_le_bytes(reader.take()?);
+        let listener = u16::from_le_bytes(reader.take()?);
+        let [channel, _] = reader.take::<2>()?;
+        let age_ns = u32::from_le_bytes(reader.take()?);
+        repeats.push(Repeat { alarm, listener, channel, age_ns });
+    }
+    rest.is_empty().then_some(())
+}
+
+/// Reads input records one after the other; keeps the memory that reading takes.
+#[derive(Debug, Default)]
+pub struct InputReader {
+    repeats: Vec<Repeat>,
+    settings: Vec<u8>,
+}
+
+/// What a record means for the engine.
+#[derive(Debug)]
+pub enum Meaning<'a> {
+    /// An input.
+    Input(Input<'a>),
+    /// A part of an input that is not complete yet.
+    Part,
+    /// No input: a decision or a mark.
+    Note,
+}
+
+impl InputReader {
+    /// The meaning of a record.
+    ///
+    /// # Errors
+    /// When the payload is not of its kind.
+    pub fn read<'a>(
+        &'a mut self,
+        kind: Kind,
+        payload: &'a [u8],
+    ) -> Result<Meaning<'a>, Unreadable> {
+        let unreadable = || Unreadable { kind: kind.as_str() };
+        let input = match kind {
+            Kind::Event => Input::Event(read_event(payload).ok_or_else(unreadable)?),
+            Kind::Repeats => {
+                read_repeats(payload, &mut self.repeats).ok_or_else(unreadable)?;
+                Input::Repeats(&self.repeats)
+            }
+            Kind::Settings => return self.settings_part(payload).ok_or_else(unreadable),
+            Kind::Command => Input::Command(decode::<Command>(payload).ok_or_else(unreadable)?),
+            Kind::Boot => Input::Boot(decode::<Boot>(payload).ok_or_else(unreadable)?),
+            Kind::ClockQuality => {
+                Input::ClockQuality(decode::<ClockQuality>(payload).ok_or_else(unreadable)?)
+            }
+            Kind::ClockStep => {
+                Input::ClockStep { step_ns: decode(payload).ok_or_else(unreadable)? }
+            }
+            Kind::Loss => Input::Loss(decode::<Loss>(payload).ok_or_else(unreadable)?),
+            Kind::Pulse => Input::Pulse,
+            Kind::Skip => Input::Skip { position: decode(payload).ok_or_else(unreadable)? },
+            Kind::Decision | Kind::Mark => return Ok(Meaning::Note),
+        };
+        Ok(Meaning::Input(input))
+    }
+
+    fn settings_part(&mut self, payload: &[u8]) -> Option<Meaning<'static>> {
+        let (is_last, part) = payload.split_first()?;
+        self.settings.extend_from_slice(part);
+        if *is_last == 0 {
+            return Some(Meaning::Part);
+        }
+        let settings = decode::<Settings>(&self.settings);
+        self.settings.clear();
+        Some(Meaning::Input(Input::Settings(Box::new(settings?))))
+    }
+}
+
+fn decode<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Option<T> {
+    postcard::from_bytes(payload).ok()
+}
+
+/// A payload in postcard.
+#[must_use]
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_stdvec(value).unwrap_or_default()
+}
+
+/// What marks hold: where the digest and the cursors stand. Written every few seconds and at stop.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Mark {
+    /// Engine version that made it.
+    pub engine_version: u32,
+    /// Position of the last input applied.
+    pub position: u64,
+    /// Rolling digest after that input.
+    pub digest: [u8; 32],
+    /// Highest position of which Kafka has everything.
+    pub kafka_cursor: u64,
+}
+
+impl Mark {
+    /// Reads a mark's payload.
+    #[must_use]
+    pub fn read(payload: &[u8]) -> Option<Self> {
+        decode(payload)
+    }
+}
+
+/// A decision as it is journaled.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Decision {
+    /// Position of the input that caused it.
+    pub position: u64,
+    /// Its place among the effects of that input.
+    pub ordinal: u32,
+    /// What was decided.
+    pub effect: Effect,
+}
+
+impl Decision {
+    /// Reads a decision's payload.
+    #[must_use]
+    pub fn read(payload: &[u8]) -> Option<Self> {
+        decode(payload)
+    }
+}
+
+fn verb_code(verb: Verb) -> u8 {
+    match verb {
+        Verb::Raise => 1,
+        Verb::Clear => 2,
+        Verb::Event => 3,
+        Verb::AdminDown => 4,
+    }
+}
+
+fn verb_of(code: u8) -> Option<Verb> {
+    match code {
+        1 => Some(Verb::Raise),
+        2 => Some(Verb::Clear),
+        3 => Some(Verb::Event),
+        4 => Some(Verb::AdminDown),
+        _ => None,
+    }
+}
+
+fn channel_of(bit: u8) -> Option<Channel> {
+    [Channel::Trap, Channel::Syslog, Channel::Metric, Channel::Internal]
+        .into_iter()
+        .find(|channel| channel.bit() == bit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event<'a>(text: &'a str, raw: &'a [u8]) -> Event<'a> {
+        Event {
+            verb: Verb::Clear,
+            severity: Severity::Minor,
+            channel: Channel::Syslog,
+            lane: Lane::Normal,
+            faults: Faults(5),
+            listener: 3,
+            epoch: 9,
+            arrived: At { engine: EngineTime(77), wall: Timestamp(-5) },
+            occurred_at: Some(Timestamp(12)),
+            peer: "2001:db8::1".parse().expect("an address"),
+            is_known: true,
+            device: "edge-1",
+            component: "Gi0/1",
+            component_alias: "ifIndex=3",
+            alarm_type: "interface-down",
+            qualifier: "",
+            rule: "r",
+            text,
+            raw,
+        }
+    }
+
+    #[test]
+    fn events_come_back_as_they_were() {
+        for peer in ["2001:db8::1", "192.0.2.7"] {
+            let peer = peer.parse().expect("an address");
+            let sent = Event { peer, ..event("é down", b"\x30\x00raw") };
+            let head = event_head(&sent);
+            let payload = event_parts(&head, &sent).concat();
+            assert_eq!(read_event(&payload), Some(sent));
+        }
+    }
+
+    #[test]
+    fn a_cut_payload_is_unreadable_and_never_panics() {
+        let sent = event("down", b"");
+        let head = event_head(&sent);
+        let payload = event_parts(&head, &sent).concat();
+        for end in 0..payload.len() {
+            assert_eq!(read_event(payload.get(..end).unwrap_or(&[])), None);
+        }
+    }
+
+    #[test]
+    fn repeats_take_sixteen_bytes_each() {
+        let repeat = Repeat { alarm: 70_000, listener: 2, channel: 1, age_ns: 1_500 };
+        let mut payload = Vec::new();
+        push_repeat(&repeat, &mut payload);
+        push_repeat(&repeat, &mut payload);
+        assert_eq!(payload.len(), 2 * REPEAT_BYTES);
+        let mut reader = InputReader::default();
+        let Ok(Meaning::Input(Input::Repeats(read))) = reader.read(Kind::Repeats, &payload) else {
+            panic!("repeats were written");
+        };
+        assert_eq!(read, [repeat, repeat]);
+    }
+}
