@@ -294,7 +294,8 @@ impl<'a> Cursor<'a> {
     fn year_behind(&mut self) -> Option<i16> {
         let mut ahead = Cursor { rest: self.rest };
         let year = (ahead.spaces() > 0).then(|| ahead.number(4, 4))??;
-        let is_year = (1970..=2099).contains(&year) && matches!(ahead.rest, [] | [b' ' | b':', ..]);
+        let is_ended = matches!(ahead.rest, [] | [b' ', ..] | [b':'] | [b':', b' ', ..]);
+        let is_year = is_ended && (1970..=2099).contains(&year);
         is_year.then(|| {
             self.rest = ahead.rest;
             year

@@ -382,7 +382,8 @@ fn assert_is_safe(frame: &[u8]) -> Result<(), TestCaseError> {
         prop_assert!(!text.contains('\u{202e}'), "{:?}", text);
     }
     prop_assert!(message.facility < 24 && message.severity < 8);
-    prop_assert!(!message.hostname.starts_with('%') && !message.hostname.ends_with(']'));
+    let is_plausible_host = !message.hostname.contains(['%', '[', ']', '<']);
+    prop_assert!(message.format == SyslogFormat::Rfc5424 || is_plausible_host);
     Ok(())
 }
 
