@@ -117,7 +117,6 @@ impl GuardedStream {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a socket timeout of tokio, no instant of ours")]
     fn wait_at_most(&mut self, patience: Duration) {
         let until = (Instant::now() + patience).min(self.ends_at);
         self.deadline.as_mut().reset(until);

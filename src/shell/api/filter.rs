@@ -81,7 +81,7 @@ impl Listed for AlarmRow {
 
     fn is_shown(&self, filter: &AlarmFilter) -> bool {
         let row = &*self.fixed;
-        is_one_of(filter.perceived_severity.as_deref(), row.perceived_severity)
+        is_one_of(filter.perceived_severity.as_deref(), &row.perceived_severity)
             && filter.is_cleared.is_none_or(|wanted| wanted == row.is_cleared)
             && is_text(filter.resource.as_deref(), &row.resource)
             && is_text(filter.alarm_type.as_deref(), &row.alarm_type)
@@ -129,7 +129,7 @@ impl Listed for IncidentRow {
 
     fn is_shown(&self, filter: &IncidentFilter) -> bool {
         let image = &self.0.1;
-        is_one_of(filter.status.as_deref(), image.status)
+        is_one_of(filter.status.as_deref(), &image.status)
             && is_text(filter.root_resource.as_deref(), &image.root_resource)
     }
 
@@ -181,11 +181,11 @@ impl Listed for TicketRow {
 
     fn is_shown(&self, filter: &TicketFilter) -> bool {
         let image = &self.0.1;
-        is_one_of(filter.state.as_deref(), image.state)
+        is_one_of(filter.state.as_deref(), &image.state)
             && filter.confirmed.is_none_or(|wanted| wanted == image.confirmed)
             && is_text(filter.contract.as_deref(), image.contract.as_deref().unwrap_or(""))
             && is_text(filter.incident.as_deref(), &image.incident)
-            && is_one_of(filter.severity.as_deref(), image.severity.as_str())
+            && is_one_of(filter.severity.as_deref(), &image.severity.as_str())
             && is_text(filter.customer.as_deref(), image.customer.as_deref().unwrap_or(""))
     }
 
@@ -226,7 +226,7 @@ impl Listed for ResourceRow {
         let row = &*self.0;
         is_text(filter.device.as_deref(), &row.device)
             && filter.is_known.is_none_or(|wanted| wanted == row.is_known)
-            && is_one_of(filter.state.as_deref(), &*row.state)
+            && is_one_of(filter.state.as_deref(), &&*row.state)
     }
 
     fn image_at(&self, _at: Timestamp) -> ResourceImage {
@@ -242,8 +242,8 @@ fn is_text(wanted: Option<&str>, text: &str) -> bool {
     wanted.is_none_or(|wanted| wanted == text)
 }
 
-fn is_one_of<T: PartialEq>(wanted: Option<&[T]>, value: T) -> bool {
-    wanted.is_none_or(|wanted| wanted.contains(&value))
+fn is_one_of<T: PartialEq>(wanted: Option<&[T]>, value: &T) -> bool {
+    wanted.is_none_or(|wanted| wanted.contains(value))
 }
 
 /// `r1` is the device of `r1` and of `r1/Gi0/1`, not of `r10`.

@@ -99,13 +99,11 @@ async fn one<R: Listed>(
     let Ok(Path(key)) = key else {
         return error(StatusCode::BAD_REQUEST, "the name in the path is not UTF-8");
     };
-    match state.versions.one::<R>(&key, clock::wall()) {
-        Some(image) => answer(StatusCode::OK, JSON, json_bytes(&image)),
-        None => {
-            let shown: String = key.chars().take(80).collect();
-            error(StatusCode::NOT_FOUND, &format!("no {shown:?} among the {}", R::KIND))
-        }
+    if let Some(image) = state.versions.one::<R>(&key, clock::wall()) {
+        return answer(StatusCode::OK, JSON, json_bytes(&image));
     }
+    let shown: String = key.chars().take(80).collect();
+    error(StatusCode::NOT_FOUND, &format!("no {shown:?} among the {}", R::KIND))
 }
 
 async fn not_found(uri: Uri) -> Response {

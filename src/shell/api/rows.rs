@@ -285,5 +285,5 @@ impl Row for TicketRow {
 }
 
 fn owned(texts: &[Arc<str>]) -> Vec<String> {
-    texts.iter().map(|text| text.to_string()).collect()
+    texts.iter().map(ToString::to_string).collect()
 }

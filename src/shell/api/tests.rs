@@ -6,8 +6,8 @@ use crate::model::time::NS_PER_S;
 use crate::shell::api::rows::TicketRow;
 use crate::shell::api::table::Row;
 use crate::shell::api::view::{ViewBounds, ViewWriter};
-use crate::shell::publish::Occurrences;
 use crate::shell::publish::fixtures::*;
+use crate::shell::publish::{Occurrences, Rank};
 use serde_json::Value;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -307,7 +307,7 @@ fn a_running_clock_is_read_at_the_time_of_asking() {
     let at = NOON.plus_ns(15_000 * NS_PER_S + 1);
     let mut image = ticket("NOC-000001", TicketState::Acknowledged, TicketChange::Opened);
     let shown = |image: &crate::engine::effect::TicketImage| {
-        TicketRow(Arc::new((Default::default(), image.clone()))).image(at)
+        TicketRow(Arc::new((Rank::default(), image.clone()))).image(at)
     };
     assert_eq!(shown(&image).remaining_s, Some(-601), "601st second after the breach has begun");
     assert_eq!(shown(&image).elapsed_s, 15_001);
