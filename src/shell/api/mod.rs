@@ -1,1 +1,132 @@
-//! To be written in this change.
+//! The read API: published versions of the view over HTTP/1.1, health and metrics.
+//!
+//! In: requests of anybody who reaches the port. Out: JSON pages and objects (docs/api.md),
+//! `/healthz`, `/readyz`, `/metrics`. It reads [`view::View`]s only: never the engine, the journal
+//! or the database; it changes nothing, and no client can make it hold more than its bounds.
+
+pub mod connection;
+pub mod filter;
+pub mod intern;
+pub mod listing;
+pub mod pins;
+pub mod question;
+pub mod routes;
+pub mod rows;
+pub mod table;
+pub mod view;
+
+use crate::shell::api::connection::{GuardedListener, Patience};
+use crate::shell::api::listing::Versions;
+use crate::shell::api::pins::Pins;
+use crate::shell::api::view::SharedView;
+use crate::shell::clock;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+/// Listings computed at once; each may look at every row. Others wait for their turn.
+const LISTINGS_MAX: usize = 2;
+/// How long answers in progress may take after the stop.
+const STOP_TIME: Duration = Duration::from_secs(3);
+/// How often unused versions are let go.
+const SWEEP_TIME: Duration = Duration::from_secs(10);
+
+/// Whether the daemon has caught up with its journal.
+#[derive(Debug, Default)]
+pub struct Readiness(AtomicBool);
+
+impl Readiness {
+    /// Replay has caught up.
+    pub fn set_ready(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether replay has caught up.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Gives the text of `/metrics`; called on a blocking thread at every scrape.
+pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the API answers from. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    versions: Arc<Versions>,
+    readiness: Arc<Readiness>,
+    metrics: MetricsText,
+    listings: Arc<Semaphore>,
+}
+
+impl ApiState {
+    /// State over the shared view, the readiness flag and the metrics text.
+    #[must_use]
+    pub fn new(view: SharedView, readiness: Arc<Readiness>, metrics: MetricsText) -> Self {
+        let run = clock::wall().0.unsigned_abs();
+        let versions = Versions { newest: view, pins: Pins::default(), run };
+        Self {
+            versions: Arc::new(versions),
+            readiness,
+            metrics,
+            listings: Arc::new(Semaphore::new(LISTINGS_MAX)),
+        }
+    }
+}
+
+/// Serves until `stop` becomes true (or its sender is gone), then lets answers in progress end for
+/// at most three seconds.
+///
+/// # Errors
+/// None that a client can cause.
+pub async fn serve(
+    listener: TcpListener,
+    state: ApiState,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    serve_with(listener, state, stop, Patience::default()).await
+}
+
+/// [`serve`] with other times for its connections.
+///
+/// # Errors
+/// None that a client can cause.
+pub async fn serve_with(
+    listener: TcpListener,
+    state: ApiState,
+    stop: watch::Receiver<bool>,
+    patience: Patience,
+) -> io::Result<()> {
+    let versions = Arc::clone(&state.versions);
+    let guarded = GuardedListener::new(listener, patience);
+    let server =
+        axum::serve(guarded, routes::router(state)).with_graceful_shutdown(stopped(stop.clone()));
+    let late = async {
+        stopped(stop).await;
+        tokio::time::sleep(STOP_TIME).await;
+    };
+    tokio::select! {
+        outcome = server => outcome,
+        () = late => Ok(()),
+        () = sweep_for_ever(&versions) => Ok(()),
+    }
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is a stop too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn sweep_for_ever(versions: &Versions) {
+    loop {
+        tokio::time::sleep(SWEEP_TIME).await;
+        versions.pins.sweep(clock::boot_ns());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! Connections of clients that may mean harm: a place for each, and a time for everything.
+//!
+//! In: a bound listener. Out: streams that fail by themselves when the client is too slow: a whole
+//! request within [`REQUEST_TIME`] of its first byte (or of the connection), an answer taken on
+//! without a pause longer than that, [`IDLE_TIME`] between requests, [`LIFE_TIME`] in all. The
+//! server above needs no timers of its own.
+
+use axum::serve::Listener;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// Connections at once; further ones wait in the kernel's backlog.
+pub const CONNECTIONS_MAX: usize = 256;
+/// From the first byte of a request to its last, and between two steps of an answer.
+pub const REQUEST_TIME: Duration = Duration::from_secs(10);
+/// Between an answer and the next request.
+pub const IDLE_TIME: Duration = Duration::from_secs(75);
+/// From accept to close, whatever happens.
+pub const LIFE_TIME: Duration = Duration::from_secs(600);
+
+/// Times of a connection; the constants above, but for tests.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// See [`REQUEST_TIME`].
+    pub request: Duration,
+    /// See [`IDLE_TIME`].
+    pub idle: Duration,
+    /// See [`LIFE_TIME`].
+    pub life: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { request: REQUEST_TIME, idle: IDLE_TIME, life: LIFE_TIME }
+    }
+}
+
+/// A listener that hands out guarded connections.
+#[derive(Debug)]
+pub struct GuardedListener {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    patience: Patience,
+}
+
+impl GuardedListener {
+    /// Guards a bound listener.
+    #[must_use]
+    pub fn new(listener: TcpListener, patience: Patience) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS_MAX)), patience }
+    }
+}
+
+impl Listener for GuardedListener {
+    type Io = GuardedStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
+                // Nobody closes the semaphore; should it happen, nothing is accepted any more.
+                std::future::pending::<()>().await;
+                continue;
+            };
+            match self.listener.accept().await {
+                Ok((stream, peer)) => {
+                    return (GuardedStream::new(stream, place, self.patience), peer);
+                }
+                Err(error) => {
+                    // Out of descriptors, or the client went away: neither ends the API.
+                    tracing::debug!(%error, "api connection not accepted");
+                    sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
+
+/// A connection with its place and its times.
+#[derive(Debug)]
+pub struct GuardedStream {
+    stream: TcpStream,
+    _place: OwnedSemaphorePermit,
+    patience: Patience,
+    deadline: Pin<Box<Sleep>>,
+    ends_at: Instant,
+    is_between_requests: bool,
+}
+
+impl GuardedStream {
+    fn new(stream: TcpStream, place: OwnedSemaphorePermit, patience: Patience) -> Self {
+        let deadline = Box::pin(sleep(patience.request));
+        let ends_at = deadline.deadline() + patience.life.saturating_sub(patience.request);
+        // Answers are written whole; waiting to fill a segment only delays them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "api connection without TCP_NODELAY");
+        }
+        Self { stream, _place: place, patience, deadline, ends_at, is_between_requests: false }
+    }
+
+    fn expire(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        match self.deadline.as_mut().poll(context) {
+            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    fn wait_at_most(&mut self, patience: Duration) {
+        let until = (Instant::now() + patience).min(self.ends_at);
+        self.deadline.as_mut().reset(until);
+    }
+
+    fn has_written(&mut self, written: &Poll<io::Result<usize>>) {
+        if matches!(written, Poll::Ready(Ok(bytes)) if *bytes > 0) {
+            self.is_between_requests = true;
+            self.wait_at_most(self.patience.idle);
+        }
+    }
+}
+
+impl AsyncRead for GuardedStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.expire(context)?;
+        let filled = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if self.is_between_requests && buffer.filled().len() > filled {
+            // The deadline of a request is set once, so that a byte now and then moves nothing.
+            self.is_between_requests = false;
+            let patience = self.patience.request;
+            self.wait_at_most(patience);
+            self.expire(context)?;
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for GuardedStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.expire(context)?;
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.has_written(&written);
+        self.expire(context)?;
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.expire(context)?;
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.has_written(&written);
+        self.expire(context)?;
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,184 @@
+//! URLs and answers.
+//!
+//! In: requests. Out: JSON for `/api/v1`, text elsewhere; every error under `/api` is JSON too and
+//! says what to do. Only GET and HEAD exist.
+
+use crate::shell::api::ApiState;
+use crate::shell::api::filter::Listed;
+use crate::shell::api::question::{AskError, Question};
+use crate::shell::api::rows::{AlarmRow, IncidentRow, ResourceRow, TicketRow};
+use crate::shell::clock;
+use axum::Router;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+use serde_json::json;
+
+/// Every URL.
+pub fn router(state: ApiState) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/alarms", get(listing::<AlarmRow>))
+        .route("/api/v1/alarms/{id}", get(one::<AlarmRow>))
+        .route("/api/v1/incidents", get(listing::<IncidentRow>))
+        .route("/api/v1/incidents/{id}", get(one::<IncidentRow>))
+        .route("/api/v1/tickets", get(listing::<TicketRow>))
+        .route("/api/v1/tickets/{number}", get(one::<TicketRow>))
+        .route("/api/v1/resources", get(listing::<ResourceRow>))
+        .route("/api/v1/resources/{*name}", get(one::<ResourceRow>))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(state)
+}
+
+const INDEX: &str = "vigie
+
+GET /api/v1/alarms[/{id}]
+GET /api/v1/incidents[/{id}]
+GET /api/v1/tickets[/{number}]
+GET /api/v1/resources[/{name}]
+GET /metrics
+GET /healthz
+GET /readyz
+";
+
+async fn index() -> Response {
+    text(StatusCode::OK, INDEX.to_owned())
+}
+
+async fn healthz() -> Response {
+    text(StatusCode::OK, "ok\n".to_owned())
+}
+
+async fn readyz(State(state): State<ApiState>) -> Response {
+    if state.readiness.is_ready() {
+        text(StatusCode::OK, "ready\n".to_owned())
+    } else {
+        text(StatusCode::SERVICE_UNAVAILABLE, "not ready: replaying the journal\n".to_owned())
+    }
+}
+
+async fn metrics(State(state): State<ApiState>) -> Response {
+    const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+    match blocking(&state, |state| (state.metrics)()).await {
+        Ok(body) => answer(StatusCode::OK, PROMETHEUS_TEXT, body.into_bytes()),
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn listing<R: Listed>(State(state): State<ApiState>, uri: Uri) -> Response {
+    // Pairs keep repeated names and invalid escapes visible; reading them cannot fail.
+    let pairs = Query::<Vec<(String, String)>>::try_from_uri(&uri).map(|pairs| pairs.0);
+    let question = Question::parse(R::KIND, R::FILTERS, pairs.unwrap_or_default());
+    let body = match question {
+        Ok(question) => blocking(&state, move |state| page::<R>(state, &question)).await,
+        Err(error) => return refused::<R>(&error),
+    };
+    match body {
+        Ok(Ok(body)) => answer(StatusCode::OK, JSON, body),
+        Ok(Err(error)) => refused::<R>(&error),
+        Err(error) => error.into_response(),
+    }
+}
+
+fn page<R: Listed>(state: &ApiState, question: &Question) -> Result<Vec<u8>, AskError> {
+    let page = state.versions.page::<R>(question, clock::boot_ns(), clock::wall())?;
+    Ok(json_bytes(&page))
+}
+
+async fn one<R: Listed>(
+    State(state): State<ApiState>,
+    key: Result<Path<String>, PathRejection>,
+) -> Response {
+    let Ok(Path(key)) = key else {
+        return error(StatusCode::BAD_REQUEST, "the name in the path is not UTF-8");
+    };
+    if let Some(image) = state.versions.one::<R>(&key, clock::wall()) {
+        return answer(StatusCode::OK, JSON, json_bytes(&image));
+    }
+    let shown: String = key.chars().take(80).collect();
+    error(StatusCode::NOT_FOUND, &format!("no {shown:?} among the {}", R::KIND))
+}
+
+async fn not_found(uri: Uri) -> Response {
+    let shown: String = uri.path().chars().take(80).collect();
+    let message = format!("nothing at {shown:?}; / lists every URL");
+    error(StatusCode::NOT_FOUND, &message)
+}
+
+async fn method_not_allowed() -> Response {
+    let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD exist here");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
+    response
+}
+
+/// Work that may take milliseconds: beside the runtime, a few at a time.
+async fn blocking<T: Send + 'static>(
+    state: &ApiState,
+    work: impl FnOnce(&ApiState) -> T + Send + 'static,
+) -> Result<T, Busy> {
+    let turn = state.listings.clone().acquire_owned().await.map_err(|_| Busy)?;
+    let state = state.clone();
+    let task = tokio::task::spawn_blocking(move || {
+        let result = work(&state);
+        drop(turn);
+        result
+    });
+    task.await.map_err(|_| Busy)
+}
+
+/// The runtime is stopping, or the work panicked.
+struct Busy;
+
+impl IntoResponse for Busy {
+    fn into_response(self) -> Response {
+        error(StatusCode::SERVICE_UNAVAILABLE, "cannot answer now")
+    }
+}
+
+fn refused<R: Listed>(reason: &AskError) -> Response {
+    let status = match reason {
+        AskError::CursorExpired => StatusCode::GONE,
+        AskError::UnknownFilter(_)
+        | AskError::Repeated(_)
+        | AskError::BadValue { .. }
+        | AskError::BadLimit
+        | AskError::BadCursor
+        | AskError::CursorOfOtherFilters => StatusCode::BAD_REQUEST,
+    };
+    let body = json!({ "error": reason.to_string(), "known_filters": R::FILTERS });
+    answer(status, JSON, json_bytes(&body))
+}
+
+fn error(status: StatusCode, message: &str) -> Response {
+    answer(status, JSON, json_bytes(&json!({ "error": message })))
+}
+
+fn text(status: StatusCode, body: String) -> Response {
+    answer(status, "text/plain; charset=utf-8", body.into_bytes())
+}
+
+const JSON: &str = "application/json";
+
+/// Nothing is to be cached, since everything is of this moment, nor guessed to be a script.
+fn answer(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, body).into_response()
+}
+
+fn json_bytes(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_else(|error| {
+        tracing::error!(%error, "an object cannot be shown as JSON");
+        b"{}".to_vec()
+    })
+}

@@ -1,0 +1,136 @@
+//! Images for the tests of views, history and Kafka.
+
+use crate::engine::effect::{AlarmImage, Effect, IncidentChange, IncidentImage, IncidentStatus};
+use crate::engine::effect::{ResourceImage, TicketChange, TicketImage, TicketState, TimeEntry};
+use crate::model::severity::Severity;
+use crate::model::time::{At, EngineTime, Timestamp};
+use crate::shell::publish::Published;
+
+/// 2026-11-24T06:00:00Z.
+pub(crate) const NOON: Timestamp = Timestamp(1_795_500_000_000_000_000);
+
+pub(crate) fn published(position: u64, ordinal: u32, effect: Effect) -> Published {
+    let later = i64::try_from(position).expect("small");
+    let at = At { engine: EngineTime(position), wall: NOON.plus_ns(later) };
+    Published { position, ordinal, at, effect }
+}
+
+pub(crate) fn alarm(id: u64, is_cleared: bool) -> AlarmImage {
+    AlarmImage {
+        id: format!("A{id}"),
+        resource: format!("r{}/GigabitEthernet0/{id}", id % 10),
+        alarm_type: "interface-down".to_owned(),
+        qualifier: String::new(),
+        perceived_severity: if id.is_multiple_of(2) { Severity::Major } else { Severity::Minor },
+        is_cleared,
+        time_created: NOON,
+        last_raised: NOON,
+        last_changed: NOON,
+        occurrences: 1,
+        incident: id.is_multiple_of(3).then(|| "I7".to_owned()),
+        source: "trap+syslog".to_owned(),
+        text: "Interface GigabitEthernet0/1, changed state to down".to_owned(),
+        event_type: "communications".to_owned(),
+        probable_cause: "lossOfSignal".to_owned(),
+        is_flapping: false,
+        why: "root of I7".to_owned(),
+        faults: vec!["trailing-bytes".to_owned()],
+        rule: "if-mib-link-down".to_owned(),
+    }
+}
+
+pub(crate) fn incident(id: &str, status: IncidentStatus, change: IncidentChange) -> IncidentImage {
+    IncidentImage {
+        id: id.to_owned(),
+        status,
+        change,
+        root_resource: "r1".to_owned(),
+        root_alarm: "A5".to_owned(),
+        alarms: vec!["A5".to_owned(), "A6".to_owned()],
+        alarm_count: 2,
+        severity: Severity::Critical,
+        why: "r1 does not answer and everything behind it is silent".to_owned(),
+        trail: Vec::new(),
+        services: vec!["vpn-12".to_owned()],
+        opened_at: NOON,
+        restored_at: None,
+        closed_at: None,
+        merged_into: None,
+        tickets: vec!["NOC-000001".to_owned()],
+        no_ticket_reason: None,
+    }
+}
+
+pub(crate) fn ticket(number: &str, state: TicketState, change: TicketChange) -> TicketImage {
+    let entry = |name: &str| TimeEntry {
+        name: name.to_owned(),
+        value: Some(NOON),
+        author: "vigie".to_owned(),
+        reason: "first alarm".to_owned(),
+        entered_at: NOON,
+    };
+    TicketImage {
+        number: number.to_owned(),
+        state,
+        change,
+        confirmed: false,
+        confirmed_by: None,
+        incident: "I7".to_owned(),
+        contract: Some("bank-vpn".to_owned()),
+        customer: Some("Bank".to_owned()),
+        root_resource: "r1".to_owned(),
+        services: vec!["vpn-12".to_owned()],
+        reason: "service-down".to_owned(),
+        nature: Some("total-outage".to_owned()),
+        severity: "blocking".to_owned(),
+        occurred_at: None,
+        detected_at: NOON,
+        signalled_at: None,
+        incident_started_at: NOON,
+        opened_at: NOON,
+        gtr_started_at: NOON,
+        gtr_start_reason: "opened-detected".to_owned(),
+        treatment_started_at: None,
+        restored_at: None,
+        closed_at: None,
+        gtr_target_s: Some(14_400),
+        elapsed_s: 0,
+        remaining_s: Some(14_400),
+        breach_at: Some(NOON.plus_ns(14_400_000_000_000)),
+        clock_running: true,
+        clock_quality: "chrony, synchronised, error 12 us".to_owned(),
+        observe: false,
+        times: vec![entry("detected_at"), entry("opened_at")],
+    }
+}
+
+pub(crate) fn resource(name: &str, is_known: bool) -> ResourceImage {
+    ResourceImage {
+        name: name.to_owned(),
+        device: name.split('/').next().unwrap_or(name).to_owned(),
+        is_known,
+        is_orphaned: false,
+        addresses: vec!["192.0.2.1".to_owned()],
+        aliases: vec!["ifIndex=3".to_owned()],
+        first_heard: Some(NOON),
+        admin_down: false,
+        state: "up".to_owned(),
+        active_alarms: 0,
+    }
+}
+
+pub(crate) fn alarm_effect(position: u64, image: AlarmImage) -> Published {
+    published(position, 0, Effect::Alarm(Box::new(image)))
+}
+
+pub(crate) fn incident_effect(position: u64, image: IncidentImage) -> Published {
+    published(position, 0, Effect::Incident(Box::new(image)))
+}
+
+pub(crate) fn ticket_effect(position: u64, image: TicketImage) -> Published {
+    published(position, 1, Effect::Ticket(Box::new(image)))
+}
+
+pub(crate) fn resource_effect(position: u64, image: ResourceImage) -> Published {
+    published(position, 0, Effect::Resource(Box::new(image)))
+}
