@@ -77,13 +77,10 @@ fn rsyslogd_forwards_line_by_line() {
 
 #[test]
 fn a_declared_relay_names_the_device_by_its_hostname() {
-    let home = Home::new().with_relay("127.0.0.1");
+    let relay_device = "[[device]]\nname = \"relay\"\naddresses = [\"127.0.0.1\"]\nrelay = true\n";
+    let home = Home::new().with_inventory(relay_device);
     let daemon = home.start();
     let relay = Rsyslog::forwarding_to(home.syslog, Forward::OctetCounted);
-    let options = ["--tcp", "--octet-count", "--rfc5424=notime,nohost"];
-    // Without HOSTNAME in the message, rsyslogd puts the address that it got it from.
-    cisco(relay.port, &options, "down");
-    daemon.alarm("interface-down", "127.0.0.1", is_active);
     cisco(relay.port, &["--tcp", "--octet-count", "--rfc5424"], "down");
     let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let device = hostname.trim().split('.').next().unwrap_or_default();

@@ -40,12 +40,13 @@ impl Home {
 
     /// Publishing to that Kafka broker.
     pub(crate) fn with_kafka(self, broker: &str) -> Self {
-        self.with(&format!("kafka.brokers=\"{broker}\"")).with("kafka.enabled=true")
+        self.with(&format!("kafka.brokers=[\"{broker}\"]"))
     }
 
-    /// Taking the word of that sender about who a message comes from.
-    pub(crate) fn with_relay(self, address: &str) -> Self {
-        self.with(&format!("intake.relays=[\"{address}\"]"))
+    /// With an inventory, in TOML.
+    pub(crate) fn with_inventory(self, toml: &str) -> Self {
+        let file = self.scratch.write("inventory.toml", toml);
+        self.with(&format!("inventory.files=[\"{}\"]", file.display()))
     }
 
     /// The state directory.
@@ -110,10 +111,10 @@ impl Home {
             command.arg("--set").arg(setting);
         };
         let loopback = |port: u16| format!("[\"127.0.0.1:{port}\", \"[::1]:{port}\"]");
-        set(format!("listeners.traps={}", loopback(traps)));
-        set(format!("listeners.syslog_udp={}", loopback(syslog)));
-        set(format!("listeners.syslog_tcp={}", loopback(syslog)));
-        set(format!("http.listen=\"127.0.0.1:{http}\""));
+        set(format!("listeners.snmp-trap.addresses={}", loopback(traps)));
+        set(format!("listeners.syslog-udp.addresses={}", loopback(syslog)));
+        set(format!("listeners.syslog-tcp.addresses={}", loopback(syslog)));
+        set(format!("listeners.http.addresses=[\"127.0.0.1:{http}\"]"));
         set("correlation.hold_off_ms=200".to_owned());
         for setting in &self.settings {
             set(setting.clone());
