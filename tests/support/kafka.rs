@@ -45,6 +45,8 @@ impl Broker {
                  advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
                  listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
                  log.dirs={}\n\
+                 broker.session.timeout.ms=2000\n\
+                 broker.heartbeat.interval.ms=500\n\
                  num.partitions=1\n\
                  offsets.topic.replication.factor=1\n\
                  offsets.topic.num.partitions=1\n\
