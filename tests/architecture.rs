@@ -21,7 +21,7 @@ const IMPURE: [(&str, &str); 9] = [
     (r"\bstd::(fs|env|process|os)\b", "files and the environment belong to shell"),
     (r"\bstd::thread\b", "threads belong to shell"),
     (r"\bstd::net::(Udp|Tcp)", "sockets belong to shell"),
-    (r"\b(SystemTime|Instant)\b", "time is a parameter called `at`"),
+    (r"\bstd::time::(SystemTime|Instant)\b", "time is a parameter called `at`"),
     (r"\b(Mutex|RwLock|Condvar|Atomic[A-Z]\w*)\b", "what is shared between threads is in shell"),
     (r"\b(OnceLock|LazyLock|OnceCell|LazyCell|thread_local)\b|\bstatic mut\b", "no global state"),
     (r"\basync fn\b|\.await\b", "nothing waits outside of shell"),
