@@ -53,7 +53,7 @@ const STREAMS: [&str; 5] = [
 
 #[test]
 fn traps() {
-    let seeds = TRAPS.map(|hex| octets(hex));
+    let seeds = TRAPS.map(octets);
     feed(1, &seeds, decode_trap);
 }
 
@@ -67,10 +67,9 @@ fn syslog_streams() {
     feed(3, &STREAMS.map(|text| text.as_bytes().to_vec()), split_frames);
 }
 
-/// Gives the parser noise, every cut of every seed, and seeds with random damage.
+/// Gives the parser every cut of every seed, noise, and seeds with random damage.
 fn feed(stream: u64, seeds: &[Vec<u8>], mut parse: impl FnMut(&[u8])) {
-    let (mut random, seed) = Random::from_environment(stream);
-    println!("VIGIE_TEST_SEED={seed}");
+    let (mut random, _) = Random::from_environment(stream);
     for whole in seeds {
         for end in 0..=whole.len() {
             parse(whole.get(..end).unwrap_or_default());
@@ -165,7 +164,8 @@ fn decode_syslog(bytes: &[u8]) {
         message.mnemonic,
         message.message,
     ] {
-        assert!(!text.contains(char::is_control), "{text:?} of {bytes:02x?}");
+        let is_unsafe = |sign: char| sign.is_control() && sign != '\t';
+        assert!(!text.contains(is_unsafe), "{text:?} of {bytes:02x?}");
     }
     let first = format!("{message:?}");
     assert_eq!(first, format!("{:?}", decoder.decode(bytes)), "{bytes:02x?}");

@@ -1,7 +1,7 @@
 //! Random numbers from a seed (SplitMix64), so that a failure can be repeated.
 //!
-//! The seed is fixed, or taken from `VIGIE_TEST_SEED`; a test that draws says its seed in its
-//! failures.
+//! The seed is fixed, or taken from `VIGIE_TEST_SEED`; a test that draws shows its seed or the
+//! input that it drew.
 
 /// A reproducible stream of numbers.
 #[derive(Clone, Debug)]
