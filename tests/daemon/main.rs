@@ -1,0 +1,15 @@
+//! The running daemon among senders and receivers that nobody here wrote: net-snmp, util-linux,
+//! rsyslog, Kafka and Prometheus; and what becomes of it when it is killed or misused.
+//!
+//! One test program for all of them, since each one links the whole product. Each test has a
+//! daemon of its own, on ports of its own. `tests/run` installs what they need.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod crash;
+mod faults;
+mod kafka;
+mod prometheus;
+mod syslog;
+mod traps;

@@ -1,0 +1,200 @@
+//! Every parser of network input, fed with noise and with damaged messages: it must not panic, not
+//! loop, and keep to what it promises. Seeded; `VIGIE_TEST_SEED` chooses another stream.
+//!
+//! The three functions at the end take any bytes, and can be used by a coverage-guided fuzzer as
+//! they are.
+
+#[path = "support/random.rs"]
+mod random;
+
+use random::Random;
+use vigie::decode::snmp::TrapDecoder;
+use vigie::decode::syslog::{FrameSplitter, SyslogDecoder};
+use vigie::model::limits::FRAME_BYTES_MAX;
+
+/// Inputs per parser and kind.
+const ROUNDS: u32 = 20_000;
+/// Longest noise, bytes.
+const NOISE_BYTES_MAX: u64 = 400;
+
+/// Messages that are right, to be damaged: an SNMPv2c linkDown, an SNMPv1 linkDown, an Inform.
+const TRAPS: [&str; 3] = [
+    "305c020101 0406 7075626c6963 a74f 020107 020100 020100 3044\
+     300f 06082b06010201010300 4303010203\
+     3017 060a2b060106030101040100 06092b0601060301010503\
+     300f 060a2b060102010202010101 020101\
+     3007 06032b0601 040130",
+    "3039020100 0406 7075626c6963 a42c 060a2b06010401bf08030200 4004c0000201 020102 020100\
+     430201ff 3011 300f 060a2b060102010202010101 020103",
+    "303f020101 0406 7075626c6963 a632 0204ffffffff 020100 020100 3024\
+     300d 06082b06010201010300 430100\
+     3013 060a2b060106030101040100 05000000000000",
+];
+
+/// Syslog messages of every form that the decoder knows.
+const SYSLOG: [&str; 7] = [
+    "<34>1 2026-10-11T22:14:15.003Z host su 77 ID47 [ex@32473 a=\"b\\\"]\" c=\"d\"] 'su' failed",
+    "<165>1 - - - - - -",
+    "<13>Feb 29 05:14:15 host kernel: [12.345678] eth0: link down",
+    "<187>45: *Mar  1 00:12:31.123: %LINK-3-UPDOWN: Interface Gi0/1, changed state to down",
+    "<28>Nov 24 06:00:00 mx1 mib2d[1234]: SNMP_TRAP_LINK_DOWN: ifIndex 502, ifName ge-0/0/1",
+    "<14>2026-11-24T06:00:00.000Z esx1 vobd: [netCorrelator] lost uplink \u{1b}[31mred\u{0}",
+    "no priority at all, Zürich 😀",
+];
+
+/// Streams: octet-counted, by lines, mixed, with counts that lie.
+const STREAMS: [&str; 5] = [
+    "10 <13>abc de11 <13>abc def",
+    "<13>one\n<13>two\r\n<13>three\0<13>four",
+    "8 <13>one\n<13>two\n9 <13>three",
+    "99999999999999999999 <13>one\n<13>two\n",
+    "65537 <13>one\n000008 <13>one\n-1 <13>x\n",
+];
+
+#[test]
+fn traps() {
+    let seeds = TRAPS.map(octets);
+    feed(1, &seeds, decode_trap);
+}
+
+#[test]
+fn syslog_messages() {
+    feed(2, &SYSLOG.map(|text| text.as_bytes().to_vec()), decode_syslog);
+}
+
+#[test]
+fn syslog_streams() {
+    feed(3, &STREAMS.map(|text| text.as_bytes().to_vec()), split_frames);
+}
+
+/// Gives the parser every cut of every seed, noise, and seeds with random damage.
+fn feed(stream: u64, seeds: &[Vec<u8>], mut parse: impl FnMut(&[u8])) {
+    let (mut random, _) = Random::from_environment(stream);
+    for whole in seeds {
+        for end in 0..=whole.len() {
+            parse(whole.get(..end).unwrap_or_default());
+        }
+    }
+    for _ in 0..ROUNDS {
+        let length = random.below(NOISE_BYTES_MAX);
+        let noise: Vec<u8> = (0..length).map(|_| byte(&mut random)).collect();
+        parse(&noise);
+        parse(&damaged(seeds, &mut random));
+    }
+}
+
+/// One of the seeds after one to eight blows.
+fn damaged(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    let mut bytes = pick(seeds, random).cloned().unwrap_or_default();
+    for _ in 0..=random.below(8) {
+        let place = below(random, bytes.len() + 1);
+        match random.below(6) {
+            0 => bytes.truncate(place),
+            1 => bytes.insert(place, byte(random)),
+            2 => {
+                // Lengths and counts are what parsers trust.
+                if let Some(there) = bytes.get_mut(place) {
+                    *there = [0, 1, 0x7f, 0x80, 0x81, 0x84, 0xff, b'9'][below(random, 8)];
+                }
+            }
+            3 => {
+                if let Some(there) = bytes.get_mut(place) {
+                    *there ^= 1 << random.below(8);
+                }
+            }
+            4 => {
+                let end = place + below(random, bytes.len() - place + 1);
+                bytes.drain(place..end);
+            }
+            _ => {
+                let other = pick(seeds, random).cloned().unwrap_or_default();
+                bytes.extend_from_slice(other.get(below(random, other.len())..).unwrap_or(&[]));
+            }
+        }
+    }
+    bytes
+}
+
+fn pick<'a, T>(from: &'a [T], random: &mut Random) -> Option<&'a T> {
+    from.get(below(random, from.len()))
+}
+
+/// An index below `bound`; 0 when that is 0.
+fn below(random: &mut Random, bound: usize) -> usize {
+    let bound = u64::try_from(bound.max(1)).expect("a length fits");
+    usize::try_from(random.below(bound)).expect("an index fits")
+}
+
+fn byte(random: &mut Random) -> u8 {
+    let [low, ..] = random.number().to_le_bytes();
+    low
+}
+
+/// Octets written in hexadecimal, with spaces where a reader likes them.
+fn octets(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex
+        .chars()
+        .filter(|sign| !sign.is_whitespace())
+        .map(|sign| sign.to_digit(16).expect("a hexadecimal digit"))
+        .map(|digit| u8::try_from(digit).expect("below 16"))
+        .collect();
+    digits.chunks(2).map(|pair| pair.iter().fold(0, |octet, digit| octet * 16 + digit)).collect()
+}
+
+/// Decodes it as an SNMP notification.
+fn decode_trap(bytes: &[u8]) {
+    let mut decoder = TrapDecoder::default();
+    // Twice: what a decoder keeps of one message must not reach the next.
+    let first = format!("{:?}", decoder.decode(bytes));
+    let second = format!("{:?}", decoder.decode(bytes));
+    assert_eq!(first, second, "the same bytes gave two readings: {bytes:02x?}");
+}
+
+/// Decodes it as a syslog message.
+fn decode_syslog(bytes: &[u8]) {
+    let mut decoder = SyslogDecoder::default();
+    let message = decoder.decode(bytes);
+    assert!(message.facility < 24 && message.severity < 8, "{message:?} of {bytes:02x?}");
+    for text in [
+        message.hostname,
+        message.app_name,
+        message.proc_id,
+        message.msg_id,
+        message.structured_data,
+        message.mnemonic,
+        message.message,
+    ] {
+        let is_unsafe = |sign: char| sign.is_control() && sign != '\t';
+        assert!(!text.contains(is_unsafe), "{text:?} of {bytes:02x?}");
+    }
+    let first = format!("{message:?}");
+    assert_eq!(first, format!("{:?}", decoder.decode(bytes)), "{bytes:02x?}");
+}
+
+/// Cuts it into messages, all at once and byte by byte: the same messages must come out.
+fn split_frames(bytes: &[u8]) {
+    let whole = frames(bytes, bytes.len().max(1));
+    let single = frames(bytes, 1);
+    assert_eq!(whole, single, "cut otherwise when it came in pieces: {bytes:02x?}");
+    let given: usize = whole.iter().map(Vec::len).sum();
+    assert!(given <= bytes.len(), "more came out than went in: {bytes:02x?}");
+    assert!(whole.iter().all(|frame| !frame.is_empty() && frame.len() <= FRAME_BYTES_MAX));
+}
+
+/// The messages of a stream that arrives in pieces of this size.
+fn frames(bytes: &[u8], size: usize) -> Vec<Vec<u8>> {
+    let mut splitter = FrameSplitter::default();
+    let mut frames = Vec::new();
+    let mut take = |splitter: &mut FrameSplitter| {
+        while let Some(frame) = splitter.next_frame() {
+            frames.push(frame.bytes.to_vec());
+        }
+    };
+    for piece in bytes.chunks(size) {
+        splitter.push(piece);
+        take(&mut splitter);
+    }
+    splitter.finish();
+    take(&mut splitter);
+    frames
+}

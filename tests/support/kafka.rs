@@ -1,0 +1,197 @@
+//! A real Kafka broker in KRaft mode, one node being broker and controller, and a consumer.
+
+use crate::support::components::{kafka_jars, program};
+use crate::support::eventually::eventually;
+use crate::support::ports::free_port;
+use crate::support::process::Process;
+use crate::support::scratch::Scratch;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+/// How long a broker may take to start, on two busy cores.
+const START: Duration = Duration::from_secs(120);
+
+/// A broker with its data, running or not.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    address: String,
+    properties: PathBuf,
+    scratch: Scratch,
+    process: Option<Process>,
+}
+
+impl Broker {
+    /// A new, empty broker that answers.
+    pub(crate) fn start() -> Self {
+        let scratch = Scratch::new("kafka");
+        let (port, controller) = (free_port(), free_port());
+        let data = scratch.path().join("data");
+        let properties = scratch.write(
+            "server.properties",
+            &format!(
+                "process.roles=broker,controller\n\
+                 node.id=1\n\
+                 controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
+                 controller.listener.names=CONTROLLER\n\
+                 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+                 advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+                 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+                 log.dirs={}\n\
+                 broker.session.timeout.ms=2000\n\
+                 broker.heartbeat.interval.ms=500\n\
+                 num.partitions=1\n\
+                 offsets.topic.replication.factor=1\n\
+                 offsets.topic.num.partitions=1\n\
+                 share.coordinator.state.topic.replication.factor=1\n\
+                 transaction.state.log.replication.factor=1\n\
+                 transaction.state.log.min.isr=1\n",
+                data.display()
+            ),
+        );
+        let address = format!("127.0.0.1:{port}");
+        let mut broker = Self { address, properties, scratch, process: None };
+        broker.format();
+        broker.restart();
+        broker
+    }
+
+    /// Host and port, for clients.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Ends the broker as a power cut would; its data stay.
+    pub(crate) fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it on its data and waits until it answers.
+    pub(crate) fn restart(&mut self) {
+        let mut command = java();
+        command.arg("kafka.Kafka").arg(&self.properties);
+        let mut process = Process::start(&mut command, &self.scratch.path().join("kafka.log"));
+        let consumer: BaseConsumer = self.client().create().expect("a client");
+        eventually("the Kafka broker answers", START, || {
+            if let Some(status) = process.exit_status() {
+                panic!("the Kafka broker ended: {status}");
+            }
+            let answer = consumer.fetch_metadata(None, Duration::from_secs(1));
+            match answer.map(|metadata| metadata.brokers().len()) {
+                Ok(1) => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        });
+        self.process = Some(process);
+    }
+
+    /// Creates topics with one partition each.
+    pub(crate) fn create_topics(&self, names: &[&str]) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("a client");
+        let topics: Vec<_> =
+            names.iter().map(|name| NewTopic::new(name, 1, TopicReplication::Fixed(1))).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let created = runtime.block_on(admin.create_topics(&topics, &AdminOptions::new()));
+        for topic in created.expect("the broker creates topics") {
+            topic.expect("the topic is new");
+        }
+    }
+
+    /// A consumer that reads a topic from its beginning.
+    pub(crate) fn consumer(&self, topic: &str) -> Subscription {
+        let consumer: BaseConsumer = self.client().create().expect("a client");
+        let mut partitions = TopicPartitionList::new();
+        partitions
+            .add_partition_offset(topic, 0, Offset::Beginning)
+            .expect("the beginning is an offset");
+        consumer.assign(&partitions).expect("a partition can be assigned");
+        Subscription { consumer, records: Vec::new() }
+    }
+
+    fn format(&self) {
+        let mut command = java();
+        command
+            .args(["kafka.tools.StorageTool", "format", "--standalone"])
+            .args(["--cluster-id", "dmlnaWUtdGVzdHMtMDAwMQ", "--config"])
+            .arg(&self.properties);
+        let status =
+            Process::start(&mut command, &self.scratch.path().join("format.log")).wait(START);
+        assert!(status.success(), "the Kafka storage cannot be formatted: {status}");
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.address)
+            .set("group.id", "vigie-tests")
+            .set("enable.auto.commit", "false")
+            .set("reconnect.backoff.max.ms", "500")
+            .set("log_level", "2");
+        config
+    }
+}
+
+/// One record as read back.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    /// The key as text.
+    pub(crate) key: String,
+    /// Headers by name.
+    pub(crate) headers: BTreeMap<String, String>,
+    /// The value as text; nothing for a tombstone.
+    pub(crate) value: Option<String>,
+}
+
+impl Record {
+    /// A header; empty if it is absent.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+/// What was read of a topic so far.
+pub(crate) struct Subscription {
+    consumer: BaseConsumer,
+    records: Vec<Record>,
+}
+
+impl Subscription {
+    /// Reads on while something arrives, and gives all records since the beginning.
+    pub(crate) fn read(&mut self) -> &[Record] {
+        while let Some(answer) = self.consumer.poll(Duration::from_millis(200)) {
+            // An error here is a broker that is away: the consumer reconnects by itself.
+            if let Ok(message) = answer {
+                self.records.push(record(&message));
+            }
+        }
+        &self.records
+    }
+}
+
+fn record(message: &BorrowedMessage<'_>) -> Record {
+    let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = message.headers().into_iter().flat_map(Headers::iter);
+    Record {
+        key: message.key().map(words).unwrap_or_default(),
+        headers: headers
+            .map(|header| (header.key.to_owned(), header.value.map(words).unwrap_or_default()))
+            .collect(),
+        value: message.payload().map(words),
+    }
+}
+
+/// A Java machine with the broker's classes and little memory.
+fn java() -> Command {
+    let mut command = Command::new(program("java"));
+    let classes = kafka_jars().join("*");
+    command.args(["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+    command.arg("-cp").arg(classes);
+    command
+}
