@@ -184,11 +184,8 @@ impl<'a> Work<'a> {
             disk.create_dir(&quarantine.dir).map_err(io)?;
             disk.rename(&path, &quarantine.path(&name)).map_err(io)?;
             disk.sync_dir(&quarantine.dir).map_err(io)?;
-            let head = u64::try_from(RECORD_HEAD_BYTES).unwrap_or(u64::MAX);
-            let last = successor.map_or_else(
-                || first.saturating_add(bytes / head),
-                |successor| successor.saturating_sub(1),
-            );
+            let last = successor
+                .map_or_else(|| last_possible(first, bytes), |next| next.saturating_sub(1));
             self.burnt = self.burnt.max(last);
             self.recovery.corruptions.push(Corruption {
                 file: name,
@@ -240,9 +237,23 @@ impl<'a> Work<'a> {
                 };
             }
         }
-        tail.last = tail.last.max(self.burnt);
+        tail.last = tail.last.max(self.burnt_after(tail.last)?);
         self.recovery.last = (tail.last > 0).then_some((tail.last, tail.at));
         Ok(tail)
+    }
+
+    /// The last position that a segment in quarantine behind the tail may have given out, so that
+    /// no position is ever given twice, even if nothing was appended since it was set aside.
+    fn burnt_after(&self, last: u64) -> Result<u64, JournalError> {
+        let quarantine = self.folder.inside(QUARANTINE);
+        let mut burnt = self.burnt;
+        for first in quarantine.segments()?.into_iter().filter(|first| *first > last) {
+            let name = file_name(first);
+            let length = quarantine.open(&name)?.length();
+            let bytes = length.map_err(|source| failed("read", &quarantine.path(&name), source))?;
+            burnt = burnt.max(last_possible(first, bytes));
+        }
+        Ok(burnt)
     }
 
     /// Whether a segment follows the one before it.
@@ -341,6 +352,12 @@ impl<'a> Work<'a> {
         });
         Ok(())
     }
+}
+
+/// The last position that fits in a segment of so many bytes.
+fn last_possible(first: u64, bytes: u64) -> u64 {
+    let head = u64::try_from(RECORD_HEAD_BYTES).unwrap_or(u64::MAX);
+    first.saturating_add(bytes / head)
 }
 
 fn copy_range(

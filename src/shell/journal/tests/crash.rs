@@ -130,6 +130,26 @@ fn failed_sync_is_told_and_nothing_is_taken_any_more() {
 }
 
 #[test]
+fn failed_sync_on_the_thread_wakes_whoever_waits() {
+    let disk = FaultDisk::new(1);
+    let failures = Arc::default();
+    let options = Options { sync: SyncMode::Thread, ..options(&failures) };
+    let (mut journal, _) = Journal::open(options, shared(&disk)).expect("opens");
+    commit(&mut journal, 2, 1);
+    let durable = journal.durable();
+    assert_eq!(durable.wait_for(2, Duration::from_secs(60)), Waited::Durable);
+    disk.plan(1, Fault::Error);
+    journal.append(at(3), Kind::Event, &[b"lost"]).expect("room");
+    journal.commit().expect("written, not yet synced");
+    assert_eq!(durable.wait_for(3, Duration::from_secs(60)), Waited::Failed);
+    assert_eq!(journal.append(at(4), Kind::Event, &[b"x"]), Err(AppendError::Failed));
+    assert_eq!(journal.close(), Err(AppendError::Failed));
+    assert_eq!(failures.load(Ordering::Relaxed), 1);
+    let (_, recovery) = open(&disk.after_power_cut());
+    assert_eq!(recovery.last, Some((2, at(2))));
+}
+
+#[test]
 fn failed_write_is_told() {
     let disk = FaultDisk::new(1);
     let failures = Arc::default();

@@ -144,6 +144,9 @@ fn missing_segment_and_unreadable_segment_are_reported_and_positions_are_never_r
         let (journal, recovery) = open(&bent);
         assert_eq!(recovery.corruptions.len(), 1, "{:?}", recovery.corruptions);
         assert!(journal.next_position() > last, "segment {index}");
+        let next = journal.next_position();
+        drop(journal);
+        assert_eq!(open(&bent).0.next_position(), next, "also when nothing was appended");
         let (records, errors) = read_folder(&bent, 0);
         assert!(!records.is_empty());
         assert_eq!(errors.is_empty(), index == paths.len() - 1, "{errors:?}");
