@@ -7,8 +7,9 @@
 
 use crate::decode::snmp::ber::{Cursor, Element, signed};
 use crate::decode::snmp::envelope::Pdu;
+use crate::decode::snmp::pdu;
+use crate::decode::snmp::trap_oid::{self, Source};
 use crate::decode::snmp::varbinds::{self, Form, SNMP_TRAP_OID};
-use crate::decode::snmp::{pdu, trap_oid};
 use crate::model::fault::Faults;
 use crate::model::trap::{OidBuffer, Trap, TrapVersion, VarbindSpan, tag};
 use memchr::{memchr_iter, memmem};
@@ -53,8 +54,9 @@ fn find_v2(datagram: &[u8]) -> Option<Named> {
         }
         let mut cursor = Cursor::new(datagram, value_at, datagram.len());
         let value = cursor.expect(tag::OID).ok()?;
-        let oid = trap_oid::copy(value.content(datagram), &mut Faults::default())?;
-        Some(Named { oid, name_at, end: value.end })
+        let mut oid = OidBuffer::default();
+        trap_oid::copy(value.content(datagram), &mut oid, &mut Faults::default());
+        (!oid.as_bytes().is_empty()).then_some(Named { oid, name_at, end: value.end })
     })
 }
 
@@ -63,14 +65,18 @@ fn find_v1(datagram: &[u8]) -> Option<usize> {
     memchr_iter(tag::OID, datagram).find(|at| {
         let mut cursor = Cursor::new(datagram, *at, datagram.len());
         let mut field = |tag: u8| Some(cursor.expect(tag).ok()?.content(datagram));
-        let mut run = || {
+        let mut read = || {
             let enterprise = field(tag::OID)?;
             field(tag::IP_ADDRESS)?;
             let generic = signed(field(tag::INTEGER)?)?;
             let specific = signed(field(tag::INTEGER)?)?;
-            trap_oid::compose(enterprise, generic, specific, &mut Faults::default())
+            Some(Source { enterprise, generic, specific })
         };
-        run().is_some()
+        let mut oid = OidBuffer::default();
+        if let Some(source) = read() {
+            trap_oid::compose(&source, &mut oid, &mut Faults::default());
+        }
+        !oid.as_bytes().is_empty()
     })
 }
 
