@@ -64,7 +64,7 @@ pub(super) fn read_v2(
     trap: &mut Trap<'_>,
     spans: &mut Vec<VarbindSpan>,
 ) -> Result<(), Fault> {
-    let mut cursor = Cursor::new(trap.datagram, pdu.element.start, trap.datagram.len());
+    let mut cursor = Cursor::new(trap.datagram, pdu.element.start, u32::MAX);
     let control = Control::read(&mut cursor)?;
     if !control.is_sound() {
         trap.faults.add(Fault::BadEncoding);
@@ -85,7 +85,7 @@ pub(super) fn read_v1(
     spans: &mut Vec<VarbindSpan>,
 ) -> Result<(), Fault> {
     let datagram = trap.datagram;
-    let mut cursor = Cursor::new(datagram, pdu.element.start, datagram.len());
+    let mut cursor = Cursor::new(datagram, pdu.element.start, u32::MAX);
     let enterprise = cursor.element()?;
     if enterprise.tag != tag::OID {
         trap.faults.add(Fault::BadEncoding);

@@ -8,7 +8,7 @@
 //! sysUpTime.0, snmpTrapOID.0 and snmpTrapAddress.0 go to the fields of the trap. They are
 //! recognised anywhere in the list, and the first two also without their `.0`.
 
-use crate::decode::snmp::ber::{Cursor, Element, SEQUENCE};
+use crate::decode::snmp::ber::{Cursor, Element, SEQUENCE, index};
 use crate::decode::snmp::envelope::Pdu;
 use crate::decode::snmp::{trap_oid, value};
 use crate::model::fault::{Fault, Faults};
@@ -55,7 +55,7 @@ pub(super) fn open<'a>(
         ends.sort_unstable();
     }
     let [_, end, _] = ends;
-    if end > cursor.bytes().len() {
+    if end > cursor.end() {
         faults.add(Fault::VarbindUnreadable);
     }
     Ok(Cursor::new(cursor.bytes(), list.start, end))
@@ -178,11 +178,11 @@ impl Walk<'_, '_> {
 #[inline]
 fn sound(cursor: &mut Cursor<'_>) -> Option<(Element, Element)> {
     let outer = cursor.head().ok()?;
-    let (name, value) = name_and_value(cursor).ok()?;
+    let name = cursor.expect(tag::OID).ok()?;
+    let value = cursor.element().ok()?;
     (outer.tag == SEQUENCE && value.end == outer.end).then_some((name, value))
 }
 
-#[inline]
 fn name_and_value(cursor: &mut Cursor<'_>) -> Result<(Element, Element), Fault> {
     let name = cursor.expect(tag::OID)?;
     let value = cursor.element()?;
@@ -190,18 +190,17 @@ fn name_and_value(cursor: &mut Cursor<'_>) -> Result<(Element, Element), Fault> 
 }
 
 /// Whether the list ends there or another varbind begins.
-fn has_more_at(cursor: &Cursor<'_>, at: usize) -> bool {
-    at == cursor.end() || (at < cursor.end() && cursor.bytes().get(at) == Some(&SEQUENCE))
+fn has_more_at(cursor: &Cursor<'_>, at: u32) -> bool {
+    at == cursor.end() || (at < cursor.end() && cursor.bytes().get(index(at)) == Some(&SEQUENCE))
 }
 
 #[inline]
 fn span_of(name: Element, value: Element) -> VarbindSpan {
-    let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     VarbindSpan {
-        oid_start: place(name.start),
-        oid_end: place(name.end),
-        value_start: place(value.start),
-        value_end: place(value.end),
+        oid_start: name.start,
+        oid_end: name.end,
+        value_start: value.start,
+        value_end: value.end,
         tag: value.tag,
     }
 }
