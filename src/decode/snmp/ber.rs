@@ -5,6 +5,8 @@
 //! them; the indefinite form and tags of more than one octet, which SNMP does not use (RFC 3417
 //! section 8), are refused. Integers are read whatever their number of octets, as long as the value
 //! fits into 64 bits. What a value means is none of its business.
+//!
+//! Places are `u32`, as in the spans: an element then fits into two registers.
 
 use crate::model::fault::Fault;
 
@@ -17,16 +19,16 @@ pub(super) struct Element {
     /// The identifier octet.
     pub(super) tag: u8,
     /// First byte of the content.
-    pub(super) start: usize,
+    pub(super) start: u32,
     /// One past its last byte, as the length says; saturates.
-    pub(super) end: usize,
+    pub(super) end: u32,
 }
 
 impl Element {
     /// The content bytes; empty when they are not all there.
     #[inline]
     pub(super) fn content<'a>(&self, datagram: &'a [u8]) -> &'a [u8] {
-        datagram.get(self.start..self.end).unwrap_or(&[])
+        datagram.get(index(self.start)..index(self.end)).unwrap_or(&[])
     }
 }
 
@@ -34,26 +36,32 @@ impl Element {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
-    at: usize,
-    end: usize,
+    at: u32,
+    end: u32,
 }
 
 impl<'a> Cursor<'a> {
+    /// A cursor over the whole datagram.
+    #[inline]
+    pub(super) fn over(bytes: &'a [u8]) -> Self {
+        Self::new(bytes, 0, u32::MAX)
+    }
+
     /// A cursor from `at` to `end`, or to the end of the datagram where that comes first.
     #[inline]
-    pub(super) fn new(bytes: &'a [u8], at: usize, end: usize) -> Self {
-        Self { bytes, at, end: end.min(bytes.len()) }
+    pub(super) fn new(bytes: &'a [u8], at: u32, end: u32) -> Self {
+        Self { bytes, at, end: end.min(place(bytes.len())) }
     }
 
     /// Where it stands.
     #[inline]
-    pub(super) fn at(&self) -> usize {
+    pub(super) fn at(&self) -> u32 {
         self.at
     }
 
     /// Its bound.
     #[inline]
-    pub(super) fn end(&self) -> usize {
+    pub(super) fn end(&self) -> u32 {
         self.end
     }
 
@@ -65,7 +73,7 @@ impl<'a> Cursor<'a> {
 
     /// Goes to another place.
     #[inline]
-    pub(super) fn move_to(&mut self, at: usize) {
+    pub(super) fn move_to(&mut self, at: u32) {
         self.at = at;
     }
 
@@ -73,7 +81,7 @@ impl<'a> Cursor<'a> {
     /// lengths of containers are checked by whoever reads what is in them.
     #[inline]
     pub(super) fn head(&mut self) -> Result<Element, Fault> {
-        let Some([tag, first, ..]) = self.bytes.get(self.at..self.end) else {
+        let Some([tag, first, ..]) = self.bytes.get(index(self.at)..index(self.end)) else {
             return Err(self.shortage());
         };
         let (tag, first) = (*tag, *first);
@@ -81,7 +89,7 @@ impl<'a> Cursor<'a> {
             return Err(Fault::BadEncoding);
         }
         self.at = self.at.saturating_add(2);
-        let length = if first < 0x80 { usize::from(first) } else { self.long_length(first)? };
+        let length = if first < 0x80 { u32::from(first) } else { self.long_length(first)? };
         Ok(Element { tag, start: self.at, end: self.at.saturating_add(length) })
     }
 
@@ -104,18 +112,19 @@ impl<'a> Cursor<'a> {
     }
 
     #[cold]
-    fn long_length(&mut self, first: u8) -> Result<usize, Fault> {
-        let count = usize::from(first & 0x7f);
+    fn long_length(&mut self, first: u8) -> Result<u32, Fault> {
+        let count = u32::from(first & 0x7f);
         if count == 0 || count == 0x7f {
             return Err(Fault::BadEncoding);
         }
         let end = self.at.saturating_add(count);
-        let Some(octets) = self.bytes.get(self.at..end).filter(|_| end <= self.end) else {
+        if end > self.end {
             return Err(self.shortage());
-        };
+        }
+        let octets = self.bytes.get(index(self.at)..index(end)).unwrap_or(&[]);
         self.at = end;
-        let append = |length: usize, octet: &u8| {
-            length.saturating_mul(0x100).saturating_add(usize::from(*octet))
+        let append = |length: u32, octet: &u8| {
+            length.saturating_mul(0x100).saturating_add(u32::from(*octet))
         };
         Ok(octets.iter().fold(0, append))
     }
@@ -123,15 +132,27 @@ impl<'a> Cursor<'a> {
     /// What it means that the bound comes too early: the datagram is short, or a container lies.
     #[cold]
     fn shortage(&self) -> Fault {
-        if self.end == self.bytes.len() { Fault::Truncated } else { Fault::BadEncoding }
+        if self.end == place(self.bytes.len()) { Fault::Truncated } else { Fault::BadEncoding }
     }
+}
+
+/// A place as an index.
+#[inline]
+pub(super) fn index(place: u32) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
+}
+
+/// An index as a place; saturates.
+#[inline]
+pub(super) fn place(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 /// The value of a two's complement integer; `None` when empty or of more than 64 bits.
 pub(super) fn signed(content: &[u8]) -> Option<i64> {
-    let fill = if *content.first()? < 0x80 { 0 } else { 0xff };
-    let mut octets = [fill; 8];
-    place(significant(content), &mut octets)?;
+    let sign = if *content.first()? < 0x80 { 0 } else { 0xff };
+    let mut octets = [sign; 8];
+    fill(significant(content), &mut octets)?;
     Some(i64::from_be_bytes(octets))
 }
 
@@ -139,7 +160,7 @@ pub(super) fn signed(content: &[u8]) -> Option<i64> {
 pub(super) fn unsigned(content: &[u8]) -> Option<u64> {
     content.first()?;
     let mut octets = [0; 8];
-    place(without_zeros(content), &mut octets)?;
+    fill(without_zeros(content), &mut octets)?;
     Some(u64::from_be_bytes(octets))
 }
 
@@ -159,7 +180,7 @@ pub(super) fn without_zeros(mut content: &[u8]) -> &[u8] {
     content
 }
 
-fn place(significant: &[u8], octets: &mut [u8; 8]) -> Option<()> {
+fn fill(significant: &[u8], octets: &mut [u8; 8]) -> Option<()> {
     let start = octets.len().checked_sub(significant.len())?;
     octets.get_mut(start..)?.copy_from_slice(significant);
     Some(())
@@ -170,7 +191,7 @@ mod tests {
     use super::*;
 
     fn head(bytes: &[u8]) -> Result<Element, Fault> {
-        Cursor::new(bytes, 0, bytes.len()).head()
+        Cursor::over(bytes).head()
     }
 
     #[test]
@@ -188,8 +209,8 @@ mod tests {
             let mut bytes = vec![0x30, 0x80 | octets];
             bytes.extend(std::iter::repeat_n(0xff, usize::from(octets)));
             let element = head(&bytes).expect("a head");
-            assert!(element.end > bytes.len());
-            let mut cursor = Cursor::new(&bytes, 0, bytes.len());
+            assert!(element.end > place(bytes.len()));
+            let mut cursor = Cursor::over(&bytes);
             assert_eq!(cursor.element(), Err(Fault::Truncated));
             assert_eq!(element.content(&bytes), b"");
         }

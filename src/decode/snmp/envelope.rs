@@ -8,7 +8,7 @@
 //! What was read before something breaks is kept. The lengths of message and PDU are noted and not
 //! yet believed: see [`crate::decode::snmp::varbinds`].
 
-use crate::decode::snmp::ber::{Cursor, Element, SEQUENCE, signed};
+use crate::decode::snmp::ber::{Cursor, Element, SEQUENCE, index, signed};
 use crate::model::fault::{Fault, Faults};
 use crate::model::trap::tag;
 use snmp_parser::HeaderData;
@@ -25,11 +25,11 @@ const VERSION_3: i64 = 3;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pdu {
     /// Place of its tag.
-    pub(super) at: usize,
+    pub(super) at: u32,
     /// Tag and content; the end is what its length says.
     pub(super) element: Element,
     /// Where the message ends by its own length.
-    pub(super) message_end: usize,
+    pub(super) message_end: u32,
 }
 
 /// What the outside of a message told.
@@ -58,14 +58,14 @@ impl<'a> Envelope<'a> {
     }
 
     fn fill(&mut self, datagram: &'a [u8]) -> Result<(), Fault> {
-        let mut cursor = Cursor::new(datagram, 0, datagram.len());
+        let mut cursor = Cursor::over(datagram);
         let message = cursor.head()?;
         if message.tag != SEQUENCE {
             return Err(Fault::BadEncoding);
         }
-        if message.end > datagram.len() {
+        if message.end > cursor.end() {
             self.faults.add(Fault::Truncated);
-        } else if message.end < datagram.len() {
+        } else if message.end < cursor.end() {
             self.faults.add(Fault::TrailingBytes);
         }
         let version = cursor.expect(tag::INTEGER)?;
@@ -74,7 +74,7 @@ impl<'a> Envelope<'a> {
         let second = cursor.head()?;
         if self.version == Some(VERSION_3) && second.tag == SEQUENCE {
             self.is_v3 = true;
-            return check_v3_header(datagram.get(second_at..).unwrap_or(&[]));
+            return check_v3_header(datagram.get(index(second_at)..).unwrap_or(&[]));
         }
         if self.version != Some(VERSION_1) && self.version != Some(VERSION_2C) {
             self.faults.add(Fault::VersionUnsupported);

@@ -1,7 +1,7 @@
 //! The answer to an InformRequest (RFC 3416 section 4.2.7): the same message as a Response without
 //! an error. Sending it, and waiting until the notification is durable, is the caller's part.
 
-use crate::decode::snmp::ber::{Cursor, Element, SEQUENCE};
+use crate::decode::snmp::ber::{Cursor, Element, SEQUENCE, index};
 use crate::decode::snmp::envelope::{Envelope, VERSION_2C};
 use crate::decode::snmp::pdu::{Control, INFORM, RESPONSE};
 use crate::model::fault::Fault;
@@ -13,11 +13,11 @@ pub fn respond_inform(datagram: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
     let Some(plan) = Plan::read(datagram) else { return false };
     out.extend_from_slice(plan.message);
-    if let Some(tag) = out.get_mut(plan.tag_at) {
+    if let Some(tag) = out.get_mut(index(plan.tag_at)) {
         *tag = RESPONSE;
     }
     for field in [plan.error_status, plan.error_index] {
-        if let Some(content) = out.get_mut(field.start..field.end) {
+        if let Some(content) = out.get_mut(index(field.start)..index(field.end)) {
             content.fill(0);
         }
     }
@@ -27,7 +27,7 @@ pub fn respond_inform(datagram: &[u8], out: &mut Vec<u8>) -> bool {
 /// The request and the places where the answer differs from it.
 struct Plan<'a> {
     message: &'a [u8],
-    tag_at: usize,
+    tag_at: u32,
     error_status: Element,
     error_index: Element,
 }
@@ -49,7 +49,7 @@ impl<'a> Plan<'a> {
             return None;
         }
         Some(Self {
-            message: datagram.get(..pdu.message_end)?,
+            message: datagram.get(..index(pdu.message_end))?,
             tag_at: pdu.at,
             error_status: control.error_status,
             error_index: control.error_index,

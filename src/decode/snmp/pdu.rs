@@ -7,10 +7,11 @@
 
 use crate::decode::snmp::ber::{Cursor, Element, signed};
 use crate::decode::snmp::envelope::Pdu;
+use crate::decode::snmp::trap_oid::{self, Source};
+use crate::decode::snmp::value;
 use crate::decode::snmp::varbinds::{self, Form};
-use crate::decode::snmp::{trap_oid, value};
 use crate::model::fault::Fault;
-use crate::model::trap::{Trap, VarbindSpan, tag};
+use crate::model::trap::{OidBuffer, Trap, VarbindSpan, tag};
 
 /// Tag of the Trap-PDU of SNMPv1.
 pub(super) const TRAP_V1: u8 = 0xa4;
@@ -63,7 +64,7 @@ pub(super) fn read_v2(
     trap: &mut Trap<'_>,
     spans: &mut Vec<VarbindSpan>,
 ) -> Result<(), Fault> {
-    let mut cursor = Cursor::new(trap.datagram, pdu.element.start, trap.datagram.len());
+    let mut cursor = Cursor::new(trap.datagram, pdu.element.start, u32::MAX);
     let control = Control::read(&mut cursor)?;
     if !control.is_sound() {
         trap.faults.add(Fault::BadEncoding);
@@ -84,7 +85,7 @@ pub(super) fn read_v1(
     spans: &mut Vec<VarbindSpan>,
 ) -> Result<(), Fault> {
     let datagram = trap.datagram;
-    let mut cursor = Cursor::new(datagram, pdu.element.start, datagram.len());
+    let mut cursor = Cursor::new(datagram, pdu.element.start, u32::MAX);
     let enterprise = cursor.element()?;
     if enterprise.tag != tag::OID {
         trap.faults.add(Fault::BadEncoding);
@@ -99,8 +100,9 @@ pub(super) fn read_v1(
     if let (Some(generic), Some(specific)) = (generic, specific) {
         let enterprise =
             if enterprise.tag == tag::OID { enterprise.content(datagram) } else { &[] };
-        let composed = trap_oid::compose(enterprise, generic, specific, &mut trap.faults);
-        trap.trap_oid = composed.unwrap_or_default();
+        let source = Source { enterprise, generic, specific };
+        trap.trap_oid = OidBuffer::default();
+        trap_oid::compose(&source, &mut trap.trap_oid, &mut trap.faults);
     } else {
         trap.faults.add(Fault::IntegerRange);
     }

@@ -13,15 +13,17 @@ const SNMP_TRAPS: [u8; 8] = [0x2b, 6, 1, 6, 3, 1, 1, 5];
 /// generic-trap of a notification that its enterprise defines.
 const ENTERPRISE_SPECIFIC: i64 = 6;
 
-/// Copies a trap OID; `None` when it is empty, a single octet, unfinished, out of the range of
-/// sub-identifiers (32 bits) or longer than the limit. Padded sub-identifiers are made minimal.
-pub(super) fn copy(content: &[u8], faults: &mut Faults) -> Option<OidBuffer> {
+/// Copies a trap OID into an empty buffer. It stays empty when the content is empty, a single
+/// octet, unfinished, out of the range of sub-identifiers (32 bits) or longer than the limit.
+/// Padded sub-identifiers are made minimal.
+#[inline]
+pub(super) fn copy(content: &[u8], oid: &mut OidBuffer, faults: &mut Faults) {
     if content.len() > OID_BYTES_MAX {
         faults.add(Fault::LimitReached);
-        return None;
+        return;
     }
     if content.len() < 2 || !is_finished_oid(content) {
-        return None;
+        return;
     }
     let mut arc = 0_u64;
     let mut is_new = true;
@@ -31,7 +33,7 @@ pub(super) fn copy(content: &[u8], faults: &mut Faults) -> Option<OidBuffer> {
         is_padded |= is_new && *octet == 0x80;
         arc = (arc << 7) | u64::from(octet & 0x7f);
         if arc > u64::from(u32::MAX) {
-            return None;
+            return;
         }
         is_new = octet & 0x80 == 0;
         if is_new {
@@ -41,63 +43,58 @@ pub(super) fn copy(content: &[u8], faults: &mut Faults) -> Option<OidBuffer> {
     }
     if arcs > OID_ARCS_MAX {
         faults.add(Fault::LimitReached);
-        return None;
-    }
-    let mut oid = OidBuffer::default();
-    if is_padded {
+    } else if is_padded {
         faults.add(Fault::BadEncoding);
-        copy_minimal(content, &mut oid)?;
+        copy_minimal(content, oid);
     } else {
-        extend(&mut oid, content)?;
+        oid.extend(content);
     }
-    Some(oid)
 }
 
-/// The trap OID of an SNMPv1 trap (RFC 3584 section 3.1): snmpTraps and one more than generic-trap,
-/// or the enterprise, a zero and specific-trap. The zero is there even if the enterprise ends in
-/// one already: the clause knows no exception, and MIBs converted by the same document agree.
-pub(super) fn compose(
-    enterprise: &[u8],
-    generic: i64,
-    specific: i64,
-    faults: &mut Faults,
-) -> Option<OidBuffer> {
-    if (0..ENTERPRISE_SPECIFIC).contains(&generic) {
-        let mut oid = OidBuffer::default();
-        extend(&mut oid, &SNMP_TRAPS)?;
-        extend(&mut oid, &[u8::try_from(generic).ok()?.saturating_add(1)])?;
-        return Some(oid);
+/// Composes the trap OID of an SNMPv1 trap in an empty buffer (RFC 3584 section 3.1): snmpTraps and
+/// one more than generic-trap, or the enterprise, a zero and specific-trap. The zero is there even
+/// if the enterprise ends in one already: the clause knows no exception, and MIBs converted by the
+/// same document agree. The buffer stays empty when there is no such OID.
+pub(super) fn compose(source: &Source<'_>, oid: &mut OidBuffer, faults: &mut Faults) {
+    match source.generic {
+        0..ENTERPRISE_SPECIFIC => {
+            let last = u8::try_from(source.generic).unwrap_or(0).saturating_add(1);
+            oid.extend(&SNMP_TRAPS);
+            oid.extend(&[last]);
+        }
+        ENTERPRISE_SPECIFIC => {
+            let Ok(specific) = u32::try_from(source.specific) else {
+                return faults.add(Fault::IntegerRange);
+            };
+            copy(source.enterprise, oid, faults);
+            if !oid.as_bytes().is_empty() && !(oid.extend(&[0]) && extend_by_arc(oid, specific)) {
+                *oid = OidBuffer::default();
+                faults.add(Fault::LimitReached);
+            }
+        }
+        _ => faults.add(Fault::IntegerRange),
     }
-    let Ok(specific) = u32::try_from(specific) else {
-        faults.add(Fault::IntegerRange);
-        return None;
-    };
-    if generic != ENTERPRISE_SPECIFIC {
-        faults.add(Fault::IntegerRange);
-        return None;
-    }
-    let mut oid = copy(enterprise, faults)?;
-    let is_whole = oid.extend(&[0]) && extend_by_arc(&mut oid, specific);
-    if !is_whole {
-        faults.add(Fault::LimitReached);
-    }
-    is_whole.then_some(oid)
 }
 
-fn extend(oid: &mut OidBuffer, content: &[u8]) -> Option<()> {
-    oid.extend(content).then_some(())
+/// The fields of an SNMPv1 trap that name it.
+pub(super) struct Source<'a> {
+    /// enterprise, as content bytes.
+    pub(super) enterprise: &'a [u8],
+    /// generic-trap.
+    pub(super) generic: i64,
+    /// specific-trap.
+    pub(super) specific: i64,
 }
 
 #[cold]
-fn copy_minimal(content: &[u8], oid: &mut OidBuffer) -> Option<()> {
+fn copy_minimal(content: &[u8], oid: &mut OidBuffer) {
     let mut is_new = true;
     for octet in content {
         if !(is_new && *octet == 0x80) {
-            extend(oid, std::slice::from_ref(octet))?;
+            oid.extend(std::slice::from_ref(octet));
             is_new = octet & 0x80 == 0;
         }
     }
-    Some(())
 }
 
 /// Appends a sub-identifier: seven bits an octet, all but the last with the top bit set.
@@ -114,6 +111,19 @@ mod tests {
     use super::*;
     use crate::model::trap::parse_oid;
 
+    fn copied(content: &[u8], faults: &mut Faults) -> Vec<u8> {
+        let mut oid = OidBuffer::default();
+        copy(content, &mut oid, faults);
+        oid.as_bytes().to_vec()
+    }
+
+    fn composed(enterprise: &[u8], numbers: (i64, i64), faults: &mut Faults) -> Vec<u8> {
+        let mut oid = OidBuffer::default();
+        let (generic, specific) = numbers;
+        compose(&Source { enterprise, generic, specific }, &mut oid, faults);
+        oid.as_bytes().to_vec()
+    }
+
     fn oid(dotted: &str) -> Vec<u8> {
         parse_oid(dotted).expect("a dotted OID")
     }
@@ -121,8 +131,10 @@ mod tests {
     #[test]
     fn sound_oids_are_copied_and_others_refused() {
         let mut faults = Faults::NONE;
-        let copied = copy(&oid("1.3.6.1.4.1.4294967295.0.7"), &mut faults).expect("usable");
-        assert_eq!(copied.as_bytes(), oid("1.3.6.1.4.1.4294967295.0.7"));
+        assert_eq!(
+            copied(&oid("1.3.6.1.4.1.4294967295.0.7"), &mut faults),
+            oid("1.3.6.1.4.1.4294967295.0.7")
+        );
         let refused: [&[u8]; 6] = [
             &[],
             &[0x2b],
@@ -132,7 +144,7 @@ mod tests {
             &[0x2b, 0xff, 0xff],
         ];
         for content in refused {
-            assert!(copy(content, &mut faults).is_none(), "{content:x?}");
+            assert!(copied(content, &mut faults).is_empty(), "{content:x?}");
         }
         assert_eq!(faults, Faults::NONE);
     }
@@ -141,8 +153,7 @@ mod tests {
     fn padded_arcs_are_made_minimal() {
         let mut faults = Faults::NONE;
         let padded = [0x2b, 0x80, 6, 1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x81, 5];
-        let copied = copy(&padded, &mut faults).expect("usable");
-        assert_eq!(copied.as_bytes(), [0x2b, 6, 1, 0x81, 5]);
+        assert_eq!(copied(&padded, &mut faults), [0x2b, 6, 1, 0x81, 5]);
         assert_eq!(faults, Faults::NONE.with(Fault::BadEncoding));
     }
 
@@ -150,12 +161,12 @@ mod tests {
     fn oids_past_the_limits_are_refused() {
         for length in [OID_BYTES_MAX, OID_BYTES_MAX + 1, 60_000] {
             let mut faults = Faults::NONE;
-            assert!(copy(&vec![1; length], &mut faults).is_none());
+            assert!(copied(&vec![1; length], &mut faults).is_empty());
             assert_eq!(faults, Faults::NONE.with(Fault::LimitReached));
         }
         let mut faults = Faults::NONE;
-        assert!(copy(&[1; OID_BYTES_MAX - 1], &mut faults).is_some());
-        assert!(compose(&[1; OID_BYTES_MAX - 1], 6, 1, &mut faults).is_none());
+        assert_eq!(copied(&[1; OID_BYTES_MAX - 1], &mut faults).len(), OID_BYTES_MAX - 1);
+        assert!(composed(&[1; OID_BYTES_MAX - 1], (6, 1), &mut faults).is_empty());
         assert_eq!(faults, Faults::NONE.with(Fault::LimitReached));
     }
 
@@ -173,8 +184,7 @@ mod tests {
         ];
         for (generic, specific, expected) in cases {
             let mut faults = Faults::NONE;
-            let composed = compose(&enterprise, generic, specific, &mut faults).expect("usable");
-            assert_eq!(composed.as_bytes(), oid(expected));
+            assert_eq!(composed(&enterprise, (generic, specific), &mut faults), oid(expected));
             assert_eq!(faults, Faults::NONE);
         }
     }
@@ -182,16 +192,18 @@ mod tests {
     #[test]
     fn an_enterprise_that_ends_in_zero_gets_the_zero_all_the_same() {
         let mut faults = Faults::NONE;
-        let composed = compose(&oid("1.3.6.1.4.1.9.0"), 6, 3, &mut faults).expect("usable");
-        assert_eq!(composed.as_bytes(), oid("1.3.6.1.4.1.9.0.0.3"));
+        assert_eq!(
+            composed(&oid("1.3.6.1.4.1.9.0"), (6, 3), &mut faults),
+            oid("1.3.6.1.4.1.9.0.0.3")
+        );
     }
 
     #[test]
     fn numbers_out_of_range_name_nothing() {
         for (generic, specific) in [(7, 1), (262, 1), (-1, 1), (6, -1), (6, 4_294_967_296)] {
             let mut faults = Faults::NONE;
-            let composed = compose(&oid("1.3.6.1.4.1.9"), generic, specific, &mut faults);
-            assert!(composed.is_none(), "{generic} {specific}");
+            let composed = composed(&oid("1.3.6.1.4.1.9"), (generic, specific), &mut faults);
+            assert!(composed.is_empty(), "{generic} {specific}");
             assert_eq!(faults, Faults::NONE.with(Fault::IntegerRange));
         }
     }

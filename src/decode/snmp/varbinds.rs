@@ -8,13 +8,14 @@
 //! sysUpTime.0, snmpTrapOID.0 and snmpTrapAddress.0 go to the fields of the trap. They are
 //! recognised anywhere in the list, and the first two also without their `.0`.
 
-use crate::decode::snmp::ber::{Cursor, Element, SEQUENCE};
+use crate::decode::snmp::ber::{Cursor, Element, SEQUENCE, index};
 use crate::decode::snmp::envelope::Pdu;
 use crate::decode::snmp::{trap_oid, value};
 use crate::model::fault::{Fault, Faults};
 use crate::model::limits::VARBINDS_MAX;
 use crate::model::trap::{Trap, VarbindSpan, tag};
 use std::net::Ipv4Addr;
+use std::ops::ControlFlow;
 
 /// 1.3.6.1.2.1.1.3, sysUpTime.
 const SYS_UP_TIME: &[u8] = &[0x2b, 6, 1, 2, 1, 1, 3];
@@ -37,16 +38,6 @@ pub(super) enum Form {
     V2,
 }
 
-/// What reading one varbind gave.
-enum Step {
-    /// A varbind; the cursor stands behind it.
-    Varbind(VarbindSpan),
-    /// One that could not be read; the cursor stands behind it.
-    Skipped,
-    /// The list cannot be followed any further.
-    Lost,
-}
-
 /// Opens the list at the cursor: a cursor over its varbinds, bounded by what two of the three
 /// containers agree on.
 pub(super) fn open<'a>(
@@ -64,7 +55,7 @@ pub(super) fn open<'a>(
         ends.sort_unstable();
     }
     let [_, end, _] = ends;
-    if end > cursor.bytes().len() {
+    if end > cursor.end() {
         faults.add(Fault::VarbindUnreadable);
     }
     Ok(Cursor::new(cursor.bytes(), list.start, end))
@@ -72,145 +63,145 @@ pub(super) fn open<'a>(
 
 /// Walks the varbinds up to the cursor's bound.
 pub(super) fn walk(
-    mut cursor: Cursor<'_>,
+    cursor: Cursor<'_>,
     form: Form,
     trap: &mut Trap<'_>,
     spans: &mut Vec<VarbindSpan>,
 ) {
-    while cursor.at() < cursor.end() {
-        match step(&mut cursor, &mut trap.faults) {
-            Step::Varbind(span) => {
-                if is_taken(&span, form, trap) {
-                    continue;
-                }
-                if spans.len() < VARBINDS_MAX {
-                    spans.push(span);
-                    continue;
-                }
-                trap.faults.add(Fault::LimitReached);
-                if form == Form::V1 || !trap.trap_oid.as_bytes().is_empty() {
-                    return;
-                }
+    let mut walk = Walk { form, trap, spans };
+    if walk.run(cursor).is_break() {
+        walk.trap.faults.add(Fault::VarbindUnreadable);
+    }
+}
+
+/// A walk under way. Its steps break when the list cannot be followed any further.
+struct Walk<'w, 'd> {
+    form: Form,
+    trap: &'w mut Trap<'d>,
+    spans: &'w mut Vec<VarbindSpan>,
+}
+
+impl Walk<'_, '_> {
+    fn run(&mut self, mut cursor: Cursor<'_>) -> ControlFlow<()> {
+        while cursor.at() < cursor.end() && !self.is_enough() {
+            let at = cursor.at();
+            if let Some((name, value)) = sound(&mut cursor) {
+                self.take(name, value);
+            } else {
+                cursor.move_to(at);
+                self.take_unsound(&mut cursor)?;
             }
-            Step::Skipped => trap.faults.add(Fault::VarbindUnreadable),
-            Step::Lost => {
-                trap.faults.add(Fault::VarbindUnreadable);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Whether the limit is passed and nothing behind it is still looked for.
+    #[inline]
+    fn is_enough(&self) -> bool {
+        self.trap.faults.has(Fault::LimitReached)
+            && self.spans.len() >= VARBINDS_MAX
+            && (self.form == Form::V1 || !self.trap.trap_oid.as_bytes().is_empty())
+    }
+
+    /// Judges a varbind and keeps it.
+    #[inline]
+    fn take(&mut self, name: Element, value: Element) {
+        let datagram = self.trap.datagram;
+        let (oid, content) = (name.content(datagram), value.content(datagram));
+        let mut faults = value::faults_of(value.tag, content);
+        if !value::is_finished_oid(oid) {
+            faults.add(Fault::BadEncoding);
+        }
+        self.trap.faults = self.trap.faults.union(faults);
+        match oid {
+            SYS_UP_TIME_0 | SYS_UP_TIME if self.form == Form::V2 => {
+                let read = value::uptime(value.tag, content, &mut self.trap.faults);
+                self.trap.uptime_cs = self.trap.uptime_cs.or(read);
                 return;
             }
+            SNMP_TRAP_OID_0 | SNMP_TRAP_OID if self.form == Form::V2 => {
+                if value.tag == tag::OID && self.trap.trap_oid.as_bytes().is_empty() {
+                    trap_oid::copy(content, &mut self.trap.trap_oid, &mut self.trap.faults);
+                }
+                return;
+            }
+            SNMP_TRAP_ADDRESS_0 => match address(value.tag, content) {
+                Some(read) => {
+                    self.trap.agent_address = self.trap.agent_address.or(specified(read));
+                }
+                None => self.trap.faults.add(Fault::AgentAddressUnusable),
+            },
+            _ => {}
         }
+        if self.spans.len() < VARBINDS_MAX {
+            self.spans.push(span_of(name, value));
+        } else {
+            self.trap.faults.add(Fault::LimitReached);
+        }
+    }
+
+    /// Makes what can be made of a varbind whose parts do not fit together: decides between the end
+    /// that the varbind says and the one that its content says.
+    #[cold]
+    fn take_unsound(&mut self, cursor: &mut Cursor<'_>) -> ControlFlow<()> {
+        let outer = match cursor.head() {
+            Ok(outer) => outer,
+            Err(fault) => {
+                self.trap.faults.add(fault);
+                return ControlFlow::Break(());
+            }
+        };
+        let is_outer_plausible = has_more_at(cursor, outer.end);
+        match name_and_value(cursor) {
+            Ok((name, value)) => {
+                self.trap.faults.add(Fault::BadEncoding);
+                if is_outer_plausible && value.end <= outer.end {
+                    self.take(name, value);
+                } else if is_outer_plausible {
+                    self.trap.faults.add(Fault::VarbindUnreadable);
+                } else if has_more_at(cursor, value.end) {
+                    self.take(name, value);
+                    return ControlFlow::Continue(());
+                }
+            }
+            Err(fault) => {
+                self.trap.faults.add(fault);
+                self.trap.faults.add(Fault::VarbindUnreadable);
+            }
+        }
+        cursor.move_to(outer.end);
+        if is_outer_plausible { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }
 
+/// Name and value of a varbind whose parts fit together.
 #[inline]
-fn step(cursor: &mut Cursor<'_>, faults: &mut Faults) -> Step {
-    let outer = match cursor.head() {
-        Ok(outer) => outer,
-        Err(fault) => {
-            faults.add(fault);
-            return Step::Lost;
-        }
-    };
-    if outer.tag != SEQUENCE {
-        faults.add(Fault::BadEncoding);
-    }
-    match name_and_value(cursor) {
-        Ok((name, value)) if value.end == outer.end => {
-            Step::Varbind(judged(cursor.bytes(), name, value, faults))
-        }
-        inside => reconcile(cursor, outer, inside, faults),
-    }
+fn sound(cursor: &mut Cursor<'_>) -> Option<(Element, Element)> {
+    let outer = cursor.head().ok()?;
+    let name = cursor.expect(tag::OID).ok()?;
+    let value = cursor.element().ok()?;
+    (outer.tag == SEQUENCE && value.end == outer.end).then_some((name, value))
 }
 
-#[inline]
 fn name_and_value(cursor: &mut Cursor<'_>) -> Result<(Element, Element), Fault> {
     let name = cursor.expect(tag::OID)?;
     let value = cursor.element()?;
     Ok((name, value))
 }
 
-/// Decides between the end that the varbind says and the one that its content says.
-#[cold]
-fn reconcile(
-    cursor: &mut Cursor<'_>,
-    outer: Element,
-    inside: Result<(Element, Element), Fault>,
-    faults: &mut Faults,
-) -> Step {
-    let is_outer_plausible = has_more_at(cursor, outer.end);
-    let (name, value) = match inside {
-        Ok(inside) => inside,
-        Err(fault) => {
-            faults.add(fault);
-            cursor.move_to(outer.end);
-            return if is_outer_plausible { Step::Skipped } else { Step::Lost };
-        }
-    };
-    faults.add(Fault::BadEncoding);
-    let is_kept = if is_outer_plausible {
-        cursor.move_to(outer.end);
-        value.end <= outer.end
-    } else {
-        has_more_at(cursor, value.end)
-    };
-    match (is_kept, is_outer_plausible) {
-        (true, _) => Step::Varbind(judged(cursor.bytes(), name, value, faults)),
-        (false, true) => Step::Skipped,
-        (false, false) => Step::Lost,
-    }
-}
-
 /// Whether the list ends there or another varbind begins.
-fn has_more_at(cursor: &Cursor<'_>, at: usize) -> bool {
-    at == cursor.end() || (at < cursor.end() && cursor.bytes().get(at) == Some(&SEQUENCE))
+fn has_more_at(cursor: &Cursor<'_>, at: u32) -> bool {
+    at == cursor.end() || (at < cursor.end() && cursor.bytes().get(index(at)) == Some(&SEQUENCE))
 }
 
 #[inline]
-fn judged(datagram: &[u8], name: Element, value: Element, faults: &mut Faults) -> VarbindSpan {
-    if !value::is_finished_oid(name.content(datagram)) {
-        faults.add(Fault::BadEncoding);
-    }
-    *faults = faults.union(value::faults_of(value.tag, value.content(datagram)));
-    let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+fn span_of(name: Element, value: Element) -> VarbindSpan {
     VarbindSpan {
-        oid_start: place(name.start),
-        oid_end: place(name.end),
-        value_start: place(value.start),
-        value_end: place(value.end),
+        oid_start: name.start,
+        oid_end: name.end,
+        value_start: value.start,
+        value_end: value.end,
         tag: value.tag,
-    }
-}
-
-/// Gives the varbinds that have a field of their own to the trap. `true`: it is no varbind of the
-/// notification itself.
-#[inline]
-fn is_taken(span: &VarbindSpan, form: Form, trap: &mut Trap<'_>) -> bool {
-    let oid = part(trap.datagram, span.oid_start, span.oid_end);
-    match oid {
-        SYS_UP_TIME_0 | SYS_UP_TIME if form == Form::V2 => {
-            let content = part(trap.datagram, span.value_start, span.value_end);
-            let read = value::uptime(span.tag, content, &mut trap.faults);
-            trap.uptime_cs = trap.uptime_cs.or(read);
-            true
-        }
-        SNMP_TRAP_OID_0 | SNMP_TRAP_OID if form == Form::V2 => {
-            let content = part(trap.datagram, span.value_start, span.value_end);
-            if span.tag == tag::OID
-                && trap.trap_oid.as_bytes().is_empty()
-                && let Some(oid) = trap_oid::copy(content, &mut trap.faults)
-            {
-                trap.trap_oid = oid;
-            }
-            true
-        }
-        SNMP_TRAP_ADDRESS_0 => {
-            let content = part(trap.datagram, span.value_start, span.value_end);
-            match address(span.tag, content) {
-                Some(read) => trap.agent_address = trap.agent_address.or(specified(read)),
-                None => trap.faults.add(Fault::AgentAddressUnusable),
-            }
-            false
-        }
-        _ => false,
     }
 }
 
@@ -223,11 +214,4 @@ pub(super) fn address(tag: u8, content: &[u8]) -> Option<Ipv4Addr> {
 /// An address that says something: 0.0.0.0 is what senders without one put there.
 pub(super) fn specified(address: Ipv4Addr) -> Option<Ipv4Addr> {
     (!address.is_unspecified()).then_some(address)
-}
-
-#[inline]
-fn part(datagram: &[u8], start: u32, end: u32) -> &[u8] {
-    let start = usize::try_from(start).unwrap_or(usize::MAX);
-    let end = usize::try_from(end).unwrap_or(usize::MAX);
-    datagram.get(start..end).unwrap_or(&[])
 }
