@@ -1,5 +1,5 @@
-//! Messages to events, by compiled rules. Stateless: what a message becomes depends on the message,
-//! the rules and the directory, on nothing that came before.
+//! Messages to events, by compiled rules. Stateless: what a message becomes depends on the
+//! message, the rules and the directory, on nothing that came before.
 //!
 //! In: a decoded trap or syslog message and where it came from. Out: an event that borrows its text,
 //! or the cause for which the message is none. Nothing is allocated once [`Scratch`] has grown.
