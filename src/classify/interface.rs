@@ -1,6 +1,6 @@
-//! One name for one interface: `Gi0/1`, `gi 0/1` and `GigabitEthernet0/1` are the same port, whether
-//! a trap's ifDescr, its ifName or a syslog line calls it so. Names of makers that do not abbreviate
-//! (Juniper, Huawei, Linux) stay as they are.
+//! One name for one interface: `Gi0/1`, `gi 0/1` and `GigabitEthernet0/1` are the same port,
+//! whether a trap's ifDescr, its ifName or a syslog line calls it so. Names of makers that do not
+//! abbreviate (Juniper, Huawei, Linux) stay as they are.
 
 /// Appends the long form of an interface name.
 pub(super) fn push_long_name(name: &str, out: &mut String) {
