@@ -1,6 +1,6 @@
-//! One name for one interface: `Gi0/1`, `gi 0/1` and `GigabitEthernet0/1` are the same port, whether
-//! a trap's ifDescr, its ifName or a syslog line calls it so. Names of makers that do not abbreviate
-//! (Juniper, Huawei, Linux) stay as they are.
+//! One name for one interface: `Gi0/1`, `gi 0/1` and `GigabitEthernet0/1` are the same port,
+//! whether a trap's ifDescr, its ifName or a syslog line calls it so. Names of makers that do not
+//! abbreviate (Juniper, Huawei, Linux) stay as they are.
 
 /// Appends the long form of an interface name.
 pub(super) fn push_long_name(name: &str, out: &mut String) {
@@ -22,8 +22,9 @@ pub(super) fn push_long_name(name: &str, out: &mut String) {
 }
 
 fn long_prefix(prefix: &str, slashes: usize) -> Option<&'static str> {
-    if let Some(long) = LONG.iter().find(|long| long.eq_ignore_ascii_case(prefix)) {
-        return Some(long);
+    if prefix.len() > SHORT_BYTES_MAX {
+        let long = LONG.iter().find(|long| long.eq_ignore_ascii_case(prefix));
+        return long.copied();
     }
     let is_capital = prefix.starts_with(|first: char| first.is_ascii_uppercase());
     let known = SHORT.iter().find(|short| short.word.eq_ignore_ascii_case(prefix))?;
@@ -66,8 +67,11 @@ const fn short_xr(word: &'static str, long: &'static str, xr: &'static str) -> S
     Short { word, long, when: When::Always, on_ios_xr: Some(xr) }
 }
 
+/// Letters of an abbreviation at most; whole names are longer.
+const SHORT_BYTES_MAX: usize = 3;
+
 /// Names in their long form, whatever their case.
-const LONG: [&str; 25] = [
+const LONG: [&str; 23] = [
     "GigabitEthernet",
     "TenGigabitEthernet",
     "FastEthernet",
@@ -86,10 +90,8 @@ const LONG: [&str; 25] = [
     "Loopback",
     "Tunnel",
     "Serial",
-    "POS",
     "Dialer",
     "Cellular",
-    "BVI",
     "Virtual-Access",
     "Virtual-Template",
     "Management",

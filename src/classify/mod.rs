@@ -1,13 +1,13 @@
-//! Messages to events, by compiled rules. Stateless: what a message becomes depends on the message,
-//! the rules and the directory, on nothing that came before.
+//! Messages to events, by compiled rules. Stateless: what a message becomes depends on the
+//! message, the rules and the directory, on nothing that came before.
 //!
-//! In: a decoded trap or syslog message and where it came from. Out: an event that borrows its text,
-//! or the cause for which the message is none. Nothing is allocated once [`Scratch`] has grown.
+//! In: a decoded trap or syslog message and where it came from. Out: an event that borrows its
+//! text, or the cause for which the message is none. Nothing is allocated once [`Scratch`] has grown.
 //!
 //! Reading order: [`classifier`] (the entry), [`origin`] (which device), [`trap`] and [`syslog`]
 //! (which rule), [`rules`] (the language), [`directory`] (the inventory as it is looked up here),
-//! [`interface`] (one name for one interface), [`clean`] (text fit to be shown), [`occurred`] (local
-//! times), [`library`] (the rules that come with the program).
+//! [`interface`] (one name for one interface), [`clean`] (text fit to be shown), [`occurred`]
+//! (local times), [`library`] (the rules that come with the program).
 
 mod classifier;
 mod clean;

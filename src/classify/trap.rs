@@ -101,19 +101,21 @@ impl<'v> TrapValues<'v> {
         let mut name: &[u8] = &[];
         let mut by_instance = None;
         for varbind in self.trap.varbinds() {
-            if varbind.oid.starts_with(IF_INDEX) {
-                self.index = self.index.or_else(|| varbind.as_i64());
-            }
-            let Some(instance) =
-                INTERFACE_COLUMNS.iter().find_map(|column| varbind.oid.strip_prefix(*column))
-            else {
-                continue;
+            let (column, instance) = match varbind.oid {
+                [0x2b, 6, 1, 2, 1, 2, 2, 1, column, instance @ ..] => (*column, instance),
+                [0x2b, 6, 1, 2, 1, 31, 1, 1, 1, IF_NAME, instance @ ..] => (IF_NAME_MARK, instance),
+                _ => continue,
             };
             by_instance = by_instance.or_else(|| first_arc(instance).map(i64::from));
-            let is_name = varbind.oid.starts_with(IF_DESCR) || varbind.oid.starts_with(IF_NAME);
-            if is_name && (name.is_empty() || varbind.oid.starts_with(IF_DESCR)) {
-                let octets = clean::trim_padding(varbind.as_octets().unwrap_or(&[]));
-                name = if octets.is_empty() { name } else { octets };
+            match column {
+                IF_INDEX => self.index = self.index.or_else(|| varbind.as_i64()),
+                IF_DESCR | IF_NAME_MARK => {
+                    let octets = clean::trim_padding(varbind.as_octets().unwrap_or(&[]));
+                    if !octets.is_empty() && (name.is_empty() || column == IF_DESCR) {
+                        name = octets;
+                    }
+                }
+                _ => {}
             }
         }
         self.index = self.index.or(by_instance).filter(|index| *index > 0);
@@ -269,22 +271,13 @@ const VARBINDS_SHOWN: usize = 6;
 /// Octets shown of a value of unknown type.
 const OCTETS_SHOWN: usize = 64;
 
-/// ifIndex, 1.3.6.1.2.1.2.2.1.1, as content bytes; likewise the following.
-const IF_INDEX: &[u8] = &[0x2b, 6, 1, 2, 1, 2, 2, 1, 1];
-const IF_DESCR: &[u8] = &[0x2b, 6, 1, 2, 1, 2, 2, 1, 2];
-/// ifName, 1.3.6.1.2.1.31.1.1.1.1.
-const IF_NAME: &[u8] = &[0x2b, 6, 1, 2, 1, 31, 1, 1, 1, 1];
-/// Columns of which the instance is the ifIndex: ifIndex, ifDescr, ifType, ifAdminStatus,
-/// ifOperStatus, ifName, ifAlias.
-const INTERFACE_COLUMNS: [&[u8]; 7] = [
-    IF_INDEX,
-    IF_DESCR,
-    &[0x2b, 6, 1, 2, 1, 2, 2, 1, 3],
-    &[0x2b, 6, 1, 2, 1, 2, 2, 1, 7],
-    &[0x2b, 6, 1, 2, 1, 2, 2, 1, 8],
-    IF_NAME,
-    &[0x2b, 6, 1, 2, 1, 31, 1, 1, 1, 18],
-];
+/// Columns of ifTable, 1.3.6.1.2.1.2.2.1, of which every instance is the ifIndex.
+const IF_INDEX: u8 = 1;
+const IF_DESCR: u8 = 2;
+/// Column of ifXTable, 1.3.6.1.2.1.31.1.1.1.
+const IF_NAME: u8 = 1;
+/// Stands for that column where those of ifTable are meant too.
+const IF_NAME_MARK: u8 = 0;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,8 @@
 //! The rule language: TOML texts in, a compiled [`RuleSet`] or every mistake out.
 //!
-//! Reading order: [`read`] and [`suggest`] (TOML values with their places), [`declared`] (alarm types
-//! and objects), [`template`], [`action`] (what all rules share), [`trap_rules`] and [`syslog_rules`].
+//! Reading order: [`read`] and [`suggest`] (TOML values with their places), [`declared`] (alarm
+//! types and objects), [`template`], [`action`] (what all rules share), [`trap_rules`] and
+//! [`syslog_rules`].
 //! The language is described for operators in `docs/rules.md`.
 
 mod action;
