@@ -1,0 +1,260 @@
+//! The outbox: what was decided waits here until its journal position is durable, then goes to the
+//! view, the history, Kafka, whoever waits for an answer, and the latency histogram.
+
+use crate::engine::effect::{Answer as CommandAnswer, Effect, TicketChange};
+use crate::shell::api::view::ViewWriter;
+use crate::shell::batch::Answer;
+use crate::shell::clock;
+use crate::shell::intake::udp::Answerer;
+use crate::shell::journal::{Durable, Waited};
+use crate::shell::publish::feed::Feed;
+use crate::shell::publish::{Occurrences, Published};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use dashmap::DashMap;
+use hdrhistogram::Histogram;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What one commit decided.
+#[derive(Debug)]
+pub struct Staged {
+    /// Position that must be durable first.
+    pub durable_at: u64,
+    /// What was decided, in order.
+    pub effects: Vec<Published>,
+}
+
+enum Item {
+    Staged(Staged),
+    Answer { durable_at: u64, answer: OwnedAnswer },
+    Counts(Vec<Occurrences>),
+}
+
+struct OwnedAnswer {
+    listener: u16,
+    peer: SocketAddr,
+    local: Option<IpAddr>,
+    bytes: Vec<u8>,
+}
+
+/// The sequencer's end.
+pub struct OutboxEnd {
+    sender: Sender<Item>,
+}
+
+impl OutboxEnd {
+    /// Hands over what was decided. Waits when the outbox is full: decisions are never dropped.
+    pub fn stage(&self, staged: Staged) {
+        // An error means that the outbox is gone, which happens only when the process ends.
+        let _ = self.sender.send(Item::Staged(staged));
+    }
+
+    /// Hands over an answer to a sender that waits for durability.
+    pub fn answer(&self, durable_at: u64, answer: &Answer<'_>) {
+        let answer = OwnedAnswer {
+            listener: answer.listener,
+            peer: answer.peer,
+            local: answer.local,
+            bytes: answer.bytes.to_vec(),
+        };
+        let _ = self.sender.send(Item::Answer { durable_at, answer });
+    }
+
+    /// Hands over counts of repeats; dropped when the outbox is full, since newer ones follow.
+    pub fn count(&self, counts: Vec<Occurrences>) {
+        let _ = self.sender.try_send(Item::Counts(counts));
+    }
+}
+
+/// Who waits for the answer to a command.
+#[derive(Default)]
+pub struct Waiting {
+    by_command: DashMap<u64, Sender<CommandAnswer>>,
+}
+
+impl Waiting {
+    /// Waits for the answer to that command.
+    #[must_use]
+    pub fn expect(&self, command: u64) -> Receiver<CommandAnswer> {
+        let (sender, receiver) = bounded(1);
+        self.by_command.insert(command, sender);
+        receiver
+    }
+
+    /// Nobody waits any more.
+    pub fn forget(&self, command: u64) {
+        self.by_command.remove(&command);
+    }
+
+    fn tell(&self, answer: &CommandAnswer) {
+        if let Some((_, sender)) = self.by_command.remove(&answer.command) {
+            let _ = sender.try_send(answer.clone());
+        }
+    }
+}
+
+/// What is read from outside.
+pub struct OutboxStatus {
+    /// Rounds made, for the watchdog.
+    pub rounds: AtomicU64,
+    /// From the receipt of the message that shows the fault to the durable ticket, µs.
+    pub detection_to_ticket_us: Mutex<Histogram<u64>>,
+    /// Sum of the same, µs.
+    pub detection_to_ticket_sum_us: AtomicU64,
+}
+
+impl Default for OutboxStatus {
+    fn default() -> Self {
+        // Auto-resizing, so that a ticket of a fault that is a day old is counted too.
+        let histogram = Histogram::new(3).unwrap_or_else(|_| Histogram::new_from(&empty()));
+        Self {
+            rounds: AtomicU64::new(0),
+            detection_to_ticket_us: Mutex::new(histogram),
+            detection_to_ticket_sum_us: AtomicU64::new(0),
+        }
+    }
+}
+
+fn empty() -> Histogram<u64> {
+    Histogram::new(1).expect("one significant figure is always allowed")
+}
+
+/// Everything the outbox feeds.
+pub struct Outbox {
+    /// Durable position of the journal.
+    pub durable: Arc<Durable>,
+    /// The API's view.
+    pub view: ViewWriter,
+    /// Feeds of the sinks.
+    pub feeds: Vec<Feed>,
+    /// Who waits for answers to commands.
+    pub waiting: Arc<Waiting>,
+    /// Sockets that answers leave from, with their listener and whether they are IPv4.
+    pub answerers: Vec<(u16, bool, Answerer)>,
+    /// What is read from outside.
+    pub status: Arc<OutboxStatus>,
+    receiver: Receiver<Item>,
+}
+
+/// The two ends of an outbox; the rest is set before [`Outbox::run`].
+#[must_use]
+pub fn outbox(durable: Arc<Durable>, view: ViewWriter) -> (OutboxEnd, Outbox) {
+    let (sender, receiver) = bounded(ITEMS_MAX);
+    let outbox = Outbox {
+        durable,
+        view,
+        feeds: Vec::new(),
+        waiting: Arc::new(Waiting::default()),
+        answerers: Vec::new(),
+        status: Arc::new(OutboxStatus::default()),
+        receiver,
+    };
+    (OutboxEnd { sender }, outbox)
+}
+
+impl Outbox {
+    /// Runs until the sequencer's end is gone and nothing is left.
+    pub fn run(mut self) {
+        let mut published_at = 0_u64;
+        loop {
+            self.status.rounds.fetch_add(1, Ordering::Relaxed);
+            match self.receiver.recv_timeout(PUBLISH_EVERY) {
+                Ok(item) => self.item(item),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            let now = clock::boot_ns();
+            if now.saturating_sub(published_at) >= PUBLISH_EVERY_NS {
+                published_at = now;
+                self.view.publish();
+            }
+        }
+        self.view.publish();
+    }
+
+    fn item(&mut self, item: Item) {
+        match item {
+            Item::Staged(staged) => {
+                if self.wait(staged.durable_at) {
+                    self.deliver(staged.effects);
+                }
+            }
+            Item::Answer { durable_at, answer } => {
+                if self.wait(durable_at) {
+                    self.answer(&answer);
+                }
+            }
+            Item::Counts(counts) => {
+                for told in &counts {
+                    self.view.count(told);
+                }
+            }
+        }
+    }
+
+    /// Waits for durability; `false` when the journal has failed and the process is about to end.
+    fn wait(&self, position: u64) -> bool {
+        loop {
+            match self.durable.wait_for(position, DURABLE_WAIT) {
+                Waited::Durable => return true,
+                Waited::Failed => return false,
+                Waited::TimedOut => {
+                    // A full disk: nothing leaves before there is room again.
+                    self.status.rounds.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, effects: Vec<Published>) {
+        for published in &effects {
+            self.view.apply(published);
+            match &published.effect {
+                Effect::Answer(answer) => self.waiting.tell(answer),
+                Effect::Ticket(ticket) if ticket.change == TicketChange::Opened => {
+                    let taken_ns = clock::wall().ns_since(ticket.detected_at).max(0);
+                    self.measure(u64::try_from(taken_ns / 1_000).unwrap_or(0));
+                }
+                _ => {}
+            }
+        }
+        if effects.iter().any(|one| matches!(one.effect, Effect::Ticket(_) | Effect::Answer(_))) {
+            // Whoever was told of a ticket finds it.
+            self.view.publish();
+        }
+        let batch = Arc::new(effects);
+        for feed in &self.feeds {
+            feed.offer(&batch);
+        }
+    }
+
+    fn measure(&self, taken_us: u64) {
+        if let Ok(mut histogram) = self.status.detection_to_ticket_us.lock() {
+            histogram.saturating_record(taken_us.max(1));
+        }
+        self.status.detection_to_ticket_sum_us.fetch_add(taken_us, Ordering::Relaxed);
+    }
+
+    fn answer(&self, answer: &OwnedAnswer) {
+        let sent = Answer {
+            listener: answer.listener,
+            peer: answer.peer,
+            local: answer.local,
+            bytes: &answer.bytes,
+        };
+        for (listener, is_ipv4, answerer) in &self.answerers {
+            if *listener == answer.listener && *is_ipv4 == answer.peer.is_ipv4() {
+                // A failure is counted by the answerer; the sender tries again.
+                let _ = answerer.send(&sent);
+                return;
+            }
+        }
+    }
+}
+
+const ITEMS_MAX: usize = 4_096;
+const PUBLISH_EVERY: Duration = Duration::from_millis(50);
+const PUBLISH_EVERY_NS: u64 = 50_000_000;
+const DURABLE_WAIT: Duration = Duration::from_millis(500);

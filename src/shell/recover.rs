@@ -1,0 +1,290 @@
+//! From disk to an engine: the newest snapshot, then the journal behind it. The same way for a
+//! restart, for `vigie replay` and for the snapshot child.
+
+use crate::engine::Engine;
+use crate::engine::digest::RollingDigest;
+use crate::engine::effect::Effect;
+use crate::engine::input::Input;
+use crate::engine::snapshot::{Snapshot, SnapshotError};
+use crate::engine::{ENGINE_VERSION, digest};
+use crate::model::time::At;
+use crate::shell::codec::{Decision, InputReader, Mark, Meaning};
+use crate::shell::journal::{Kind, ReadError, Reader, Record};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a state directory cannot be taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The journal cannot be read.
+    #[error("the journal cannot be read: {0}")]
+    Journal(#[from] ReadError),
+    /// A file of the state directory cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A snapshot could not be made.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The journal begins behind what the newest usable snapshot covers.
+    #[error(
+        "the journal begins at position {first} and no snapshot of engine version \
+         {ENGINE_VERSION} covers what was before; start the release that wrote it once more and \
+         stop it with SIGTERM, or move the state directory away to begin anew"
+    )]
+    Gap {
+        /// First position that is there.
+        first: u64,
+    },
+}
+
+/// An engine being brought up to date.
+pub struct Replay {
+    /// The engine.
+    pub engine: Engine,
+    /// Digest of every input applied.
+    pub digest: RollingDigest,
+    /// Position of the last input applied.
+    pub applied: u64,
+    /// Both clocks of the last record read.
+    pub at: At,
+    /// Position of the last record read.
+    pub read: u64,
+    /// Inputs applied by this run, repeats counted each.
+    pub inputs: u64,
+    /// The newest mark.
+    pub mark: Option<Mark>,
+    /// Marks and decisions that this run did not reproduce.
+    pub differences: Vec<Difference>,
+    inputs_read: InputReader,
+    expected: Vec<(u64, u32, Effect)>,
+    effects: Vec<Effect>,
+}
+
+/// Something that was journaled otherwise than this run decides it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Difference {
+    /// Position of the input.
+    pub position: u64,
+    /// What differs.
+    pub what: &'static str,
+}
+
+/// Differences kept; one is enough to look into.
+const DIFFERENCES_MAX: usize = 16;
+
+impl Replay {
+    /// Begins with the newest usable snapshot of the directory, or with nothing.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn begin(state_dir: &Path) -> Result<Self, RecoverError> {
+        let mut replay = Self::from_nothing();
+        for path in snapshots(state_dir)?.into_iter().rev() {
+            let bytes = fs::read(&path)
+                .map_err(|source| RecoverError::File { path: path.clone(), source })?;
+            match Snapshot::from_bytes(&bytes) {
+                Ok(snapshot) => {
+                    replay.digest = RollingDigest::continuing(snapshot.digest);
+                    replay.applied = snapshot.position;
+                    replay.read = snapshot.position;
+                    replay.engine = snapshot.engine;
+                    return Ok(replay);
+                }
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "snapshot passed over");
+                }
+            }
+        }
+        Ok(replay)
+    }
+
+    /// Begins at the beginning of the journal.
+    #[must_use]
+    pub fn from_nothing() -> Self {
+        Self {
+            engine: Engine::new(),
+            digest: RollingDigest::continuing([0; 32]),
+            applied: 0,
+            at: At::default(),
+            read: 0,
+            inputs: 0,
+            mark: None,
+            differences: Vec::new(),
+            inputs_read: InputReader::default(),
+            expected: Vec::new(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Applies every record that the reader has, from the one behind [`Replay::read`] on.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or does not go on where the snapshot ends.
+    pub fn run(&mut self, reader: &mut Reader) -> Result<(), RecoverError> {
+        while let Some(record) = reader.next()? {
+            if self.read == 0 && record.position > 1 && self.applied == 0 {
+                return Err(RecoverError::Gap { first: record.position });
+            }
+            if record.position > self.read {
+                self.record(&record);
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies one record.
+    pub fn record(&mut self, record: &Record<'_>) {
+        self.read = record.position;
+        self.at = record.at;
+        match record.kind {
+            Kind::Mark => self.compare_mark(record),
+            Kind::Decision => self.compare_decision(record),
+            _ => self.input(record),
+        }
+    }
+
+    fn input(&mut self, record: &Record<'_>) {
+        let Ok(meaning) = self.inputs_read.read(record.kind, record.payload) else {
+            self.differ(record.position, "a record whose payload cannot be read was passed over");
+            return;
+        };
+        self.digest.input(record.position, record.kind.code(), record.payload);
+        self.applied = record.position;
+        let Meaning::Input(input) = meaning else { return };
+        self.inputs = self.inputs.saturating_add(match &input {
+            Input::Repeats(repeats) => u64::try_from(repeats.len()).unwrap_or(u64::MAX),
+            _ => 1,
+        });
+        self.effects.clear();
+        self.engine.step(record.at, record.position, &input, &mut self.effects);
+        self.digest.effects(&self.effects);
+        self.expected.clear();
+        for (ordinal, effect) in (0_u32..).zip(self.effects.drain(..)) {
+            if effect.is_decision() {
+                self.expected.push((record.position, ordinal, effect));
+            }
+        }
+    }
+
+    /// What was decided stays decided: a replay that decides otherwise is at fault, and says so.
+    fn compare_decision(&mut self, record: &Record<'_>) {
+        let Some(journaled) = Decision::read(record.payload) else {
+            self.differ(record.position, "a decision cannot be read");
+            return;
+        };
+        let found = self.expected.iter().any(|(position, ordinal, effect)| {
+            (*position, *ordinal) == (journaled.position, journaled.ordinal)
+                && *effect == journaled.effect
+        });
+        if !found {
+            self.differ(journaled.position, "a journaled decision is not reproduced");
+        }
+    }
+
+    fn compare_mark(&mut self, record: &Record<'_>) {
+        let Some(mark) = Mark::read(record.payload) else { return };
+        if mark.engine_version == ENGINE_VERSION
+            && mark.position == self.applied
+            && mark.digest != self.digest.value()
+        {
+            self.differ(record.position, "the digest differs from the journaled mark");
+        }
+        // The writer begins anew from the mark's value, so that a snapshot taken here can too.
+        self.digest.checkpoint();
+        self.mark = Some(mark);
+    }
+
+    fn differ(&mut self, position: u64, what: &'static str) {
+        if self.differences.len() < DIFFERENCES_MAX {
+            self.differences.push(Difference { position, what });
+        }
+        tracing::error!(position, what, "replay differs from the journal");
+    }
+
+    /// The state now, as a snapshot. The digest goes on from the snapshot's, so that a run that
+    /// begins with it and one that does not give the same marks.
+    #[must_use]
+    pub fn into_snapshot(self) -> Snapshot {
+        Snapshot {
+            engine_version: ENGINE_VERSION,
+            position: self.applied,
+            digest: self.digest.value(),
+            engine: self.engine,
+        }
+    }
+
+    /// The digest as text.
+    #[must_use]
+    pub fn digest_hex(&self) -> String {
+        digest::to_hex(&self.digest.value())
+    }
+}
+
+/// Folder of the journal in a state directory.
+#[must_use]
+pub fn journal_dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("journal")
+}
+
+fn snapshot_dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("snapshots")
+}
+
+/// Snapshot files, oldest first.
+fn snapshots(state_dir: &Path) -> Result<Vec<PathBuf>, RecoverError> {
+    let dir = snapshot_dir(state_dir);
+    let entries = match fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(RecoverError::File { path: dir, source }),
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "snap"))
+        .collect();
+    paths.sort();
+    Ok(paths)
+}
+
+/// Writes a snapshot durably and removes all but the newest two.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_snapshot(state_dir: &Path, snapshot: &Snapshot) -> Result<PathBuf, RecoverError> {
+    use std::io::Write as _;
+    let dir = snapshot_dir(state_dir);
+    let path = dir.join(format!("{:020}.snap", snapshot.position));
+    let part = dir.join(format!("{:020}.part", snapshot.position));
+    let bytes = snapshot.to_bytes()?;
+    let written = (|| {
+        fs::create_dir_all(&dir)?;
+        let mut file = fs::File::create(&part)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, &path)?;
+        fs::File::open(&dir)?.sync_all()
+    })();
+    written.map_err(|source| RecoverError::File { path: path.clone(), source })?;
+    let mut known = snapshots(state_dir)?;
+    known.truncate(known.len().saturating_sub(SNAPSHOTS_KEPT));
+    for old in known {
+        // A snapshot that cannot be removed costs room, not truth.
+        let _ = fs::remove_file(old);
+    }
+    Ok(path)
+}
+
+/// Position of the newest snapshot, by its name.
+#[must_use]
+pub fn newest_snapshot(state_dir: &Path) -> Option<u64> {
+    snapshots(state_dir).ok()?.last()?.file_stem()?.to_str()?.parse().ok()
+}
+
+const SNAPSHOTS_KEPT: usize = 2;

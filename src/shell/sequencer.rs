@@ -1,0 +1,509 @@
+//! The sequencer: one thread that takes batches from the lanes, gives each input its place in the
+//! journal and steps the engine. Only here is the journal written and the engine changed.
+//!
+//! Write, step, then sync: the engine may run ahead of the disk; what it decided waits in the
+//! outbox until the position is durable.
+
+use crate::engine::digest::RollingDigest;
+use crate::engine::effect::Effect;
+use crate::engine::input::{ClockQuality, Command, Input, Loss, Repeat};
+use crate::engine::{ENGINE_VERSION, Engine, Gauges};
+use crate::model::event::{Event, Lane, Verb};
+use crate::model::limits::RECORD_BYTES_MAX;
+use crate::model::settings::Settings;
+use crate::model::time::At;
+use crate::shell::batch::Batch;
+use crate::shell::clock::EngineClock;
+use crate::shell::codec::{Decision, Mark, REPEAT_BYTES};
+use crate::shell::codec::{encode, event_head, event_parts, push_repeat};
+use crate::shell::journal::{AppendError, Journal, Kind};
+use crate::shell::lanes::Lanes;
+use crate::shell::observe::counters::{ListenerCounters, ShedReason};
+use crate::shell::outbox::{OutboxEnd, Staged};
+use crate::shell::publish::{Occurrences, Published};
+use crossbeam::queue::ArrayQueue;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// An input that does not come through the lanes.
+#[derive(Debug)]
+pub enum Control {
+    /// What an operator said.
+    Command(Command),
+    /// New settings, journaled whole before they count.
+    Settings(Box<Settings>),
+    /// Messages known to be lost.
+    Loss(Loss),
+    /// The clock's quality changed.
+    ClockQuality(ClockQuality),
+}
+
+/// What the sequencer shares with the other threads.
+pub struct Shared {
+    /// Lanes from intake.
+    pub lanes: Arc<Lanes>,
+    /// Inputs that do not come through the lanes.
+    pub controls: ArrayQueue<Control>,
+    /// Set when intake has ended: take what is left, mark, and stop.
+    pub is_stopping: AtomicBool,
+    /// Rounds made, for the watchdog.
+    pub rounds: AtomicU64,
+    /// Position of the last input applied.
+    pub applied: AtomicU64,
+    /// Records that repeats were written in, and their entries, for the bytes-per-repeat figure.
+    pub repeats: AtomicU64,
+    /// Inputs by the time from receipt to application, ns, recorded once per batch.
+    pub gauges: arc_swap::ArcSwap<Option<Gauges>>,
+    /// Highest position that Kafka has; kept in marks.
+    pub kafka_cursor: AtomicU64,
+}
+
+impl Shared {
+    /// Around these lanes.
+    #[must_use]
+    pub fn new(lanes: Arc<Lanes>) -> Self {
+        Self {
+            lanes,
+            controls: ArrayQueue::new(CONTROLS_MAX),
+            is_stopping: AtomicBool::new(false),
+            rounds: AtomicU64::new(0),
+            applied: AtomicU64::new(0),
+            repeats: AtomicU64::new(0),
+            gauges: arc_swap::ArcSwap::from_pointee(None),
+            kafka_cursor: AtomicU64::new(0),
+        }
+    }
+
+    /// Hands over an input that does not come through the lanes.
+    ///
+    /// # Errors
+    /// Gives it back when too many wait.
+    pub fn control(&self, control: Control) -> Result<(), Control> {
+        self.controls.push(control)?;
+        self.lanes.wake();
+        Ok(())
+    }
+}
+
+/// Owner of journal and engine.
+pub struct Sequencer {
+    journal: Journal,
+    engine: Engine,
+    digest: RollingDigest,
+    clock: EngineClock,
+    shared: Arc<Shared>,
+    counters: Vec<Arc<ListenerCounters>>,
+    outbox: OutboxEnd,
+    applied: u64,
+    repeats: Vec<Repeat>,
+    payload: Vec<u8>,
+    effects: Vec<Effect>,
+    staged: Vec<Published>,
+    wall_offset: i64,
+    marked_at: u64,
+    told_at: u64,
+    retried_at: u64,
+    pace: Pace,
+}
+
+/// How many events the last rounds brought, to decide between polling and sleeping.
+#[derive(Default)]
+struct Pace {
+    busy_rounds: u32,
+}
+
+impl Sequencer {
+    /// Takes over what recovery brought up to date.
+    #[must_use]
+    pub fn new(
+        (journal, engine, digest): (Journal, Engine, RollingDigest),
+        clock: EngineClock,
+        shared: Arc<Shared>,
+        (counters, outbox): (Vec<Arc<ListenerCounters>>, OutboxEnd),
+    ) -> Self {
+        let at = clock.at();
+        let applied = engine.position();
+        Self {
+            journal,
+            engine,
+            digest,
+            clock,
+            shared,
+            counters,
+            outbox,
+            applied,
+            repeats: Vec::with_capacity(REPEATS_MAX),
+            payload: Vec::with_capacity(REPEATS_MAX * REPEAT_BYTES),
+            effects: Vec::new(),
+            staged: Vec::new(),
+            wall_offset: offset(at),
+            marked_at: at.engine.0,
+            told_at: at.engine.0,
+            retried_at: 0,
+            pace: Pace::default(),
+        }
+    }
+
+    /// Applies one input that is journaled with this payload. Used at boot, before [`Self::run`].
+    pub fn apply(&mut self, kind: Kind, payload: &[u8], input: &Input<'_>) {
+        let at = self.clock.at();
+        self.input(at, kind, &[payload], input);
+        self.commit();
+    }
+
+    /// Applies new settings: journaled in chunks, stepped with the last.
+    pub fn apply_settings(&mut self, settings: Box<Settings>) {
+        let at = self.clock.at();
+        self.flush_repeats(at);
+        let bytes = encode(&*settings);
+        let mut chunks = bytes.chunks(SETTINGS_CHUNK_BYTES).peekable();
+        while let Some(chunk) = chunks.next() {
+            let is_last = chunks.peek().is_none();
+            let head = [u8::from(is_last)];
+            if is_last {
+                let input = Input::Settings(settings);
+                self.input(at, Kind::Settings, &[&head, chunk], &input);
+                break;
+            }
+            self.record(at, Kind::Settings, &[&head, chunk]);
+        }
+        self.commit();
+    }
+
+    /// The engine, as far as it is.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Runs until it is told to stop and nothing is left; then marks and gives everything back for
+    /// the last snapshot.
+    pub fn run(mut self) -> (Journal, Engine, [u8; 32]) {
+        self.shared.lanes.attach_sequencer(std::thread::current());
+        loop {
+            let taken = self.round();
+            self.shared.rounds.fetch_add(1, Ordering::Relaxed);
+            if taken == 0 {
+                if self.shared.is_stopping.load(Ordering::Acquire) && self.is_drained() {
+                    break;
+                }
+                self.rest();
+            } else {
+                self.pace.busy_rounds = PACE_ROUNDS;
+            }
+        }
+        let at = self.clock.at();
+        self.mark(at);
+        self.commit();
+        self.publish_gauges();
+        let digest = self.digest.value();
+        (self.journal, self.engine, digest)
+    }
+
+    fn is_drained(&self) -> bool {
+        self.shared.lanes.is_empty() && self.shared.controls.is_empty()
+    }
+
+    /// One round: controls, what is due, then batches, urgent first, with a minimum share for the
+    /// last lane. Gives the number of inputs taken.
+    fn round(&mut self) -> usize {
+        let at = self.clock.at();
+        let mut taken = self.take_controls(at);
+        self.watch_wall_clock(at);
+        taken = taken.saturating_add(self.pulse(at));
+        for (lane, share) in [(Lane::Urgent, 32), (Lane::Normal, 8), (Lane::Low, 2)] {
+            for _ in 0..share {
+                let Some(batch) = self.shared.lanes.receive(lane) else { break };
+                taken = taken.saturating_add(batch.len());
+                self.batch(&batch);
+                self.shared.lanes.give_back(batch);
+            }
+        }
+        self.flush_repeats(at);
+        self.periodic(at);
+        self.commit();
+        taken
+    }
+
+    fn take_controls(&mut self, at: At) -> usize {
+        let mut taken = 0_usize;
+        while let Some(control) = self.shared.controls.pop() {
+            taken = taken.saturating_add(1);
+            match control {
+                Control::Command(command) => {
+                    let payload = encode(&command);
+                    self.input(at, Kind::Command, &[&payload], &Input::Command(command));
+                }
+                Control::Settings(settings) => self.apply_settings(settings),
+                Control::Loss(loss) => {
+                    self.input(at, Kind::Loss, &[&encode(&loss)], &Input::Loss(loss));
+                }
+                Control::ClockQuality(quality) => {
+                    let payload = encode(&quality);
+                    let input = Input::ClockQuality(quality);
+                    self.input(at, Kind::ClockQuality, &[&payload], &input);
+                }
+            }
+        }
+        taken
+    }
+
+    /// The passage of time is an input.
+    fn pulse(&mut self, at: At) -> usize {
+        let is_due = self.engine.next_deadline().is_some_and(|due| due <= at.engine);
+        if is_due {
+            self.input(at, Kind::Pulse, &[], &Input::Pulse);
+        }
+        usize::from(is_due)
+    }
+
+    fn watch_wall_clock(&mut self, at: At) {
+        let now = offset(at);
+        let step_ns = now.saturating_sub(self.wall_offset);
+        self.wall_offset = now;
+        if step_ns.unsigned_abs() >= STEP_NS_MIN {
+            tracing::warn!(step_ms = step_ns / 1_000_000, "the wall clock was set");
+            let payload = encode(&step_ns);
+            self.input(at, Kind::ClockStep, &[&payload], &Input::ClockStep { step_ns });
+        }
+    }
+
+    fn batch(&mut self, batch: &Batch) {
+        let at = self.clock.at();
+        let mut listener = 0_u16;
+        let mut journaled = 0_u64;
+        for event in batch.events() {
+            listener = event.listener;
+            if self.event(at, &event) {
+                journaled = journaled.saturating_add(1);
+            } else if let Some(counters) = self.counters.get(usize::from(event.listener)) {
+                counters.add_shed(ShedReason::JournalFull, event.lane, 1);
+            }
+        }
+        if batch.answers().len() > 0 {
+            self.flush_repeats(at);
+            let position = self.journal.next_position().saturating_sub(1);
+            for answer in batch.answers() {
+                self.outbox.answer(position, &answer);
+            }
+        }
+        if let Some(counters) = self.counters.get(usize::from(listener)) {
+            counters.journaled.fetch_add(journaled, Ordering::Relaxed);
+        }
+    }
+
+    /// Journals and applies one event; `false` when the journal has no room for it.
+    fn event(&mut self, at: At, event: &Event<'_>) -> bool {
+        if !self.journal.is_full()
+            && let Some(alarm) = self.engine.repeat_of(event)
+        {
+            if self.repeats.len() >= REPEATS_MAX {
+                self.flush_repeats(at);
+            }
+            let age = at.wall.ns_since(event.arrived.wall).max(0);
+            self.repeats.push(Repeat {
+                alarm,
+                listener: event.listener,
+                channel: event.channel.bit(),
+                age_ns: u32::try_from(age).unwrap_or(u32::MAX),
+            });
+            return true;
+        }
+        self.flush_repeats(at);
+        let head = event_head(event);
+        let parts = event_parts(&head, event);
+        let has_priority = event.verb == Verb::Clear;
+        let Ok(position) = self.append(at, Kind::Event, &parts, has_priority) else {
+            return false;
+        };
+        self.note_input(position, Kind::Event, &parts);
+        self.step(at, position, &Input::Event(*event));
+        true
+    }
+
+    fn flush_repeats(&mut self, at: At) {
+        if self.repeats.is_empty() {
+            return;
+        }
+        let repeats = std::mem::take(&mut self.repeats);
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.clear();
+        for repeat in &repeats {
+            push_repeat(repeat, &mut payload);
+        }
+        // Room was there when the first of them was taken; the buffer takes the rest in any case.
+        if let Ok(position) = self.append(at, Kind::Repeats, &[&payload], true) {
+            let count = u64::try_from(repeats.len()).unwrap_or(u64::MAX);
+            self.shared.repeats.fetch_add(count, Ordering::Relaxed);
+            self.note_input(position, Kind::Repeats, &[&payload]);
+            self.step(at, position, &Input::Repeats(&repeats));
+        }
+        self.payload = payload;
+        self.repeats = repeats;
+        self.repeats.clear();
+    }
+
+    fn input(&mut self, at: At, kind: Kind, parts: &[&[u8]], input: &Input<'_>) {
+        self.flush_repeats(at);
+        if let Ok(position) = self.append(at, kind, parts, true) {
+            self.note_input(position, kind, parts);
+            self.step(at, position, input);
+        }
+    }
+
+    fn record(&mut self, at: At, kind: Kind, parts: &[&[u8]]) {
+        if let Ok(position) = self.append(at, kind, parts, true) {
+            self.note_input(position, kind, parts);
+        }
+    }
+
+    fn append(
+        &mut self,
+        at: At,
+        kind: Kind,
+        parts: &[&[u8]],
+        has_priority: bool,
+    ) -> Result<u64, AppendError> {
+        let appended = if has_priority {
+            self.journal.append_priority(at, kind, parts)
+        } else {
+            self.journal.append(at, kind, parts)
+        };
+        if let Err(error) = &appended
+            && !matches!(error, AppendError::Full)
+        {
+            tracing::error!(kind = kind.as_str(), %error, "a record was not journaled");
+        }
+        appended
+    }
+
+    fn note_input(&mut self, position: u64, kind: Kind, parts: &[&[u8]]) {
+        self.digest.input_parts(position, kind.code(), parts);
+        self.applied = position;
+    }
+
+    fn step(&mut self, at: At, position: u64, input: &Input<'_>) {
+        let mut effects = std::mem::take(&mut self.effects);
+        effects.clear();
+        self.engine.step(at, position, input, &mut effects);
+        self.digest.effects(&effects);
+        for (ordinal, effect) in (0_u32..).zip(effects.drain(..)) {
+            if effect.is_decision() {
+                let decision = Decision { position, ordinal, effect };
+                // An input that got in takes what it decided along.
+                let _ = self.append(at, Kind::Decision, &[&encode(&decision)], true);
+                let effect = decision.effect;
+                self.staged.push(Published { position, ordinal, at, effect });
+            } else {
+                self.staged.push(Published { position, ordinal, at, effect });
+            }
+        }
+        self.effects = effects;
+    }
+
+    /// Writes what was appended and hands over what was decided.
+    fn commit(&mut self) {
+        match self.journal.commit() {
+            Ok(()) => {}
+            Err(AppendError::Full) => self.retry_when_full(),
+            Err(error) => tracing::error!(%error, "the commit was not written"),
+        }
+        self.shared.applied.store(self.applied, Ordering::Release);
+        if !self.staged.is_empty() {
+            let position = self.journal.next_position().saturating_sub(1);
+            let effects = std::mem::take(&mut self.staged);
+            self.outbox.stage(Staged { durable_at: position, effects });
+        }
+    }
+
+    fn retry_when_full(&mut self) {
+        let now = self.clock.now().0;
+        if now.saturating_sub(self.retried_at) >= PERIOD_NS {
+            self.retried_at = now;
+            tracing::error!("no room on the disk of the journal: free some; vigie goes on then");
+        }
+    }
+
+    /// What happens about once a second: counts of repeats, gauges; and the mark.
+    fn periodic(&mut self, at: At) {
+        if at.engine.0.saturating_sub(self.told_at) >= PERIOD_NS {
+            self.told_at = at.engine.0;
+            if self.journal.is_full() {
+                self.journal.make_room();
+            }
+            let told = self.engine.take_touched();
+            if !told.is_empty() {
+                let told = told.into_iter().map(|(id, occurrences, last_raised)| Occurrences {
+                    id,
+                    occurrences,
+                    last_raised,
+                });
+                self.outbox.count(told.collect());
+            }
+            self.publish_gauges();
+        }
+        if at.engine.0.saturating_sub(self.marked_at) >= MARK_NS {
+            self.mark(at);
+        }
+    }
+
+    fn publish_gauges(&self) {
+        self.shared.gauges.store(Arc::new(Some(self.engine.gauges())));
+    }
+
+    fn mark(&mut self, at: At) {
+        self.flush_repeats(at);
+        self.marked_at = at.engine.0;
+        let mark = Mark {
+            engine_version: ENGINE_VERSION,
+            position: self.applied,
+            digest: self.digest.checkpoint(),
+            kafka_cursor: self.shared.kafka_cursor.load(Ordering::Acquire),
+        };
+        let _ = self.append(at, Kind::Mark, &[&encode(&mark)], true);
+    }
+
+    /// Waits for something to do: shortly and without a wake-up while much arrives, else parked
+    /// until the next deadline.
+    fn rest(&mut self) {
+        if self.pace.busy_rounds > 0 {
+            self.pace.busy_rounds = self.pace.busy_rounds.saturating_sub(1);
+            coalesce();
+            return;
+        }
+        let lanes = Arc::clone(&self.shared.lanes);
+        lanes.about_to_sleep();
+        if self.is_drained() {
+            let now = self.clock.now();
+            let until_due = self
+                .engine
+                .next_deadline()
+                .map_or(REST_MAX, |due| Duration::from_nanos(due.ns_since(now)).min(REST_MAX));
+            std::thread::park_timeout(until_due);
+        }
+        lanes.awake();
+    }
+}
+
+/// Lets messages gather: a wake-up per batch would cost more than the work on it.
+#[expect(clippy::disallowed_methods, reason = "the pause that replaces a wake-up per batch")]
+fn coalesce() {
+    std::thread::sleep(Duration::from_micros(200));
+}
+
+fn offset(at: At) -> i64 {
+    at.wall.0.saturating_sub(i64::try_from(at.engine.0).unwrap_or(i64::MAX))
+}
+
+const CONTROLS_MAX: usize = 1_024;
+/// Repeats per record.
+const REPEATS_MAX: usize = 4_096;
+const SETTINGS_CHUNK_BYTES: usize = RECORD_BYTES_MAX - 64;
+/// Wall-clock changes smaller than this are slewing, not steps, ns.
+const STEP_NS_MIN: u64 = 500_000_000;
+const PERIOD_NS: u64 = 1_000_000_000;
+const MARK_NS: u64 = 10_000_000_000;
+/// Rounds without input before the sequencer parks instead of polling.
+const PACE_ROUNDS: u32 = 5;
+const REST_MAX: Duration = Duration::from_millis(100);
