@@ -109,7 +109,7 @@ fn check_kafka(kafka: WrittenKafka, findings: &mut Findings) -> Kafka {
     for broker in &kafka.brokers {
         check_broker(broker, findings);
     }
-    for topic in [&kafka.incident_topic, &kafka.ticket_topic] {
+    for topic in [&kafka.event_topic, &kafka.state_topic] {
         let fits = (1..=249).contains(&topic.value.len())
             && topic.value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
             && topic.value != "."
@@ -120,9 +120,9 @@ fn check_kafka(kafka: WrittenKafka, findings: &mut Findings) -> Kafka {
             findings.error(topic.place, message, remedy);
         }
     }
-    if kafka.incident_topic.value == kafka.ticket_topic.value {
-        let remedy = "give each kind of event its own topic";
-        findings.error(kafka.ticket_topic.place, "incidents and tickets share a topic", remedy);
+    if kafka.event_topic.value == kafka.state_topic.value {
+        let remedy = "give the compacted topic of states a name of its own";
+        findings.error(kafka.state_topic.place, "events and states share a topic", remedy);
     }
     for (name, _) in &kafka.properties {
         let reserved = RESERVED_PROPERTIES.iter().find(|(known, _)| *known == name.value);
@@ -132,8 +132,8 @@ fn check_kafka(kafka: WrittenKafka, findings: &mut Findings) -> Kafka {
     }
     Kafka {
         brokers: kafka.brokers.into_iter().map(|broker| broker.value).collect(),
-        incident_topic: kafka.incident_topic.value,
-        ticket_topic: kafka.ticket_topic.value,
+        event_topic: kafka.event_topic.value,
+        state_topic: kafka.state_topic.value,
         properties: kafka.properties.into_iter().map(|(name, value)| (name.value, value)).collect(),
     }
 }

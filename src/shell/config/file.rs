@@ -46,10 +46,10 @@ pub(super) struct WrittenKafka {
     pub(super) place: Place,
     /// `brokers`.
     pub(super) brokers: Vec<Located<String>>,
-    /// `incident_topic`.
-    pub(super) incident_topic: Located<String>,
-    /// `ticket_topic`.
-    pub(super) ticket_topic: Located<String>,
+    /// `event_topic`.
+    pub(super) event_topic: Located<String>,
+    /// `state_topic`.
+    pub(super) state_topic: Located<String>,
     /// `[kafka.properties]`: name, where it stands, value.
     pub(super) properties: Vec<(Located<String>, String)>,
 }
@@ -205,8 +205,8 @@ fn read_kafka(fields: &mut Fields<'_>) -> WrittenKafka {
     let mut topic = |key, default: &str| {
         fields.text(key).unwrap_or_else(|| Located { value: default.to_owned(), place })
     };
-    let incident_topic = topic("incident_topic", "vigie.incidents");
-    let ticket_topic = topic("ticket_topic", "vigie.tickets");
+    let event_topic = topic("event_topic", "vigie.events");
+    let state_topic = topic("state_topic", "vigie.incidents");
     let mut properties = Vec::new();
     if let Some(table) = fields.table("properties") {
         for (name, entry) in table.value {
@@ -226,7 +226,7 @@ fn read_kafka(fields: &mut Fields<'_>) -> WrittenKafka {
         }
     }
     let brokers = fields.texts("brokers").unwrap_or_default();
-    WrittenKafka { place, brokers, incident_topic, ticket_topic, properties }
+    WrittenKafka { place, brokers, event_topic, state_topic, properties }
 }
 
 fn read_log(fields: &mut Fields<'_>) -> Log {

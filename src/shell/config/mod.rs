@@ -137,10 +137,10 @@ pub struct Rules {
 pub struct Kafka {
     /// Bootstrap brokers, `host:port`.
     pub brokers: Vec<String>,
-    /// Topic of incident events.
-    pub incident_topic: String,
-    /// Topic of ticket events.
-    pub ticket_topic: String,
+    /// Topic of incident and ticket events.
+    pub event_topic: String,
+    /// Compacted topic of the newest state of each incident.
+    pub state_topic: String,
     /// Further librdkafka properties, in name order.
     pub properties: Vec<(String, String)>,
 }
