@@ -7,6 +7,9 @@ use sha2::{Digest as _, Sha256};
 /// A running digest.
 #[derive(Clone)]
 pub struct RollingDigest {
+    /// Value at the last checkpoint, which is the value as long as nothing followed.
+    base: [u8; 32],
+    is_fresh: bool,
     hasher: Sha256,
     scratch: Vec<u8>,
 }
@@ -25,7 +28,7 @@ impl RollingDigest {
     pub fn continuing(seed: [u8; 32]) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(seed);
-        Self { hasher, scratch: Vec::new() }
+        Self { base: seed, is_fresh: true, hasher, scratch: Vec::new() }
     }
 
     /// Takes one input record, by the checksum of its payload: what guards against accidents is
@@ -37,6 +40,7 @@ impl RollingDigest {
     /// [`RollingDigest::input`] for a payload in parts.
     pub fn input_parts(&mut self, position: u64, kind: u8, parts: &[&[u8]]) {
         let checksum = parts.iter().fold(0, |sum, part| crc32c::crc32c_append(sum, part));
+        self.is_fresh = false;
         self.hasher.update(position.to_le_bytes());
         self.hasher.update([kind]);
         self.hasher.update(checksum.to_le_bytes());
@@ -57,7 +61,7 @@ impl RollingDigest {
     /// The digest so far.
     #[must_use]
     pub fn value(&self) -> [u8; 32] {
-        self.hasher.clone().finalize().into()
+        if self.is_fresh { self.base } else { self.hasher.clone().finalize().into() }
     }
 }
 

@@ -138,6 +138,20 @@ impl Replay {
         Ok(())
     }
 
+    /// Applies records up to a position.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn run_until(&mut self, reader: &mut Reader, position: u64) -> Result<(), RecoverError> {
+        while self.read < position {
+            let Some(record) = reader.next()? else { return Ok(()) };
+            if record.position > self.read && record.position <= position {
+                self.record(&record);
+            }
+        }
+        Ok(())
+    }
+
     /// Applies one record.
     pub fn record(&mut self, record: &Record<'_>) {
         self.read = record.position;

@@ -1,3 +1,4 @@
 //! What vigie says about itself: counters, latencies, logs.
 
 pub mod counters;
+pub mod metrics;

@@ -1,0 +1,219 @@
+//! Every metric that vigie exports: name, meaning, labels. Filled at each scrape from the counters
+//! that the stages keep, so that no stage pays for a metric.
+
+use crate::model::severity::Severity;
+use crate::shell::intake::udp::UdpThread;
+use crate::shell::observe::counters::ListenerCounters;
+use crate::shell::outbox::OutboxStatus;
+use crate::shell::publish::feed::FeedCounters;
+use crate::shell::publish::publisher::PublisherStatus;
+use crate::shell::sequencer::Shared;
+use crate::shell::store::thread::StoreStatus;
+use prometheus::{
+    Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Where the figures come from.
+pub struct Sources {
+    /// Ledgers by listener name.
+    pub listeners: Vec<(String, Arc<ListenerCounters>)>,
+    /// The sequencer's gauges.
+    pub shared: Arc<Shared>,
+    /// The outbox's latencies.
+    pub outbox: Arc<OutboxStatus>,
+    /// History.
+    pub store: Arc<StoreStatus>,
+    /// Kafka, if it is on.
+    pub kafka: Option<Arc<PublisherStatus>>,
+    /// Feeds by sink name.
+    pub feeds: Vec<(String, Arc<FeedCounters>)>,
+    /// Sockets, whose drops are read at the scrape.
+    pub sockets: Vec<(u16, Arc<UdpThread>)>,
+    /// Version of the time-zone data in use.
+    pub tzdb: String,
+}
+
+impl Sources {
+    /// The text of `/metrics`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let registry = Registry::new();
+        // An error here would be a name that is wrong for ever: the golden test finds it first.
+        let filled = self.fill(&registry);
+        if let Err(error) = filled {
+            tracing::error!(%error, "metrics");
+        }
+        TextEncoder::new().encode_to_string(&registry.gather()).unwrap_or_default()
+    }
+
+    fn fill(&self, registry: &Registry) -> prometheus::Result<()> {
+        self.fill_ledgers(registry)?;
+        self.fill_gauges(registry)?;
+        self.fill_sinks(registry)?;
+        self.fill_latency(registry)
+    }
+
+    fn fill_ledgers(&self, registry: &Registry) -> prometheus::Result<()> {
+        for (listener, thread) in &self.sockets {
+            let _ = thread.kernel_drops();
+            debug_assert!(usize::from(*listener) < self.listeners.len());
+        }
+        let received = counter(
+            registry,
+            ("vigie_received_total", "Messages received, by listener."),
+            &["listener"],
+        )?;
+        let dropped = counter(
+            registry,
+            (
+                "vigie_kernel_dropped_total",
+                "Datagrams that the kernel dropped before vigie could read them.",
+            ),
+            &["listener"],
+        )?;
+        let ignored = counter(
+            registry,
+            ("vigie_ignored_total", "Messages taken note of and not journaled, by reason."),
+            &["listener", "reason"],
+        )?;
+        let shed = counter(
+            registry,
+            ("vigie_shed_total", "Messages lost on purpose under overload, by reason and lane."),
+            &["listener", "reason", "lane"],
+        )?;
+        let journaled = counter(
+            registry,
+            ("vigie_journaled_total", "Messages journaled, repeats counted each."),
+            &["listener"],
+        )?;
+        let panics = counter(
+            registry,
+            ("vigie_decoder_panics_total", "Messages on which a decoder panicked."),
+            &["listener"],
+        )?;
+        for (name, ledger) in &self.listeners {
+            let name = name.as_str();
+            received.with_label_values(&[name]).inc_by(ledger.received.load(Ordering::Relaxed));
+            dropped
+                .with_label_values(&[name])
+                .inc_by(ledger.kernel_dropped.load(Ordering::Relaxed));
+            journaled.with_label_values(&[name]).inc_by(ledger.journaled.load(Ordering::Relaxed));
+            panics.with_label_values(&[name]).inc_by(ledger.decoder_panics.load(Ordering::Relaxed));
+            for (reason, count) in ledger.ignored() {
+                ignored.with_label_values(&[name, reason.as_str()]).inc_by(count);
+            }
+            for (reason, lane, count) in ledger.shed() {
+                shed.with_label_values(&[name, reason.as_str(), lane.as_str()]).inc_by(count);
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_gauges(&self, registry: &Registry) -> prometheus::Result<()> {
+        let build = gauge(
+            registry,
+            ("vigie_build_info", "Version of vigie and of the time-zone data in use; always 1."),
+            &["version", "tzdb"],
+        )?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION"), &self.tzdb]).set(1);
+        let active = gauge(registry, ("vigie_alarms_active", "Active alarms."), &["severity"])?;
+        let incidents = gauge(registry, ("vigie_incidents_open", "Open incidents."), &[])?;
+        let tickets = gauge(registry, ("vigie_tickets_open", "Tickets not yet closed."), &[])?;
+        let resources = gauge(registry, ("vigie_resources", "Resources known or heard."), &[])?;
+        let position = gauge(registry, ("vigie_journal_position", "Last input applied."), &[])?;
+        let none: &[&str] = &[];
+        let gauges = self.shared.gauges.load();
+        let gauges = gauges.as_ref();
+        for severity in Severity::ALL {
+            let count = gauges.and_then(|all| {
+                all.active.iter().find(|(known, _)| *known == severity).map(|(_, count)| *count)
+            });
+            active.with_label_values(&[severity.as_str()]).set(signed(count.unwrap_or(0)));
+        }
+        incidents.with_label_values(none).set(signed(gauges.map_or(0, |all| all.incidents_open)));
+        tickets.with_label_values(none).set(signed(gauges.map_or(0, |all| all.tickets_open)));
+        resources.with_label_values(none).set(signed(gauges.map_or(0, |all| all.resources)));
+        let applied = self.shared.applied.load(Ordering::Relaxed);
+        position.with_label_values(none).set(signed(applied));
+        Ok(())
+    }
+
+    fn fill_sinks(&self, registry: &Registry) -> prometheus::Result<()> {
+        let lag = gauge(
+            registry,
+            ("vigie_sink_pending", "Effects or objects that wait for a sink."),
+            &["sink"],
+        )?;
+        let failing = gauge(
+            registry,
+            ("vigie_sink_failing", "1 while a sink cannot be written."),
+            &["sink"],
+        )?;
+        let errors = counter(registry, ("vigie_sink_errors_total", "Failed writes."), &["sink"])?;
+        lag.with_label_values(&["history"]).set(signed(self.store.pending()));
+        failing.with_label_values(&["history"]).set(i64::from(self.store.is_failing()));
+        errors.with_label_values(&["history"]).inc_by(self.store.errors());
+        if let Some(kafka) = &self.kafka {
+            lag.with_label_values(&["kafka"]).set(signed(kafka.lag()));
+            failing.with_label_values(&["kafka"]).set(i64::from(kafka.is_failing()));
+            errors.with_label_values(&["kafka"]).inc_by(kafka.failures());
+        }
+        let refused = counter(
+            registry,
+            ("vigie_feed_refused_total", "Effects that found a sink's queue full."),
+            &["sink"],
+        )?;
+        for (name, feed) in &self.feeds {
+            refused.with_label_values(&[name]).inc_by(feed.refused());
+        }
+        Ok(())
+    }
+
+    fn fill_latency(&self, registry: &Registry) -> prometheus::Result<()> {
+        let options = HistogramOpts::new(
+            "vigie_detection_to_ticket_seconds",
+            "From the receipt of the message that shows the fault to the durable ticket, hold-off \
+             included.",
+        )
+        .buckets(vec![
+            0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 2.05, 2.5, 5.0, 10.0, 10.05, 10.5, 15.0, 30.0, 60.0,
+            120.0, 300.0, 600.0,
+        ]);
+        let histogram = Histogram::with_opts(options)?;
+        if let Ok(recorded) = self.outbox.detection_to_ticket_us.lock() {
+            for step in recorded.iter_recorded() {
+                let micros = std::time::Duration::from_micros(step.value_iterated_to());
+                for _ in 0..step.count_at_value() {
+                    histogram.observe(micros.as_secs_f64());
+                }
+            }
+        }
+        registry.register(Box::new(histogram))
+    }
+}
+
+fn counter(
+    registry: &Registry,
+    (name, help): (&str, &str),
+    labels: &[&str],
+) -> prometheus::Result<IntCounterVec> {
+    let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauge(
+    registry: &Registry,
+    (name, help): (&str, &str),
+    labels: &[&str],
+) -> prometheus::Result<IntGaugeVec> {
+    let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
