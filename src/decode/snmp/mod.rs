@@ -4,10 +4,10 @@
 //! that it was another SNMP message. Total: whatever the bytes are, something comes out, faults are
 //! named and what could be read is kept. Nothing is allocated once the decoder exists.
 //!
-//! Reading order: [`envelope`] (version, community, PDU), [`pdu`] (the fields of both kinds of
-//! PDU), [`varbinds`] (the list), [`trap_oid`] (what names the notification), [`value`] (what is
-//! wrong with a value), [`salvage`] (when the structure is broken), [`inform`] (the answer), all on
-//! the cursor of [`ber`].
+//! Reading order: `envelope` (version, community, PDU), `pdu` (the fields of both kinds of
+//! PDU), `varbinds` (the list), `trap_oid` (what names the notification), `value` (what is
+//! wrong with a value), `salvage` (when the structure is broken), `inform` (the answer), all on
+//! the cursor of `ber`.
 //!
 //! Equipment errs in ways that a strict parser answers by dropping the trap, so snmp-parser is the
 //! oracle of the tests and reads the header of SNMPv3, and the rest is read here.
@@ -17,7 +17,7 @@
 //!
 //! Absent: SNMPv3. This decoder does not decrypt and checks no signature, so it believes nothing
 //! that an SNMPv3 message says: it gives an empty trap with the fault `version-unsupported`. A
-//! decrypted scoped PDU begins, behind its two context fields, with the PDU that [`pdu`] reads.
+//! decrypted scoped PDU begins, behind its two context fields, with the PDU that `pdu` reads.
 
 mod ber;
 mod envelope;

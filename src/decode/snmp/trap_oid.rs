@@ -67,7 +67,11 @@ pub(super) fn compose(source: &Source<'_>, oid: &mut OidBuffer, faults: &mut Fau
                 return faults.add(Fault::IntegerRange);
             };
             copy(source.enterprise, oid, faults);
-            if !oid.as_bytes().is_empty() && !(oid.extend(&[0]) && extend_by_arc(oid, specific)) {
+            if oid.as_bytes().is_empty() {
+                return;
+            }
+            let is_whole = oid.extend(&[0]) && extend_by_arc(oid, specific);
+            if !is_whole {
                 *oid = OidBuffer::default();
                 faults.add(Fault::LimitReached);
             }

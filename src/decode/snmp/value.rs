@@ -11,6 +11,8 @@ use crate::model::trap::tag;
 const UINTEGER32: u8 = 0x47;
 /// Marks an element made of elements, which no value of SNMP is.
 const CONSTRUCTED: u8 = 0x20;
+/// First tag of the private class, of which no value of SNMP is either.
+const PRIVATE: u8 = 0xc0;
 
 /// What is wrong with the value of a varbind.
 #[inline]
@@ -23,7 +25,7 @@ pub(super) fn faults_of(tag: u8, content: &[u8]) -> Faults {
         tag::COUNTER64 => return unsigned_faults(content, 8),
         tag::OID => is_finished_oid(content),
         tag::IP_ADDRESS => content.len() == 4,
-        other => other & CONSTRUCTED == 0,
+        other => other & CONSTRUCTED == 0 && other < PRIVATE,
     };
     if is_sound { Faults::NONE } else { Faults::NONE.with(Fault::BadEncoding) }
 }
@@ -77,7 +79,7 @@ mod tests {
         let bad = none.with(Fault::BadEncoding);
         let range = none.with(Fault::IntegerRange);
         let no_zero = none.with(Fault::UnsignedWithoutZero);
-        let cases: [(u8, &[u8], Faults); 24] = [
+        let cases: [(u8, &[u8], Faults); 25] = [
             (tag::INTEGER, &[0xff], none),
             (tag::INTEGER, &[0, 0, 0, 0, 0, 5], none),
             (tag::INTEGER, &[0xff, 0xff, 0x80, 0, 0, 0], none),
@@ -102,6 +104,7 @@ mod tests {
             (tag::OCTET_STRING, &[], none),
             (tag::OPAQUE, &[0x9f, 0x78, 4, 0, 0, 0, 0], none),
             (0x24, &[4, 1, 65], bad),
+            (0xc2, &[1], bad),
         ];
         for (tag, content, expected) in cases {
             assert_eq!(faults_of(tag, content), expected, "{tag:#x} {content:x?}");
