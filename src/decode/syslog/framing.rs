@@ -93,6 +93,14 @@ enum Count {
     Impossible(usize),
 }
 
+/// Whether a count stands before a `<`.
+enum CountBefore {
+    NeedsMore,
+    Absent,
+    /// Where its first digit is.
+    At(usize),
+}
+
 /// Where a frame without count ends.
 enum End {
     NeedsMore,
@@ -273,9 +281,9 @@ impl FrameSplitter {
                         return line_end(held, place);
                     }
                     match count_before(held, place) {
-                        Some(Some(at)) => return End::At(at, at),
-                        Some(None) => {}
-                        None => {
+                        CountBefore::At(at) => return End::At(at, at),
+                        CountBefore::Absent => {}
+                        CountBefore::NeedsMore => {
                             self.searched = place;
                             return End::NeedsMore;
                         }
@@ -313,24 +321,23 @@ fn read_count(held: &[u8]) -> Count {
     }
 }
 
-/// Where `LEN SP <PRI>` begins whose `<` is at a place: `Some(None)` if there is none, `None` if
-/// the bytes end too early to tell.
-fn count_before(held: &[u8], place: usize) -> Option<Option<usize>> {
-    let Some([before @ .., b' ']) = held.get(..place) else { return Some(None) };
+/// Whether `LEN SP <PRI>` stands with its `<` at a place.
+fn count_before(held: &[u8], place: usize) -> CountBefore {
+    let Some([before @ .., b' ']) = held.get(..place) else { return CountBefore::Absent };
     let is_digit = |byte: &&u8| byte.is_ascii_digit();
     let digits = before.iter().rev().take(DIGITS_MAX).take_while(is_digit).count();
     let number_at = before.len().saturating_sub(digits);
     let zeros = before.iter().skip(number_at).take_while(|byte| **byte == b'0').count();
     let at = number_at.saturating_add(zeros);
     if at == 0 || zeros == digits {
-        return Some(None);
+        return CountBefore::Absent;
     }
     let inside = held.get(place.saturating_add(1)..).unwrap_or(&[]);
     let digits = inside.iter().take(3).take_while(is_digit).count();
     match inside.get(digits) {
-        Some(b'>') if digits > 0 => Some(Some(at)),
-        Some(_) => Some(None),
-        None => None,
+        Some(b'>') if digits > 0 => CountBefore::At(at),
+        Some(_) => CountBefore::Absent,
+        None => CountBefore::NeedsMore,
     }
 }
 

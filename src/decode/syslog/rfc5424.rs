@@ -111,8 +111,9 @@ impl<'a> Header<'a> {
         if trimmed.is_empty() || trimmed.len() != self.rest.len() {
             self.faults.add(Fault::HeaderInvalid);
         }
-        let (word, rest) = trimmed.split_once(' ').unwrap_or((trimmed, ""));
-        self.rest = rest;
+        let bytes = trimmed.bytes().position(|byte| byte == b' ').unwrap_or(trimmed.len());
+        let (word, rest) = trimmed.split_at_checked(bytes).unwrap_or((trimmed, ""));
+        self.rest = rest.get(1..).unwrap_or("");
         word
     }
 
