@@ -6,8 +6,8 @@
 
 use crate::model::fault::{Fault, Faults};
 
-/// Text of a frame, without its trailing LF, CR and NUL (which are no fault). `scratch` is used only
-/// when the bytes cannot be borrowed as they are.
+/// Text of a frame, without its trailing LF, CR and NUL (which are no fault). `scratch` is used
+/// only when the bytes cannot be borrowed as they are.
 pub(super) fn clean<'a>(frame: &'a [u8], scratch: &'a mut String) -> (&'a str, Faults) {
     let bytes = without_terminator(frame);
     if let Ok(text) = std::str::from_utf8(bytes)

@@ -1,7 +1,7 @@
 //! The dates of syslog headers, in the forms that equipment writes them.
 //!
 //! In: text that may begin with a date. Out: the stamp and the text after it. Years that are not
-//! written are not guessed: that needs a clock. Every number is read with a bounded count of digits.
+//! written are not guessed: that needs a clock. Every number has a bounded count of digits.
 //!
 //! | form | seen at |
 //! |---|---|

@@ -105,7 +105,7 @@ impl<'a> Header<'a> {
         word
     }
 
-    /// The next word and the space after it. An empty one is a fault, and so is the end of the text.
+    /// The next word and the space after it. An empty one is a fault, and so is the end of text.
     fn take_word(&mut self) -> &'a str {
         let trimmed = self.rest.trim_start_matches(' ');
         if trimmed.is_empty() || trimmed.len() != self.rest.len() {
