@@ -124,8 +124,8 @@ fn lines_of_other_equipment_are_read() {
             ("r1-re0", "rpd", "968", "RPD_OSPF_NBRDOWN", "OSPF neighbor"),
         ),
         (
-            "<165>1 2007-02-15T09:17:15.719Z r1 mgd 3046 UI_LOGIN_EVENT [junos@2636.1 u=\"u\"] User",
-            ("r1", "mgd", "3046", "UI_LOGIN_EVENT", "User"),
+            "<165>1 2007-02-15T09:17:15.719Z r1 mgd 3046 UI_LOGIN [junos@2636.1 u=\"u\"] User",
+            ("r1", "mgd", "3046", "UI_LOGIN", "User"),
         ),
         (
             "<165>Feb  7 22:22:35 leaf1 Bfd: %BFD-5-STATE_CHANGE: peer",
