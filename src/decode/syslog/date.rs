@@ -1,7 +1,7 @@
 //! The dates of syslog headers, in the forms that equipment writes them.
 //!
 //! In: text that may begin with a date. Out: the stamp and the text after it. Years that are not
-//! written are not guessed: that needs a clock. Every number is read with a bounded count of digits.
+//! written are not guessed: that needs a clock. Every number has a bounded count of digits.
 //!
 //! | form | seen at |
 //! |---|---|
@@ -197,7 +197,7 @@ struct Cursor<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Cursor<'a> {
+impl Cursor<'_> {
     fn date_and_time(&mut self) -> Option<Civil> {
         match self.rest {
             [b'0'..=b'9', b'0'..=b'9', b'/', ..] => self.slash_date_and_time(),
@@ -309,14 +309,14 @@ impl<'a> Cursor<'a> {
         let second = self.eat(b':').then(|| self.number(2, 2))??;
         let mut nanosecond = 0;
         if let [b'.' | b',', decimals @ ..] = self.rest {
-            let digits = decimals.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            let mut weight = 100_000_000;
-            for byte in decimals.iter().take(digits) {
-                nanosecond += i32::from(byte.wrapping_sub(b'0')) * weight;
+            let (mut weight, mut behind) = (100_000_000, decimals);
+            while let [digit @ b'0'..=b'9', rest @ ..] = behind {
+                nanosecond += i32::from(digit.wrapping_sub(b'0')) * weight;
                 weight /= 10;
+                behind = rest;
             }
-            if digits > 0 {
-                self.rest = decimals.get(digits..).unwrap_or(&[]);
+            if behind.len() < decimals.len() {
+                self.rest = behind;
             }
         }
         Some(Civil { hour, minute, second, nanosecond, ..date })
@@ -407,18 +407,28 @@ impl<'a> Cursor<'a> {
     }
 
     fn spaces(&mut self) -> usize {
-        let count = self.rest.iter().take_while(|byte| **byte == b' ').count();
-        self.rest = self.rest.get(count..).unwrap_or(&[]);
+        let mut count = 0;
+        while let [b' ', rest @ ..] = self.rest {
+            self.rest = rest;
+            count += 1;
+        }
         count
     }
 
     /// A number of at least and at most so many digits (four at most, so that it fits).
     fn number(&mut self, digits_min: usize, digits_max: usize) -> Option<i16> {
-        let is_digit = |byte: &&u8| byte.is_ascii_digit();
-        let digits = self.rest.iter().take(digits_max).take_while(is_digit).count();
-        let (number, rest) = self.rest.split_at_checked(digits).filter(|_| digits >= digits_min)?;
-        self.rest = rest;
-        Some(number.iter().fold(0, |value, byte| value * 10 + i16::from(byte.wrapping_sub(b'0'))))
+        let (mut value, mut digits, mut rest) = (0, 0, self.rest);
+        while let [digit @ b'0'..=b'9', behind @ ..] = rest
+            && digits < digits_max
+        {
+            value = value * 10 + i16::from(digit.wrapping_sub(b'0'));
+            digits += 1;
+            rest = behind;
+        }
+        (digits >= digits_min).then(|| {
+            self.rest = rest;
+            value
+        })
     }
 }
 
@@ -426,7 +436,7 @@ const WEEKDAYS: [&[u8]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"
 
 /// Abbreviations that equipment writes after a time. All but UTC and GMT stay local: `IST` is used
 /// in three countries, and `CST` on two continents.
-const ZONES: [&[u8]; 62] = [
+static ZONES: [&[u8]; 62] = [
     b"UTC", b"GMT", b"Z", b"DST", b"WET", b"WEST", b"BST", b"IST", b"CET", b"CEST", b"MET",
     b"MEST", b"EET", b"EEST", b"TRT", b"MSK", b"MSD", b"SAMT", b"YEKT", b"OMST", b"NOVT", b"KRAT",
     b"IRKT", b"YAKT", b"VLAT", b"MAGT", b"WAT", b"CAT", b"EAT", b"SAST", b"AST", b"ADT", b"EST",

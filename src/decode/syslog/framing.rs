@@ -1,5 +1,5 @@
-//! Framing of syslog over byte streams (RFC 6587): octet counting (`LEN SP MSG`) and non-transparent
-//! framing (LF, CR LF or NUL at the end), told apart for every message.
+//! Framing of syslog over byte streams (RFC 6587): octet counting (`LEN SP MSG`) and
+//! non-transparent framing (LF, CR LF or NUL at the end), told apart for every message.
 //!
 //! In: what was read of a connection, in pieces of any size. Out: one message after the other, the
 //! same whatever the pieces were.
@@ -12,10 +12,12 @@
 //!             anything else
 //! ```
 //!
-//! - *A count is believed* unless it exceeds [`COUNT_MAX`]. It must be: text that a user could write
-//!   into a message (`Invalid user 17 <11>1 - …`) would otherwise forge messages of a trusted relay.
-//! - *A count that lied* shows when no message begins where it ends. What stands there is given with
-//!   fault `frame-length-invalid`, up to a line end or to `LEN SP <PRI>`, and the stream goes on.
+//! - *A count is believed* unless it exceeds [`COUNT_MAX`]. It must be: text that a user could
+//!   write into a message (`Invalid user 17 <11>1 - …`) would otherwise forge messages of a trusted
+//!   relay.
+//! - *A count that lied* shows when no message begins where it ends. What stands there is given
+//!   with fault `frame-length-invalid`, up to a line end or to `LEN SP <PRI>`, and the stream goes
+//!   on.
 //! - *A long frame* is cut at [`FRAME_BYTES_MAX`] with fault `oversize`; the rest is passed over.
 //! - *The end of the stream* inside a counted frame gives what came with fault `frame-incomplete`.
 //!   A last line without line end is complete: many senders close right after their last byte, and
@@ -91,6 +93,14 @@ enum Count {
     /// With the bytes that it and its space take.
     Plausible(usize, usize),
     Impossible(usize),
+}
+
+/// Whether a count stands before a `<`.
+enum CountBefore {
+    NeedsMore,
+    Absent,
+    /// Where its first digit is.
+    At(usize),
 }
 
 /// Where a frame without count ends.
@@ -273,9 +283,9 @@ impl FrameSplitter {
                         return line_end(held, place);
                     }
                     match count_before(held, place) {
-                        Some(Some(at)) => return End::At(at, at),
-                        Some(None) => {}
-                        None => {
+                        CountBefore::At(at) => return End::At(at, at),
+                        CountBefore::Absent => {}
+                        CountBefore::NeedsMore => {
                             self.searched = place;
                             return End::NeedsMore;
                         }
@@ -313,24 +323,23 @@ fn read_count(held: &[u8]) -> Count {
     }
 }
 
-/// Where `LEN SP <PRI>` begins whose `<` is at a place: `Some(None)` if there is none, `None` if
-/// the bytes end too early to tell.
-fn count_before(held: &[u8], place: usize) -> Option<Option<usize>> {
-    let Some([before @ .., b' ']) = held.get(..place) else { return Some(None) };
+/// Whether `LEN SP <PRI>` stands with its `<` at a place.
+fn count_before(held: &[u8], place: usize) -> CountBefore {
+    let Some([before @ .., b' ']) = held.get(..place) else { return CountBefore::Absent };
     let is_digit = |byte: &&u8| byte.is_ascii_digit();
     let digits = before.iter().rev().take(DIGITS_MAX).take_while(is_digit).count();
     let number_at = before.len().saturating_sub(digits);
     let zeros = before.iter().skip(number_at).take_while(|byte| **byte == b'0').count();
     let at = number_at.saturating_add(zeros);
     if at == 0 || zeros == digits {
-        return Some(None);
+        return CountBefore::Absent;
     }
     let inside = held.get(place.saturating_add(1)..).unwrap_or(&[]);
     let digits = inside.iter().take(3).take_while(is_digit).count();
     match inside.get(digits) {
-        Some(b'>') if digits > 0 => Some(Some(at)),
-        Some(_) => Some(None),
-        None => None,
+        Some(b'>') if digits > 0 => CountBefore::At(at),
+        Some(_) => CountBefore::Absent,
+        None => CountBefore::NeedsMore,
     }
 }
 
@@ -351,6 +360,7 @@ const DELIMITED_BYTES_MAX: usize = FRAME_BYTES_MAX + 2;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     const NONE: Faults = Faults::NONE;
@@ -522,9 +532,9 @@ mod tests {
             "[0-9]{1,4} <[0-9]{1,3}>".prop_map(String::into_bytes),
             "[0-9]{1,22} ?".prop_map(String::into_bytes),
             "[a-z<>0-9 ]{0,12}".prop_map(String::into_bytes),
-            proptest::collection::vec(any::<u8>(), 0..8),
+            vec(any::<u8>(), 0..8),
         ];
-        proptest::collection::vec(part, 0..24).prop_map(|parts| parts.concat())
+        vec(part, 0..24).prop_map(|parts| parts.concat())
     }
 
     proptest! {
@@ -537,8 +547,8 @@ mod tests {
         #[test]
         fn the_pieces_make_no_difference(
             stream in streams(),
-            sizes in proptest::collection::vec(1_usize..40_000, 1..40),
-            small in proptest::collection::vec(1_usize..9, 1..40),
+            sizes in vec(1_usize..40_000, 1..40),
+            small in vec(1_usize..9, 1..40),
         ) {
             let whole = frames_of(&stream, usize::MAX);
             for sizes in [sizes, small] {
@@ -555,7 +565,7 @@ mod tests {
 
         #[test]
         fn counted_frames_come_back_as_they_were(
-            texts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..60), 0..12),
+            texts in vec(vec(any::<u8>(), 0..60), 0..12),
             piece_bytes in 1_usize..50,
         ) {
             let frames: Vec<_> = texts.iter().map(|text| [&b"<13>"[..], text].concat()).collect();

@@ -43,7 +43,8 @@ pub(super) fn in_field(msg_id: &str) -> Option<&str> {
 /// `%FACILITY[-SUBFACILITY…]-SEVERITY-NAME:`. The colon may be missing or stand after a space.
 fn percent<'a>(text: &'a str, app_name: &str) -> Option<(&'a str, &'a str)> {
     let inside = text.strip_prefix('%')?;
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./".contains(byte);
+    let is_part =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
     let bytes = inside.bytes().take(MNEMONIC_BYTES_MAX).take_while(is_part).count();
     let (word, rest) = inside.split_at_checked(bytes)?;
     let name_at = name_at(word, |byte| matches!(byte, b'0'..=b'7'))
@@ -59,7 +60,7 @@ fn percent<'a>(text: &'a str, app_name: &str) -> Option<(&'a str, &'a str)> {
 }
 
 /// Where the name begins in `FACILITY-S-NAME`: behind the first part that is one severity byte.
-fn name_at(word: &str, is_severity: fn(u8) -> bool) -> Option<usize> {
+fn name_at(word: &str, is_severity: impl Fn(u8) -> bool) -> Option<usize> {
     let place = word
         .as_bytes()
         .windows(3)
@@ -85,7 +86,7 @@ fn slashed(text: &str, is_marked: bool) -> Option<(&str, &str)> {
     let is_strict = || {
         name.starts_with(|first: char| first.is_ascii_alphabetic())
             && name.bytes().all(|byte| is_part(&byte))
-            && text.bytes().take(module_bytes).all(|byte| is_upper_part(&byte))
+            && text.bytes().take(module_bytes).all(is_upper_part)
     };
     if name.is_empty() || !(is_marked || is_strict()) {
         return None;
@@ -114,7 +115,8 @@ fn without_bracket(text: &str, open: char, close: char) -> &str {
 
 /// `RPD_OSPF_NBRDOWN: …`, or the whole text.
 fn upper_word(text: &str) -> Option<(&str, &str)> {
-    let bytes = text.bytes().take(MNEMONIC_BYTES_MAX).take_while(is_upper_part).count();
+    let bytes =
+        text.bytes().take(MNEMONIC_BYTES_MAX).take_while(|byte| is_upper_part(*byte)).count();
     let (word, rest) = text.split_at_checked(bytes)?;
     if !is_upper_word(word) {
         return None;
@@ -129,12 +131,12 @@ fn upper_word(text: &str) -> Option<(&str, &str)> {
 fn is_upper_word(word: &str) -> bool {
     word.starts_with(|first: char| first.is_ascii_uppercase())
         && word.contains('_')
-        && word.bytes().all(|byte| is_upper_part(&byte))
+        && word.bytes().all(is_upper_part)
         && word != NX_OS_CATCH_ALL
 }
 
-fn is_upper_part(byte: &u8) -> bool {
-    byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_'
+fn is_upper_part(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_'
 }
 
 /// `<Severity:component.condition>`
@@ -143,7 +145,7 @@ fn angled(text: &str) -> Option<(&str, &str)> {
     let severity_bytes = inside.bytes().take(16).take_while(u8::is_ascii_alphabetic).count();
     let (severity, rest) = inside.split_at_checked(severity_bytes)?;
     let name = rest.strip_prefix(':')?;
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let bytes = name.bytes().take(MNEMONIC_BYTES_MAX).take_while(is_part).count();
     let (name, rest) = name.split_at_checked(bytes)?;
     let message = rest.strip_prefix('>')?.trim_start_matches(' ');

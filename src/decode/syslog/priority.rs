@@ -16,16 +16,23 @@ pub(super) struct Priority {
 /// Takes PRI off the text. Digits are counted before they are read: no number can overflow. What
 /// stands in angle brackets but is no PRI stays in the text.
 pub(super) fn take(text: &str) -> (Priority, &str) {
-    let start = text.trim_start_matches([' ', '\t', BYTE_ORDER_MARK]);
+    let start = match text.as_bytes() {
+        [b'<', ..] => text,
+        _ => text.trim_start_matches([' ', '\t', BYTE_ORDER_MARK]),
+    };
     let Some(inside) = start.strip_prefix('<') else {
         return (unusable(Fault::PriMissing), text);
     };
-    let digits = inside.bytes().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = inside.bytes().take_while(u8::is_ascii_digit).count();
     let Some(rest) = inside.get(digits..).and_then(|rest| rest.strip_prefix('>')) else {
         return (unusable(Fault::PriInvalid), without_sign(inside).unwrap_or(start));
     };
-    let value = inside.get(..digits).filter(|text| text.len() <= 3).unwrap_or("");
-    let Some(value) = value.parse::<u8>().ok().filter(|value| *value <= PRIORITY_MAX) else {
+    let number = inside.bytes().take(digits.min(DIGITS_MAX));
+    let value = number.fold(0, |value, digit| value * 10 + u16::from(digit.wrapping_sub(b'0')));
+    let is_possible = (1..=DIGITS_MAX).contains(&digits) && value <= PRIORITY_MAX;
+    let (Ok(facility), Ok(severity), true) =
+        (u8::try_from(value / 8), u8::try_from(value % 8), is_possible)
+    else {
         return (unusable(Fault::PriInvalid), rest);
     };
     let has_leading_zero = digits > 1 && inside.starts_with('0');
@@ -36,7 +43,7 @@ pub(super) fn take(text: &str) -> (Priority, &str) {
     if start.len() != text.len() {
         faults.add(Fault::HeaderInvalid);
     }
-    (Priority { facility: value / 8, severity: value % 8, faults }, rest)
+    (Priority { facility, severity, faults }, rest)
 }
 
 /// `-1>` and the like: no PRI, but no part of the message either.
@@ -52,7 +59,8 @@ const fn unusable(fault: Fault) -> Priority {
 }
 
 /// Facility 23 (local7), severity 7 (debug).
-const PRIORITY_MAX: u8 = 191;
+const PRIORITY_MAX: u16 = 191;
+const DIGITS_MAX: usize = 3;
 /// Some senders put it before PRI; it says nothing.
 const BYTE_ORDER_MARK: char = '\u{FEFF}';
 

@@ -39,14 +39,16 @@ pub(super) fn decode<'a>(text: &'a str, blank: SyslogMessage<'a>) -> SyslogMessa
 /// Tag, mnemonic and text.
 fn with_body<'a>(text: &'a str, mut message: SyslogMessage<'a>) -> SyslogMessage<'a> {
     let mut rest = text;
-    if mnemonic::split(rest, "").is_none()
+    let mut found = mnemonic::split(rest, "");
+    if found.is_none()
         && let Some(tag) = take_tag(rest)
     {
         message.app_name = tag.program;
         message.proc_id = tag.process;
         rest = tag.rest;
+        found = mnemonic::split(rest, tag.program);
     }
-    if let Some((mnemonic, behind)) = mnemonic::split(rest, message.app_name) {
+    if let Some((mnemonic, behind)) = found {
         message.mnemonic = mnemonic;
         rest = behind;
     }
@@ -112,7 +114,7 @@ enum PrefixPart<'a> {
 }
 
 fn take_prefix_part(text: &str) -> Option<(PrefixPart<'_>, &str)> {
-    let end = text.find([' ', ':'])?;
+    let end = text.bytes().position(|byte| matches!(byte, b' ' | b':'))?;
     let (word, rest) = text.split_at_checked(end)?;
     let behind = rest.get(1..)?.trim_start_matches(' ');
     let has_colon = rest.starts_with(':');
@@ -156,7 +158,10 @@ fn take_hostname<'a>(
     is_cisco: bool,
     prefix: &Prefix<'_>,
 ) -> Option<(&'a str, &'a str)> {
-    let end = text.find(' ')?;
+    if text.starts_with('%') {
+        return None;
+    }
+    let end = text.bytes().position(|byte| byte == b' ')?;
     let (word, rest) = text.split_at_checked(end)?;
     let behind = rest.trim_start_matches(' ');
     if let Some(host) = before_mnemonic(word, behind, is_cisco) {
@@ -166,7 +171,7 @@ fn take_hostname<'a>(
         return Some(("", behind));
     }
     let is_word_first = !is_hostname(word)
-        || is_cisco && prefix.has_sequence
+        || prefix.has_sequence
         || text.starts_with(REPEATED)
         || mnemonic::split(text, "").is_some();
     if is_word_first {
@@ -211,7 +216,7 @@ fn spaced_hostname(text: &str) -> Option<(&str, &str)> {
 fn is_hostname(word: &str) -> bool {
     let bytes = word.as_bytes();
     let is_part =
-        |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte) || !byte.is_ascii();
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | 0x80..);
     let begins_well =
         bytes.first().is_some_and(|first| first.is_ascii_alphanumeric() || !first.is_ascii());
     let is_name = begins_well && bytes.iter().all(is_part) && !word.ends_with('.');
@@ -222,7 +227,7 @@ fn is_hostname(word: &str) -> bool {
 /// Hexadecimal groups with at least two colons, and no colon of a tag at the end.
 fn is_ipv6(bytes: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-    let colons = bytes.iter().filter(|byte| **byte == b':').count();
+    let colons = bytes.split(|byte| *byte == b':').count().saturating_sub(1);
     let ends_well = !bytes.ends_with(b":") || bytes.ends_with(b"::");
     colons >= 2 && ends_well && bytes.iter().all(is_part)
 }
@@ -237,26 +242,28 @@ struct Tag<'a> {
 /// A tag must be ended by a colon and a space, or by a process in brackets: `Gi0/1:down` and
 /// `LBD detects` are text.
 fn take_tag(text: &str) -> Option<Tag<'_>> {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./()@+#~".contains(byte);
+    let is_part = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-'..=b'/' | b'_' | b'(' | b')' | b'@' | b'+' | b'#' | b'~')
+    };
     let bytes = text.bytes().take(TAG_BYTES_MAX).take_while(is_part).count();
     let (program, rest) = text.split_at_checked(bytes)?;
     if !program.bytes().any(|byte| byte.is_ascii_alphabetic()) {
         return None;
     }
-    let (process, rest) = match rest.strip_prefix('[') {
-        Some(inside) => {
-            let (process, rest) = inside.split_once(']')?;
-            let is_process = process.len() <= 128 && !process.contains(' ');
-            let rest = is_process.then_some(rest)?;
-            let is_ended = matches!(rest.as_bytes(), [] | [b':' | b' ', ..]);
-            (process, is_ended.then(|| rest.strip_prefix(':').unwrap_or(rest))?)
-        }
-        None => {
-            let rest = rest.strip_prefix(':')?;
-            ("", matches!(rest.as_bytes(), [] | [b' ' | b'%', ..]).then_some(rest)?)
-        }
-    };
+    let (process, rest) = take_process(rest).or_else(|| {
+        let rest = rest.strip_prefix(':')?;
+        matches!(rest.as_bytes(), [] | [b' ' | b'%', ..]).then_some(("", rest))
+    })?;
     Some(Tag { program, process, rest: rest.trim_start_matches(' ') })
+}
+
+/// `[968]:`, `[968] `
+fn take_process(text: &str) -> Option<(&str, &str)> {
+    let (process, rest) = text.strip_prefix('[')?.split_once(']')?;
+    let is_process = process.len() <= PROCESS_BYTES_MAX && !process.contains(' ');
+    let is_ended = matches!(rest.as_bytes(), [] | [b':' | b' ', ..]);
+    (is_process && is_ended).then(|| (process, rest.strip_prefix(':').unwrap_or(rest)))
 }
 
 /// `[12345.678901] ` differs in every message, so that no two would be alike with it.
@@ -278,3 +285,5 @@ const FIREWALLS: [&str; 4] = ["%ASA-", "%FTD-", "%PIX-", "%FWSM-"];
 const PREFIX_PARTS_MAX: usize = 4;
 /// RFC 3164 has 32; Windows and Java senders need more.
 const TAG_BYTES_MAX: usize = 64;
+/// As PROCID of RFC 5424.
+const PROCESS_BYTES_MAX: usize = 128;

@@ -105,14 +105,15 @@ impl<'a> Header<'a> {
         word
     }
 
-    /// The next word and the space after it. An empty one is a fault, and so is the end of the text.
+    /// The next word and the space after it. An empty one is a fault, and so is the end of text.
     fn take_word(&mut self) -> &'a str {
         let trimmed = self.rest.trim_start_matches(' ');
         if trimmed.is_empty() || trimmed.len() != self.rest.len() {
             self.faults.add(Fault::HeaderInvalid);
         }
-        let (word, rest) = trimmed.split_once(' ').unwrap_or((trimmed, ""));
-        self.rest = rest;
+        let bytes = trimmed.bytes().position(|byte| byte == b' ').unwrap_or(trimmed.len());
+        let (word, rest) = trimmed.split_at_checked(bytes).unwrap_or((trimmed, ""));
+        self.rest = rest.get(1..).unwrap_or("");
         word
     }
 

@@ -93,12 +93,12 @@ fn cisco_lines_are_read_in_every_setting() {
             ("", "", "", "ETHPORT-5-IF_UP", "x"),
         ),
         (
-            "<189>RP/0/RSP0/CPU0:May 1 12:00:00.123 UTC: ifmgr[226]: %PKT_INFRA-LINK-3-UPDOWN : Interface",
-            ("", "ifmgr", "226", "PKT_INFRA-LINK-3-UPDOWN", "Interface"),
+            "<189>RP/0/RSP0/CPU0:May 1 12:00:00.123 UTC: ifmgr[226]: %PKT_INFRA-LINK-3-UPDOWN : x",
+            ("", "ifmgr", "226", "PKT_INFRA-LINK-3-UPDOWN", "x"),
         ),
         (
-            "<189>912527: xr1 RP/0/RSP0/CPU0:Jul 20 21:34:29.970 : exec[65850]: %SECURITY-login-4-X : y",
-            ("xr1", "exec", "65850", "SECURITY-login-4-X", "y"),
+            "<189>912527: xr1 RP/0/RSP0/CPU0:Jul 20 21:34:29.9 : exec[6]: %SECURITY-login-4-X : y",
+            ("xr1", "exec", "6", "SECURITY-login-4-X", "y"),
         ),
         (
             "<166>Oct 18 2019 14:39:03 fw1 : %ASA-6-302015: Built",
@@ -124,8 +124,8 @@ fn lines_of_other_equipment_are_read() {
             ("r1-re0", "rpd", "968", "RPD_OSPF_NBRDOWN", "OSPF neighbor"),
         ),
         (
-            "<165>1 2007-02-15T09:17:15.719Z r1 mgd 3046 UI_DBASE_LOGIN_EVENT [junos@2636.1.1.1.2.18 username=\"u\"] User",
-            ("r1", "mgd", "3046", "UI_DBASE_LOGIN_EVENT", "User"),
+            "<165>1 2007-02-15T09:17:15.719Z r1 mgd 3046 UI_LOGIN [junos@2636.1 u=\"u\"] User",
+            ("r1", "mgd", "3046", "UI_LOGIN", "User"),
         ),
         (
             "<165>Feb  7 22:22:35 leaf1 Bfd: %BFD-5-STATE_CHANGE: peer",
@@ -140,8 +140,8 @@ fn lines_of_other_equipment_are_read() {
             ("agg1", "", "", "RDS/4/RDAUTHDOWN", "RADIUS is down!"),
         ),
         (
-            "<166>2020-01-01T00:00:00.000Z esx1 Hostd: info hostd[2099] [Originator@6876 sub=V] text",
-            ("esx1", "Hostd", "", "", "info hostd[2099] [Originator@6876 sub=V] text"),
+            "<166>2020-01-01T00:00:00.000Z esx1 Hostd: info hostd[2] [Originator@6876 sub=V] text",
+            ("esx1", "Hostd", "", "", "info hostd[2] [Originator@6876 sub=V] text"),
         ),
         (
             "<166>2020-01-01T00:00:00.000Z esx1 Hostd[2099]: [Originator@6876 sub=V] text",
@@ -280,7 +280,8 @@ fn rfc5424_faults_name_the_part() {
 
 #[test]
 fn structured_data_of_a_hostile_sender_takes_linear_time() {
-    let elements: String = (0..16_000).map(|id| format!("[{id}]")).collect();
+    let ids: Vec<_> = (0..16_000).map(|id| id.to_string()).collect();
+    let elements = format!("[{}]", ids.join("]["));
     let line = format!("<34>1 - h a - - {elements} text");
     let mut decoder = SyslogDecoder::new();
     let message = decoder.decode(line.as_bytes());
