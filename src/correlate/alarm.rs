@@ -46,8 +46,8 @@ pub enum Transition {
     Repeated,
     /// The message arrived before the last change: counted, changes nothing.
     Late,
-    /// A clear and a raise by two listeners, too close to tell their order: the raise holds until
-    /// the clear is confirmed.
+    /// A raise and, a moment later, a clear by another listener, too close to trust their order:
+    /// the raise holds until the clear is confirmed.
     ClearHeld,
 }
 
@@ -93,7 +93,8 @@ pub struct Alarm {
     pub faults: Faults,
     /// Toggling.
     pub flap: Flap,
-    changed_arrival: EngineTime,
+    /// Arrival of the message that last changed its state, and who heard it.
+    changed: At,
     changed_listener: u16,
     held_clear: Option<At>,
     sampled_at: EngineTime,
@@ -142,7 +143,7 @@ impl Alarm {
             rule: "".into(),
             faults: Faults::NONE,
             flap: Flap::default(),
-            changed_arrival: EngineTime(0),
+            changed: At::default(),
             changed_listener: event.listener,
             held_clear: None,
             sampled_at: EngineTime(0),
@@ -178,18 +179,30 @@ impl Alarm {
             Verb::Event => self.state == AlarmState::Stateless,
             Verb::AdminDown => false,
         };
+        let tells_when = self.occurred_at.is_none() && event.occurred_at.is_some();
         is_same_state
+            && !(event.verb == Verb::Raise && tells_when)
             && self.channels & event.channel.bit() != 0
             && self.held_clear.is_none()
             && event.arrived.engine.ns_since(self.sampled_at) < SAMPLE_INTERVAL_NS
     }
 
     /// Counts one repeat.
-    pub fn repeat(&mut self, arrived: At) {
-        if self.state != AlarmState::Cleared {
+    pub fn repeat(&mut self, arrived: At, listener: u16) {
+        if self.state == AlarmState::Cleared {
+            self.cleared_again(arrived, listener);
+        } else {
             self.occurrences = self.occurrences.saturating_add(1);
             self.last_raised = self.last_raised.max(arrived.wall);
             self.raised_engine = self.raised_engine.max(arrived.engine);
+        }
+    }
+
+    /// It is still gone: a raise that arrived before this one is late too.
+    fn cleared_again(&mut self, arrived: At, listener: u16) {
+        if arrived.engine > self.changed.engine {
+            self.changed = arrived;
+            self.changed_listener = listener;
         }
     }
 
@@ -197,10 +210,9 @@ impl Alarm {
     pub fn raise(&mut self, event: &Event<'_>, simultaneous_ns: u64) -> Transition {
         self.sampled_at = event.arrived.engine;
         let was_told = self.channels & event.channel.bit() != 0;
-        let is_late = self.state == AlarmState::Cleared
-            && self.channels != 0
-            && event.arrived.engine < self.changed_arrival
-            && !self.is_simultaneous(event, simultaneous_ns);
+        let is_older = event.arrived.engine < self.changed.engine;
+        let is_behind_clear = self.state == AlarmState::Cleared && self.channels != 0 && is_older;
+        let is_late = is_behind_clear && !self.is_simultaneous(event, simultaneous_ns);
         self.occurrences = self.occurrences.saturating_add(1);
         self.channels |= event.channel.bit();
         if is_late {
@@ -209,7 +221,11 @@ impl Alarm {
         self.last_raised = self.last_raised.max(event.arrived.wall);
         self.raised_engine = self.raised_engine.max(event.arrived.engine);
         if self.state == AlarmState::Active {
-            self.held_clear = None;
+            // A raise that arrived after the held clear contradicts it.
+            self.held_clear = self.held_clear.filter(|held| held.engine > event.arrived.engine);
+            if is_older && event.severity != self.severity {
+                return Transition::Late;
+            }
             if event.severity == self.severity {
                 if !was_told || self.occurred_at.is_none() {
                     self.occurred_at = self.occurred_at.or(event.occurred_at);
@@ -220,6 +236,9 @@ impl Alarm {
             self.note_change(event);
             return Transition::Changed;
         }
+        // The clear was read first although it arrived a moment later: it waits, as it would have
+        // done in the other order.
+        self.held_clear = is_behind_clear.then_some(self.changed);
         self.state = AlarmState::Active;
         self.severity = event.severity;
         self.active_since = event.arrived;
@@ -233,15 +252,16 @@ impl Alarm {
         self.sampled_at = event.arrived.engine;
         self.channels |= event.channel.bit();
         if self.state != AlarmState::Active {
-            self.changed_arrival = self.changed_arrival.max(event.arrived.engine);
+            self.cleared_again(event.arrived, event.listener);
             return Transition::Repeated;
+        }
+        // The device said again that it is there, after this clear.
+        if event.arrived.engine < self.raised_engine {
+            return Transition::Late;
         }
         if self.is_simultaneous(event, simultaneous_ns) {
             self.held_clear = Some(event.arrived);
             return Transition::ClearHeld;
-        }
-        if event.arrived.engine < self.changed_arrival {
-            return Transition::Late;
         }
         self.held_clear = None;
         self.state = AlarmState::Cleared;
@@ -251,10 +271,8 @@ impl Alarm {
 
     /// The held clear was not contradicted: it counts, dated back to its arrival.
     pub fn confirm_held_clear(&mut self) -> Option<At> {
-        let at = self.held_clear.take()?;
-        self.state = AlarmState::Cleared;
-        self.last_changed = at.wall;
-        self.changed_arrival = self.changed_arrival.max(at.engine);
+        let at = self.held_clear?;
+        self.clear_without_message(at);
         Some(at)
     }
 
@@ -263,7 +281,9 @@ impl Alarm {
         self.held_clear = None;
         self.state = AlarmState::Cleared;
         self.last_changed = at.wall;
-        self.changed_arrival = self.changed_arrival.max(at.engine);
+        if at.engine > self.changed.engine {
+            self.changed = at;
+        }
     }
 
     /// An event without a state.
@@ -281,14 +301,14 @@ impl Alarm {
         let apart = event
             .arrived
             .engine
-            .ns_since(self.changed_arrival)
-            .max(self.changed_arrival.ns_since(event.arrived.engine));
+            .ns_since(self.changed.engine)
+            .max(self.changed.engine.ns_since(event.arrived.engine));
         event.listener != self.changed_listener && apart < simultaneous_ns
     }
 
     fn note_change(&mut self, event: &Event<'_>) {
         self.last_changed = event.arrived.wall;
-        self.changed_arrival = event.arrived.engine;
+        self.changed = event.arrived;
         self.changed_listener = event.listener;
         self.faults = event.faults;
         if *self.text != *event.text {
