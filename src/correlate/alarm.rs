@@ -216,6 +216,9 @@ impl Alarm {
         self.occurrences = self.occurrences.saturating_add(1);
         self.channels |= event.channel.bit();
         if is_late {
+            if self.occurrences == 1 {
+                self.severity = event.severity;
+            }
             return Transition::Late;
         }
         self.last_raised = self.last_raised.max(event.arrived.wall);
@@ -241,8 +244,11 @@ impl Alarm {
         self.held_clear = is_behind_clear.then_some(self.changed);
         self.state = AlarmState::Active;
         self.severity = event.severity;
-        self.active_since = event.arrived;
-        self.occurred_at = event.occurred_at;
+        // A flapping alarm was held to be active all along.
+        if !self.flap.is_flapping() {
+            self.active_since = event.arrived;
+            self.occurred_at = event.occurred_at;
+        }
         self.note_change(event);
         Transition::Raised
     }

@@ -376,8 +376,7 @@ impl Correlator {
         }
         self.alarms.count_active(before, false);
         self.alarms.count_active(severity, true);
-        let Some((id, incident)) =
-            incident.and_then(|id| Some((id, self.incidents.get_mut(&id)?)))
+        let Some((id, incident)) = incident.and_then(|id| Some((id, self.incidents.get_mut(&id)?)))
         else {
             return;
         };
@@ -406,8 +405,7 @@ impl Correlator {
         }
         self.topology.count_effect(resource, effect, true);
         self.propagate(&[resource], since, changes);
-        let silent = self.note_silence(resource, since, changes);
-        self.group(at, slot, silent, changes);
+        self.group(at, slot, changes);
     }
 
     /// The alarm ceased to be active.

@@ -86,11 +86,8 @@ impl Correlator {
             }
             return;
         }
-        let id = if incident.status() == Status::Forming {
-            self.gather_same_device(at, id, changes)
-        } else {
-            id
-        };
+        let id = self.gather_silent(at, id, changes);
+        let id = self.gather_same_device(at, id, changes);
         self.timers.cancel(Deadline::Decide(id));
         let Some(incident) = self.incidents.get_mut(&id) else { return };
         if incident.open().is_ok() {
@@ -156,10 +153,8 @@ impl Correlator {
         if alarm.is_active() {
             return;
         }
-        let is_needed = alarm
-            .incident
-            .and_then(|id| self.incidents.get(&id))
-            .is_some_and(Incident::is_live);
+        let is_needed =
+            alarm.incident.and_then(|id| self.incidents.get(&id)).is_some_and(Incident::is_live);
         let is_recent = due.ns_since(alarm.raised_engine) < FORGET_AFTER_NS;
         if is_needed || is_recent {
             self.timers.set(Deadline::ForgetAlarm(slot), due.plus_ns(FORGET_AFTER_NS));

@@ -13,15 +13,8 @@ use crate::model::time::{At, Timestamp};
 use std::collections::BTreeSet;
 
 impl Correlator {
-    /// Puts an alarm that became active into its incident. `silent` is a device that this alarm
-    /// showed to be silent.
-    pub(crate) fn group(
-        &mut self,
-        at: At,
-        slot: AlarmSlot,
-        silent: Option<(Slot, u32)>,
-        changes: &mut Changes,
-    ) {
+    /// Puts an alarm that became active into its incident, and what it explains too.
+    pub(crate) fn group(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
         let id = match self.own_live_incident(slot) {
             Some(id) => {
                 self.rejoin(at, id, slot, changes);
@@ -29,12 +22,11 @@ impl Correlator {
             }
             None => self.join_or_found(at, slot, changes),
         };
-        if let Some((device, links)) = silent {
-            let device_name = self.resources.get(device).name();
-            let why = Why::SilentDevice { device: device_name, links };
-            self.set_root(at, id, (device, self.named(slot)), why, changes);
+        let Some(alarm) = self.alarms.get(slot) else { return };
+        if self.types.get(alarm.alarm_type).effect == ResourceEffect::Down {
+            let below = self.alarms_downstream(alarm.resource);
+            self.absorb(at, id, &below, changes);
         }
-        self.absorb_downstream(at, id, slot, silent.map(|(device, _)| device), changes);
     }
 
     /// An alarm's slot with its id.
@@ -79,7 +71,8 @@ impl Correlator {
         let Some(incident) = self.incidents.get(&id) else { return };
         let Some(alarm) = self.alarms.get(slot) else { return };
         let here = alarm.resource;
-        let is_other_end = self.topology.get(here).is_some_and(|node| node.peer == Some(cause.root));
+        let is_other_end =
+            self.topology.get(here).is_some_and(|node| node.peer == Some(cause.root));
         let is_down = self.types.get(alarm.alarm_type).effect == ResourceEffect::Down;
         if incident.status() != Status::Forming || !is_other_end || !is_down {
             return;
@@ -103,7 +96,10 @@ impl Correlator {
             .filter_map(|part| self.topology.get(*part)?.peer)
             .flat_map(|peer| self.resources.get(peer).active.iter().copied())
             .filter_map(|alarm| self.own_live_incident(alarm))
-            .min()
+            .min_by_key(|id| {
+                let root = self.incidents.get(id).map(|incident| incident.root);
+                (root != Some(cause.root), *id)
+            })
     }
 
     fn found(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) -> u64 {
@@ -196,33 +192,26 @@ impl Correlator {
         }
     }
 
-    /// What the newcomer explains comes into its incident.
-    fn absorb_downstream(
+    /// Incidents rooted at one of these alarms that something explains now come into the incident
+    /// of what explains them. Gives the incident that goes on for `id`.
+    pub(crate) fn absorb(
         &mut self,
         at: At,
         id: u64,
-        slot: AlarmSlot,
-        silent: Option<Slot>,
+        below: &[AlarmSlot],
         changes: &mut Changes,
-    ) {
-        let Some(alarm) = self.alarms.get(slot) else { return };
-        let resource = alarm.resource;
-        let is_down = self.types.get(alarm.alarm_type).effect == ResourceEffect::Down;
-        let mut below = if is_down { self.alarms_downstream(resource) } else { Vec::new() };
-        if let Some(device) = silent {
-            below.extend(self.alarms_downstream(device));
-        }
+    ) -> u64 {
         let mut current = id;
         for other in below {
-            let Some(other_id) = self.own_live_incident(other) else { continue };
-            if other_id == current || other == slot {
+            let Some(other_id) = self.own_live_incident(*other) else { continue };
+            if other_id == current {
                 continue;
             }
             let is_root = self
                 .incidents
                 .get(&other_id)
-                .is_some_and(|incident| self.is_rooted_at(incident, other));
-            let Some(cause) = self.cause_of(other).filter(|_| is_root) else { continue };
+                .is_some_and(|incident| self.is_rooted_at(incident, *other));
+            let Some(cause) = self.cause_of(*other).filter(|_| is_root) else { continue };
             let Some(target) = self.incident_of_cause(&cause).filter(|id| *id != other_id) else {
                 continue;
             };
@@ -231,6 +220,7 @@ impl Correlator {
                 current = survivor;
             }
         }
+        current
     }
 
     fn is_rooted_at(&self, incident: &Incident, alarm: AlarmSlot) -> bool {
@@ -365,7 +355,11 @@ impl Correlator {
 
     /// The device at an end of the incident's root with most incidents that still form, and those.
     fn forming_on_same_device(&self, id: u64) -> Option<(Slot, BTreeSet<u64>)> {
-        let root = self.incidents.get(&id)?.root;
+        let incident = self.incidents.get(&id)?;
+        if incident.status() != Status::Forming {
+            return None;
+        }
+        let root = incident.root;
         if self.resources.get(root).kind != ResourceKind::Component {
             return None;
         }

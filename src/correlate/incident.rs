@@ -81,6 +81,8 @@ pub struct Incident {
     pub all_clear_at: Option<Timestamp>,
     /// Receive time of the raise that last made one of its alarms active.
     pub last_raise_at: Timestamp,
+    /// Checksum of what was last shown of it.
+    pub shown: u32,
     active: [u32; 5],
     trail: Vec<(Timestamp, Why)>,
 }
@@ -108,6 +110,7 @@ impl Incident {
             services: Vec::new(),
             all_clear_at: None,
             last_raise_at: at.wall,
+            shown: 0,
             active: [0; 5],
             trail: Vec::new(),
         }

@@ -116,7 +116,7 @@ impl Why {
     pub fn sentence(&self) -> String {
         match self {
             Self::NothingUpstream { resource } => {
-                format!("{resource} is at fault and nothing that it needs is")
+                format!("nothing that {resource} needs is at fault")
             }
             Self::NeedsFailed { resource, upstream } => {
                 format!("{resource} needs {upstream}, which is at fault")

@@ -31,11 +31,7 @@ impl Engine {
             }
         }
         for (id, event) in &changes.incidents {
-            if let Some(incident) = self.correlator.incidents.get(id) {
-                let image = self.incident_image(incident, *event);
-                effects.push(Effect::Incident(Box::new(image)));
-                self.correlator.timers.cancel(Deadline::Tell(*id));
-            }
+            self.show_incident(*id, *event, effects);
         }
         for (key, event) in tickets {
             if let Some(ticket) = self.desk.get(key) {
@@ -47,6 +43,21 @@ impl Engine {
         }
         for slot in &changes.resources {
             effects.push(Effect::Resource(Box::new(self.resource_image(*slot))));
+        }
+    }
+
+    /// Shows an incident; an update that would show what was shown last is left out.
+    fn show_incident(&mut self, id: u64, event: IncidentEvent, effects: &mut Vec<Effect>) {
+        let Some(incident) = self.correlator.incidents.get(&id) else { return };
+        let image = self.incident_image(incident, event);
+        let shown = checksum(&IncidentImage { change: IncidentChange::Updated, ..image.clone() });
+        let is_news = event != IncidentEvent::Updated || incident.shown != shown;
+        if let Some(incident) = self.correlator.incidents.get_mut(&id) {
+            incident.shown = shown;
+        }
+        self.correlator.timers.cancel(Deadline::Tell(id));
+        if is_news {
+            effects.push(Effect::Incident(Box::new(image)));
         }
     }
 
@@ -226,6 +237,13 @@ fn time_entry(entry: &crate::ticket::record::Entry) -> TimeEntry {
         reason: entry.reason.clone(),
         entered_at: entry.entered_at,
     }
+}
+
+/// Tells two images of an incident apart.
+fn checksum(image: &IncidentImage) -> u32 {
+    // An image holds nothing that postcard cannot write; were it so, it would be shown once too
+    // often.
+    postcard::to_stdvec(image).map_or(0, |bytes| crc32c::crc32c(&bytes))
 }
 
 /// An alarm's id as it is shown.

@@ -90,8 +90,7 @@ impl Engine {
         let severity = incident.worst_active().unwrap_or(Severity::Indeterminate);
         let root_slot = incident.root;
         // A root without an alarm of its own is shown by the earliest alarm of the incident.
-        let sources: Vec<Slot> =
-            shown.iter().map(|one| one.resource).chain([root_slot]).collect();
+        let sources: Vec<Slot> = shown.iter().map(|one| one.resource).chain([root_slot]).collect();
         let services = self.correlator.services_downstream(&sources);
         let contracts = self.affected_contracts(&services, &shown);
         if let Some(incident) = self.correlator.incidents.get_mut(&id) {
@@ -171,18 +170,14 @@ impl Engine {
                 ServiceNews::Out
             };
             if ticket.contract.is_none() {
-                let news =
-                    incident.all_clear_at.map_or(out, |since| ServiceNews::Back { since });
+                let news = incident.all_clear_at.map_or(out, |since| ServiceNews::Back { since });
                 self.desk.service_changed(at, key, news, &mut self.ticket_changes);
                 continue;
             }
             let (worst, since) = self.worst_service(ticket, incident.all_clear_at);
             let is_back = is_within_commitment(ticket, worst);
-            let news = if is_back {
-                ServiceNews::Back { since: since.unwrap_or(at.wall) }
-            } else {
-                out
-            };
+            let news =
+                if is_back { ServiceNews::Back { since: since.unwrap_or(at.wall) } } else { out };
             self.desk.service_changed(at, key, news, &mut self.ticket_changes);
             if !is_back && let Some(nature) = nature_of(worst) {
                 self.desk.set_nature(key, nature, &mut self.ticket_changes);
@@ -223,7 +218,8 @@ impl Engine {
             .filter(|(_, event)| {
                 matches!(event, TicketEvent::Closed | TicketEvent::Refuted | TicketEvent::Merged)
             })
-            .filter_map(|(key, _)| self.desk.get(*key).map(|ticket| ticket.incident))
+            .filter_map(|(key, _)| self.desk.get(*key))
+            .flat_map(|ticket| ticket.covers.iter().copied().chain([ticket.incident]))
             .collect();
         concerned.extend(self.changes.incidents.keys().copied());
         for id in concerned {

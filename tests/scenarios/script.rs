@@ -101,7 +101,9 @@ impl Script {
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.split('#').next().unwrap_or_default();
             let words: Vec<&str> = line.split_whitespace().collect();
-            script.line(&words).ok_or_else(|| format!("line {number} is not understood: {line}"))?;
+            script
+                .line(&words)
+                .ok_or_else(|| format!("line {number} is not understood: {line}"))?;
         }
         script.steps.sort_by_key(|step| step.at_ns);
         Ok(script)
