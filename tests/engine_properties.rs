@@ -1,14 +1,14 @@
 //! What holds for every story, not only for those told in `tests/scenarios/`: generated places,
 //! generated messages, in any order.
 
+#[path = "scenarios/message.rs"]
+mod message;
 #[path = "scenarios/run.rs"]
 mod run;
-#[path = "scenarios/script.rs"]
-mod script;
 
+use message::Message;
 use proptest::prelude::*;
 use run::{Given, Run};
-use script::Message;
 use std::collections::BTreeMap;
 use vigie::engine::effect::{Effect, IncidentImage, IncidentStatus, TicketImage, TicketState};
 use vigie::engine::input::{Action, Command};
@@ -18,6 +18,7 @@ use vigie::model::event::{Channel, Verb};
 use vigie::model::inventory::{Component, Dependency, Device, Inventory, Service};
 use vigie::model::settings::Settings;
 use vigie::model::severity::Severity;
+use vigie::model::time::At;
 
 const SECOND_NS: u64 = 1_000_000_000;
 const DAY_NS: u64 = 86_400 * SECOND_NS;
@@ -135,7 +136,7 @@ fn turn(devices: usize) -> impl Strategy<Value = Turn> {
     )
 }
 
-fn message(at_ns: u64, turn: &Turn) -> Message {
+fn said(at_ns: u64, turn: &Turn) -> Message {
     let (alarm_type, severity, _, _) = TYPES[turn.kind];
     Message {
         verb: match turn.verb {
@@ -210,13 +211,23 @@ fn pass(run: &mut Run, shown: &mut Shown, until_ns: u64) {
 }
 
 /// Lives through the turns, then clears everything, closes every ticket and waits.
-fn live(settings: Box<Settings>, turns: &[Turn]) -> (Run, Shown, u64) {
+/// `steps` are settings of the wall clock, each before the turn of that number.
+fn live(
+    settings: Box<Settings>,
+    turns: &[Turn],
+    steps: &BTreeMap<usize, i64>,
+) -> (Run, Shown, u64) {
     let devices = settings.inventory.devices.len();
     let (mut run, mut shown, mut now_ns) = (begin(settings), Shown::default(), SECOND_NS * 10);
-    for turn in turns {
+    for (number, turn) in turns.iter().enumerate() {
         now_ns += turn.wait_ms * 1_000_000;
         pass(&mut run, &mut shown, now_ns);
-        run.message(now_ns, message(now_ns, turn), true);
+        if let Some(step_s) = steps.get(&number) {
+            let (at, step_ns) = (run.at(now_ns), step_s * 1_000_000_000);
+            run.give(At { wall: at.wall.plus_ns(step_ns), ..at }, Given::ClockStep(step_ns));
+            shown.take(&run);
+        }
+        run.message(now_ns, said(now_ns, turn), true);
         shown.take(&run);
     }
     now_ns += SECOND_NS * 10;
@@ -227,7 +238,7 @@ fn live(settings: Box<Settings>, turns: &[Turn]) -> (Run, Shown, u64) {
                 pass(&mut run, &mut shown, now_ns);
                 let clear =
                     Turn { wait_ms: 0, device, port, kind, verb: 6, is_syslog: false, late_ms: 0 };
-                run.message(now_ns, message(now_ns, &clear), true);
+                run.message(now_ns, said(now_ns, &clear), true);
                 shown.take(&run);
             }
         }
@@ -263,9 +274,11 @@ proptest! {
         needs in needs(6),
         has_links in any::<bool>(),
         turns in proptest::collection::vec(turn(6), 1..60),
+        steps in proptest::collection::btree_map(0_usize..60, -100_000_i64..100_000, 0..3),
         cut in 0.0_f64..1.0,
     ) {
-        let (run, _, _) = live(place(&needs, has_links), &turns);
+        let (run, shown, _) = live(place(&needs, has_links), &turns, &steps);
+        prop_assert!(shown.tickets.iter().all(|ticket| ticket.elapsed_s >= 0));
         prop_assert_eq!(run.again(None).digest(), run.digest());
         let inputs = u32::try_from(run.given.len()).expect("few");
         let cut = (0..run.given.len())
@@ -285,7 +298,7 @@ proptest! {
         has_links in any::<bool>(),
         turns in proptest::collection::vec(turn(6), 1..60),
     ) {
-        let (mut run, mut shown, now_ns) = live(place(&needs, has_links), &turns);
+        let (mut run, mut shown, now_ns) = live(place(&needs, has_links), &turns, &BTreeMap::new());
         let mut elapsed: BTreeMap<String, i64> = BTreeMap::new();
         let mut opened = 0;
         for ticket in &shown.tickets {
@@ -344,7 +357,7 @@ proptest! {
             let raise = Turn {
                 wait_ms: 0, device, port: None, kind: 0, verb: 0, is_syslog: false, late_ms: 0,
             };
-            run.message(now_ns, message(now_ns, &raise), true);
+            run.message(now_ns, said(now_ns, &raise), true);
             shown.take(&run);
         }
         pass(&mut run, &mut shown, now_ns + SECOND_NS * 60);
@@ -380,7 +393,7 @@ proptest! {
                     wait_ms: 0, device, port: Some(port), kind: 0, verb: 0, is_syslog: false,
                     late_ms: 0,
                 };
-                run.message(now_ns, message(now_ns, &raise), true);
+                run.message(now_ns, said(now_ns, &raise), true);
                 shown.take(&run);
             }
             pass(&mut run, &mut shown, now_ns + SECOND_NS * 60);

@@ -5,6 +5,8 @@
 //! Each story also proves that the same inputs give the same digest, that a snapshot at any
 //! position changes nothing, and that compact repeats decide as whole messages do.
 
+#[path = "scenarios/message.rs"]
+mod message;
 #[path = "scenarios/run.rs"]
 mod run;
 #[path = "scenarios/script.rs"]

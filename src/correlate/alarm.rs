@@ -328,3 +328,159 @@ impl Alarm {
 
 /// How often a whole message of a repeated alarm is kept, ns.
 pub const SAMPLE_INTERVAL_NS: u64 = 60_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::{Channel, Lane};
+    use crate::model::time::Timestamp;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    const SIMULTANEOUS_NS: u64 = 50;
+
+    fn event(verb: Verb, arrived: u64, listener: u16) -> Event<'static> {
+        Event {
+            verb,
+            severity: Severity::Major,
+            channel: if listener == 0 { Channel::Trap } else { Channel::Syslog },
+            lane: Lane::Urgent,
+            faults: Faults::NONE,
+            listener,
+            epoch: 1,
+            arrived: At {
+                engine: EngineTime(arrived),
+                wall: Timestamp(i64::try_from(arrived).expect("small")),
+            },
+            occurred_at: None,
+            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            is_known: true,
+            device: "d",
+            component: "",
+            component_alias: "",
+            alarm_type: "t",
+            qualifier: "",
+            rule: "r",
+            text: "",
+            raw: b"",
+        }
+    }
+
+    fn alarm(verb: Verb) -> Alarm {
+        let identity = Identity { hash: 0, resource: 0, alarm_type: 0 };
+        Alarm::new(1, identity, &event(verb, 1_000, 0))
+    }
+
+    fn apply(alarm: &mut Alarm, event: &Event<'_>) -> Transition {
+        match event.verb {
+            Verb::Raise => alarm.raise(event, SIMULTANEOUS_NS),
+            Verb::Clear => alarm.clear(event, SIMULTANEOUS_NS),
+            Verb::Event | Verb::AdminDown => {
+                alarm.happen(event);
+                Transition::Changed
+            }
+        }
+    }
+
+    #[test]
+    fn every_state_takes_every_verb() {
+        use AlarmState::{Active, Cleared, Stateless};
+        let begin = [
+            (Active, vec![Verb::Raise]),
+            (Cleared, vec![Verb::Raise, Verb::Clear]),
+            (Stateless, vec![Verb::Event]),
+        ];
+        let expected = [
+            (Active, Verb::Raise, Transition::Repeated, Active),
+            (Active, Verb::Clear, Transition::Cleared, Cleared),
+            (Active, Verb::Event, Transition::Changed, Active),
+            (Cleared, Verb::Raise, Transition::Raised, Active),
+            (Cleared, Verb::Clear, Transition::Repeated, Cleared),
+            (Cleared, Verb::Event, Transition::Changed, Cleared),
+            (Stateless, Verb::Raise, Transition::Raised, Active),
+            (Stateless, Verb::Clear, Transition::Repeated, Stateless),
+            (Stateless, Verb::Event, Transition::Changed, Stateless),
+        ];
+        for (state, verb, transition, after) in expected {
+            let verbs = begin.iter().find(|(known, _)| *known == state).map(|(_, verbs)| verbs);
+            let verbs = verbs.expect("every state is in the table");
+            let mut alarm = alarm(verbs[0]);
+            for (turn, verb) in (1_u64..).zip(verbs) {
+                apply(&mut alarm, &event(*verb, turn * 1_000, 0));
+            }
+            assert_eq!(alarm.state(), state);
+            let done = apply(&mut alarm, &event(verb, 9_000, 0));
+            assert_eq!((done, alarm.state()), (transition, after), "{state:?} {verb:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_received_earlier_and_read_later_changes_nothing() {
+        let mut alarm = alarm(Verb::Raise);
+        apply(&mut alarm, &event(Verb::Raise, 1_000, 0));
+        assert_eq!(apply(&mut alarm, &event(Verb::Clear, 900, 1)), Transition::Late);
+        apply(&mut alarm, &event(Verb::Raise, 2_000, 0));
+        assert_eq!(apply(&mut alarm, &event(Verb::Clear, 1_900, 1)), Transition::Late);
+        let worse = Event { severity: Severity::Critical, ..event(Verb::Raise, 800, 1) };
+        assert_eq!(apply(&mut alarm, &worse), Transition::Late);
+        assert_eq!(alarm.severity, Severity::Major);
+        apply(&mut alarm, &event(Verb::Clear, 3_000, 0));
+        apply(&mut alarm, &event(Verb::Clear, 4_000, 0));
+        assert_eq!(apply(&mut alarm, &event(Verb::Raise, 3_500, 1)), Transition::Late);
+        assert_eq!(alarm.state(), AlarmState::Cleared);
+    }
+
+    #[test]
+    fn raise_and_clear_too_close_to_order_end_the_same_whichever_is_read_first() {
+        let raise = event(Verb::Raise, 1_000, 0);
+        let clear = event(Verb::Clear, 1_020, 1);
+        for order in [[raise, clear], [clear, raise]] {
+            let mut alarm = alarm(order[0].verb);
+            for event in &order {
+                apply(&mut alarm, event);
+            }
+            assert_eq!(alarm.state(), AlarmState::Active);
+            assert_eq!(alarm.held_clear().map(|at| at.engine), Some(EngineTime(1_020)));
+            assert_eq!(alarm.confirm_held_clear().map(|at| at.engine), Some(EngineTime(1_020)));
+            assert_eq!(alarm.state(), AlarmState::Cleared);
+        }
+        for order in [[clear, event(Verb::Raise, 1_030, 0)], [event(Verb::Raise, 1_030, 0), clear]]
+        {
+            let mut alarm = alarm(order[0].verb);
+            for event in &order {
+                apply(&mut alarm, event);
+            }
+            assert_eq!(alarm.state(), AlarmState::Active);
+            assert_eq!(alarm.held_clear(), None, "received as clear, then raise: it holds");
+        }
+    }
+
+    #[test]
+    fn a_raise_contradicts_a_held_clear() {
+        let mut alarm = alarm(Verb::Raise);
+        apply(&mut alarm, &event(Verb::Raise, 1_000, 0));
+        assert_eq!(apply(&mut alarm, &event(Verb::Clear, 1_020, 1)), Transition::ClearHeld);
+        apply(&mut alarm, &event(Verb::Raise, 1_040, 1));
+        assert_eq!(alarm.held_clear(), None);
+        assert_eq!(alarm.confirm_held_clear(), None);
+        assert_eq!(alarm.state(), AlarmState::Active);
+    }
+
+    #[test]
+    fn only_what_changes_nothing_is_a_repeat() {
+        let mut alarm = alarm(Verb::Raise);
+        let first = event(Verb::Raise, 1_000, 0);
+        assert!(!alarm.is_repeated_by(&first), "it is not active yet");
+        apply(&mut alarm, &first);
+        assert!(alarm.is_repeated_by(&event(Verb::Raise, 2_000, 0)));
+        let worse = Event { severity: Severity::Critical, ..event(Verb::Raise, 2_000, 0) };
+        assert!(!alarm.is_repeated_by(&worse));
+        assert!(!alarm.is_repeated_by(&event(Verb::Raise, 2_000, 1)), "a channel of its own");
+        let dated = Event { occurred_at: Some(Timestamp(5)), ..event(Verb::Raise, 2_000, 0) };
+        assert!(!alarm.is_repeated_by(&dated), "it tells when it happened");
+        assert!(!alarm.is_repeated_by(&event(Verb::Clear, 2_000, 0)));
+        let later = event(Verb::Raise, 1_000 + SAMPLE_INTERVAL_NS, 0);
+        assert!(!alarm.is_repeated_by(&later), "a sample is due");
+        alarm.repeat(At { engine: EngineTime(3_000), wall: Timestamp(3_000) }, 0);
+        assert_eq!((alarm.occurrences, alarm.raised_engine), (2, EngineTime(3_000)));
+    }
+}

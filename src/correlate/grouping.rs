@@ -45,7 +45,7 @@ impl Correlator {
             .get(slot)
             .map(|alarm| self.resources.get(alarm.resource).name())
             .unwrap_or_default();
-        self.join(at, id, slot, Why::Relapse { resource }, changes);
+        self.join(at, (id, slot), Why::Relapse { resource }, changes);
     }
 
     fn join_or_found(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) -> u64 {
@@ -53,8 +53,8 @@ impl Correlator {
         let Some(id) = self.incident_of_cause(&cause) else {
             return self.found(at, slot, changes);
         };
-        self.join(at, id, slot, cause.why.clone(), changes);
-        self.settle_link(at, id, slot, &cause, changes);
+        self.join(at, (id, slot), cause.why.clone(), changes);
+        self.settle_link(at, (id, slot), &cause, changes);
         id
     }
 
@@ -63,8 +63,7 @@ impl Correlator {
     fn settle_link(
         &mut self,
         at: At,
-        id: u64,
-        slot: AlarmSlot,
+        (id, slot): (u64, AlarmSlot),
         cause: &Cause,
         changes: &mut Changes,
     ) {
@@ -81,7 +80,7 @@ impl Correlator {
             (self.resources.get(cause.root).name(), self.resources.get(here).name());
         if incident.root == cause.root && peer < resource {
             let why = Why::OtherEnd { resource, peer };
-            self.set_root(at, id, (here, self.named(slot)), why, changes);
+            self.set_root(at, id, (here, self.named(slot), why), changes);
         }
     }
 
@@ -134,7 +133,7 @@ impl Correlator {
     }
 
     /// The alarm became active and belongs to that incident.
-    fn join(&mut self, at: At, id: u64, slot: AlarmSlot, why: Why, changes: &mut Changes) {
+    fn join(&mut self, at: At, (id, slot): (u64, AlarmSlot), why: Why, changes: &mut Changes) {
         let Some(alarm) = self.alarms.get_mut(slot) else { return };
         let Some(incident) = self.incidents.get_mut(&id) else { return };
         if alarm.incident != Some(id) {
@@ -168,8 +167,7 @@ impl Correlator {
         &mut self,
         at: At,
         id: u64,
-        (root, root_alarm): (Slot, (AlarmSlot, u64)),
-        why: Why,
+        (root, root_alarm, why): (Slot, (AlarmSlot, u64), Why),
         changes: &mut Changes,
     ) {
         let name = self.resources.get(root).name();
@@ -264,7 +262,7 @@ impl Correlator {
         }
         self.forget_incident_later(at, loser);
         self.incidents.insert(loser, gone);
-        self.set_root(at, survivor, (root, root_alarm), why, changes);
+        self.set_root(at, survivor, (root, root_alarm, why), changes);
         self.timers.cancel(Deadline::Stable(survivor));
         let fallback = at.engine.plus_ns(self.hold_off_ns());
         self.timers.set_earliest(Deadline::Decide(survivor), loser_due.unwrap_or(fallback));
@@ -348,7 +346,7 @@ impl Correlator {
         }
         let root_alarm = self.incidents.get(&current).map(|incident| incident.root_alarm);
         if let Some(root_alarm) = root_alarm {
-            self.set_root(at, current, (device, root_alarm), why, changes);
+            self.set_root(at, current, (device, root_alarm, why), changes);
         }
         current
     }

@@ -28,7 +28,7 @@ impl Correlator {
         self.propagate(&[device], silence.since, changes);
         let name = self.resources.get(device).name();
         let why = Why::SilentDevice { device: name, links: silence.links };
-        self.set_root(at, id, (device, root_alarm), why, changes);
+        self.set_root(at, id, (device, root_alarm, why), changes);
         let below = self.alarms_downstream(device);
         self.absorb(at, id, &below, changes)
     }

@@ -5,7 +5,7 @@ use crate::engine::effect::{Answer, Effect};
 use crate::engine::input::{Action, Command, Input, Repeat};
 use crate::model::settings::Settings;
 use crate::model::time::{At, EngineTime};
-use crate::ticket::desk::Refusal;
+use crate::ticket::command::Refusal;
 
 /// Deadlines fired in one step at most; the rest is due at once in the next.
 const FIRED_MAX: usize = 256;

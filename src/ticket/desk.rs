@@ -7,7 +7,7 @@ use crate::model::time::{At, Timestamp};
 use crate::model::timer::Timers;
 use crate::ticket::policy::decide;
 use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature, NoTicket, TicketDecision};
-use crate::ticket::record::{ImpossibleTransition, Opening, Ticket, VIGIE};
+use crate::ticket::record::{Opening, Ticket, VIGIE};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,10 +70,10 @@ pub type TicketChanges = Vec<(u64, TicketEvent)>;
 /// The tickets. Keys are their ordinal over all series, in the order of opening.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Desk {
-    tickets: BTreeMap<u64, Ticket>,
-    by_number: BTreeMap<String, u64>,
-    by_incident: BTreeMap<u64, Vec<u64>>,
-    by_service: BTreeMap<String, BTreeSet<u64>>,
+    pub(super) tickets: BTreeMap<u64, Ticket>,
+    pub(super) by_number: BTreeMap<String, u64>,
+    pub(super) by_incident: BTreeMap<u64, Vec<u64>>,
+    pub(super) by_service: BTreeMap<String, BTreeSet<u64>>,
     counters: BTreeMap<String, u64>,
     opened_in_all: u64,
     /// Deadlines.
@@ -81,23 +81,6 @@ pub struct Desk {
     /// Settings in force.
     pub settings: TicketSettings,
     contracts: BTreeMap<String, Contract>,
-}
-
-/// Why an operator's command on a ticket was refused.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// No such ticket.
-    #[error("there is no ticket {0}; list them with GET /api/v1/tickets")]
-    Unknown(String),
-    /// The life cycle does not have the step.
-    #[error(transparent)]
-    Impossible(#[from] ImpossibleTransition),
-    /// It is confirmed already.
-    #[error("ticket {0} is confirmed already")]
-    AlreadyConfirmed(String),
-    /// The time given cannot be.
-    #[error("{0} lies {1}; give a time between the start of the incident and now")]
-    TimeImpossible(Timestamp, &'static str),
 }
 
 impl Desk {
@@ -284,34 +267,6 @@ impl Desk {
         Ok(covering)
     }
 
-    /// Tickets of the contract that run for some of the affected services, and the services left.
-    fn covered(&self, affected: &AffectedContract) -> (Vec<u64>, Vec<String>) {
-        let mut covering = BTreeSet::new();
-        let mut rest = Vec::new();
-        for service in &affected.services {
-            let runs = self.of_service(service).find(|key| {
-                self.tickets.get(key).is_some_and(|ticket| {
-                    ticket.time("restored_at").is_none()
-                        && ticket.contract.as_ref().is_some_and(|one| one.id == affected.contract)
-                })
-            });
-            match runs {
-                Some(key) => {
-                    covering.insert(key);
-                }
-                None => rest.push(service.clone()),
-            }
-        }
-        (covering.into_iter().collect(), rest)
-    }
-
-    /// The ticket counts what that incident does to its services too.
-    fn cover(&mut self, incident: u64, key: u64) {
-        let Some(ticket) = self.tickets.get_mut(&key) else { return };
-        ticket.covers.push(incident);
-        self.by_incident.entry(incident).or_default().push(key);
-    }
-
     fn update(
         &mut self,
         key: u64,
@@ -479,7 +434,7 @@ impl Desk {
         }
     }
 
-    fn finished(&mut self, at: At, key: u64) {
+    pub(super) fn finished(&mut self, at: At, key: u64) {
         for deadline in [Deadline::Confirm(key), Deadline::Stable(key), Deadline::Breach(key)] {
             self.timers.cancel(deadline);
         }
@@ -494,208 +449,6 @@ impl Desk {
             }
         }
         self.timers.set(Deadline::Forget(key), at.engine.plus_ns(FORGET_AFTER_NS));
-    }
-
-    /// One incident took another over: its tickets come along. Where both have one for the same
-    /// contract (or both an internal one), the older goes on and the other is cancelled.
-    pub fn merge(&mut self, at: At, loser: u64, survivor: u64, changes: &mut TicketChanges) {
-        let mut keys = self.by_incident.remove(&loser).unwrap_or_default();
-        for key in &keys {
-            let Some(ticket) = self.tickets.get_mut(key) else { continue };
-            if ticket.incident == loser {
-                ticket.incident = survivor;
-                changes.push((*key, TicketEvent::Updated));
-            } else {
-                ticket.covers.push(survivor);
-            }
-            ticket.covers.retain(|incident| *incident != loser);
-        }
-        keys.extend_from_slice(self.of_incident(survivor));
-        if keys.is_empty() {
-            return;
-        }
-        keys.sort_unstable();
-        keys.dedup();
-        self.by_incident.insert(survivor, keys);
-        self.unify(at, survivor, changes);
-    }
-
-    /// At most one open ticket for each contract of an incident, the oldest; an internal one only
-    /// while there is none for a contract.
-    fn unify(&mut self, at: At, incident: u64, changes: &mut TicketChanges) {
-        let keys = self.of_incident(incident).to_vec();
-        let mut holders: BTreeMap<String, u64> = BTreeMap::new();
-        let mut internal = Vec::new();
-        for key in keys {
-            let Some(ticket) = self.tickets.get(&key).filter(|ticket| ticket.is_open()) else {
-                continue;
-            };
-            let Some(contract) = ticket.contract.as_ref().map(|one| one.id.clone()) else {
-                internal.push(key);
-                continue;
-            };
-            if let Some(holder) = holders.get(&contract).copied() {
-                self.cancel_merged(at, key, holder, changes);
-            } else {
-                holders.insert(contract, key);
-            }
-        }
-        // A rehearsal for a contract does not replace work.
-        let first = holders
-            .into_values()
-            .filter(|key| self.tickets.get(key).is_some_and(|ticket| !ticket.observe))
-            .min();
-        let goes_on = first.or(internal.first().copied());
-        for key in internal.into_iter().filter(|key| Some(*key) != goes_on) {
-            if let Some(goes_on) = goes_on {
-                self.cancel_merged(at, key, goes_on, changes);
-            }
-        }
-    }
-
-    fn cancel_merged(&mut self, at: At, key: u64, holder: u64, changes: &mut TicketChanges) {
-        let goes_on =
-            self.tickets.get(&holder).map(|ticket| ticket.number.clone()).unwrap_or_default();
-        let reason = format!("the same fault as {goes_on}");
-        let Some(ticket) = self.tickets.get_mut(&key) else { return };
-        if ticket.cancel((VIGIE, &reason), at.wall).is_err() {
-            return;
-        }
-        let services = ticket.services.clone();
-        changes.push((key, TicketEvent::Merged));
-        self.finished(at, key);
-        self.add_services(holder, services, changes);
-    }
-
-    fn add_services(&mut self, key: u64, more: Vec<String>, changes: &mut TicketChanges) {
-        let Some(ticket) = self.tickets.get_mut(&key).filter(|one| one.contract.is_some()) else {
-            return;
-        };
-        let before = ticket.services.len();
-        ticket.services.extend(more);
-        ticket.services.sort();
-        ticket.services.dedup();
-        if ticket.services.len() != before {
-            for service in &ticket.services {
-                self.by_service.entry(service.clone()).or_default().insert(key);
-            }
-            changes.push((key, TicketEvent::Updated));
-        }
-    }
-
-    fn key_of(&self, number: &str) -> Result<u64, Refusal> {
-        self.by_number.get(number).copied().ok_or_else(|| Refusal::Unknown(number.to_owned()))
-    }
-
-    fn ticket_mut(&mut self, number: &str) -> Result<(u64, &mut Ticket), Refusal> {
-        let key = self.key_of(number)?;
-        let unknown = || Refusal::Unknown(number.to_owned());
-        self.tickets.get_mut(&key).map(|ticket| (key, ticket)).ok_or_else(unknown)
-    }
-
-    /// An operator confirms.
-    ///
-    /// # Errors
-    /// When there is no such ticket, or it is confirmed or finished already.
-    pub fn confirm(
-        &mut self,
-        number: &str,
-        author: &str,
-        changes: &mut TicketChanges,
-    ) -> Result<(), Refusal> {
-        let (key, ticket) = self.ticket_mut(number)?;
-        if ticket.confirmed_by.is_some() {
-            return Err(Refusal::AlreadyConfirmed(number.to_owned()));
-        }
-        if !ticket.is_open() {
-            let (number, state) = (number.to_owned(), ticket.state());
-            return Err(ImpossibleTransition { number, state, trigger: "confirmed" }.into());
-        }
-        ticket.confirmed_by = Some(author.to_owned());
-        changes.push((key, TicketEvent::Confirmed));
-        self.timers.cancel(Deadline::Confirm(key));
-        Ok(())
-    }
-
-    /// An operator says that it is not real.
-    ///
-    /// # Errors
-    /// When there is no such ticket, or it is finished already.
-    pub fn refute(
-        &mut self,
-        at: At,
-        number: &str,
-        said: (&str, &str),
-        changes: &mut TicketChanges,
-    ) -> Result<(), Refusal> {
-        let (key, ticket) = self.ticket_mut(number)?;
-        ticket.cancel(said, at.wall)?;
-        ticket.is_refuted = true;
-        changes.push((key, TicketEvent::Refuted));
-        self.finished(at, key);
-        Ok(())
-    }
-
-    /// A named technician takes it.
-    ///
-    /// # Errors
-    /// When there is no such ticket, or somebody has it already.
-    pub fn take(
-        &mut self,
-        at: At,
-        number: &str,
-        author: &str,
-        changes: &mut TicketChanges,
-    ) -> Result<(), Refusal> {
-        let (key, ticket) = self.ticket_mut(number)?;
-        ticket.take(author, at.wall)?;
-        changes.push((key, TicketEvent::Updated));
-        Ok(())
-    }
-
-    /// An operator says that service is back since `restored_at`.
-    ///
-    /// # Errors
-    /// When there is no such ticket, it is restored already, or the time cannot be.
-    pub fn restore(
-        &mut self,
-        at: At,
-        (number, restored_at): (&str, Option<Timestamp>),
-        said: (&str, &str),
-        changes: &mut TicketChanges,
-    ) -> Result<(), Refusal> {
-        let (key, ticket) = self.ticket_mut(number)?;
-        let restored_at = restored_at.unwrap_or(at.wall);
-        if restored_at > at.wall {
-            return Err(Refusal::TimeImpossible(restored_at, "in the future"));
-        }
-        if ticket.time("incident_started_at").is_some_and(|start| restored_at < start) {
-            return Err(Refusal::TimeImpossible(restored_at, "before the start of the incident"));
-        }
-        ticket.restore(restored_at, said, at.wall)?;
-        changes.push((key, TicketEvent::Restored));
-        self.timers.cancel(Deadline::Breach(key));
-        self.timers.cancel(Deadline::Stable(key));
-        Ok(())
-    }
-
-    /// Closure is pronounced.
-    ///
-    /// # Errors
-    /// When there is no such ticket or it is not restored.
-    pub fn close(
-        &mut self,
-        at: At,
-        number: &str,
-        said: (&str, &str),
-        changes: &mut TicketChanges,
-    ) -> Result<u64, Refusal> {
-        let (key, ticket) = self.ticket_mut(number)?;
-        ticket.close(said, at.wall)?;
-        let incident = ticket.incident;
-        changes.push((key, TicketEvent::Closed));
-        self.finished(at, key);
-        Ok(incident)
     }
 }
 

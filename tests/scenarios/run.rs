@@ -1,6 +1,6 @@
 //! Drives the engine as the sequencer does, records every input, and tells what came of it.
 
-use crate::script::Message;
+use crate::message::Message;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use vigie::engine::Engine;
