@@ -435,9 +435,16 @@ impl Correlator {
     /// Works out the states that follow, and notes what is to be shown. `since` is when the message
     /// was received that led to it.
     pub(crate) fn propagate(&mut self, from: &[Slot], since: Timestamp, changes: &mut Changes) {
-        for slot in self.topology.propagate(from).into_keys() {
-            changes.resources.insert(slot);
-            if self.resources.get(slot).kind == ResourceKind::Service {
+        // After new settings everything is worked out anew: `from` is then long and sorted.
+        let is_from = |slot: Slot| from.binary_search(&slot).is_ok();
+        for slot in self.topology.propagate(from) {
+            let kind = self.resources.get(slot).kind;
+            // A part that only goes down with its device is not shown again with it.
+            let needs = self.topology.get(slot).map_or(0, |node| node.needs.len());
+            if kind != ResourceKind::Component || needs > 1 || is_from(slot) {
+                changes.resources.insert(slot);
+            }
+            if kind == ResourceKind::Service {
                 changes.services.insert(slot);
                 self.service_since.insert(slot, since);
             }

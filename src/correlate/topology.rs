@@ -8,7 +8,7 @@
 use crate::correlate::resource::Slot;
 use crate::model::alarm_type::ResourceEffect;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// State of a resource, best first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
@@ -146,9 +146,9 @@ impl Topology {
     }
 
     /// Works out the state of a resource and of all that follows from it. Gives the resources whose
-    /// state changed with the state before, in slot order.
-    pub fn propagate(&mut self, from: &[Slot]) -> BTreeMap<Slot, NodeState> {
-        let mut before = BTreeMap::new();
+    /// state changed, in slot order.
+    pub fn propagate(&mut self, from: &[Slot]) -> Vec<Slot> {
+        let mut before = Vec::new();
         let mut queue: VecDeque<Slot> = from.iter().copied().collect();
         // Each change moves a resource at most through its four states and back, so that a graph
         // with an undetected cycle ends too.
@@ -161,22 +161,32 @@ impl Topology {
             let new = self.state_of(slot);
             let node = self.node_mut(slot);
             if node.state != new {
-                before.entry(slot).or_insert(node.state);
+                before.push((slot, node.state));
                 node.state = new;
                 queue.extend(node.dependents.iter().copied());
             }
         }
-        before.retain(|slot, old| self.state(*slot) != *old);
-        before
+        // A stable sort: of several changes of one resource, the first tells the state before.
+        before.sort_by_key(|(slot, _)| *slot);
+        before.dedup_by_key(|(slot, _)| *slot);
+        before.retain(|(slot, old)| self.state(*slot) != *old);
+        before.into_iter().map(|(slot, _)| slot).collect()
     }
 
     fn state_of(&self, slot: Slot) -> NodeState {
+        self.state_without(slot, None)
+    }
+
+    /// The state of a resource by its own alarms and by what it needs beside `device`.
+    #[must_use]
+    pub fn state_without(&self, slot: Slot, device: Option<Slot>) -> NodeState {
         let Some(node) = self.get(slot) else { return NodeState::Up };
         if node.has_own_fault() {
             return NodeState::Down;
         }
         let mut worst = if node.degraded_alarms > 0 { NodeState::Degraded } else { NodeState::Up };
-        for group in &node.needs {
+        let is_device = |group: &Group| device.is_some_and(|device| group.members == [device]);
+        for group in node.needs.iter().filter(|group| !is_device(group)) {
             worst = worst.max(self.group_state(group));
         }
         worst
@@ -228,7 +238,7 @@ mod tests {
         let changed = topology.propagate(&[1]);
         assert_eq!(topology.state(10), NodeState::Backup);
         assert_eq!(topology.state(11), NodeState::Up, "a member on backup still works in full");
-        assert_eq!(changed.keys().copied().collect::<Vec<_>>(), [1, 10]);
+        assert_eq!(changed, [1, 10]);
         topology.node_mut(2).down_alarms = 1;
         topology.propagate(&[2]);
         assert_eq!(topology.state(11), NodeState::Down);

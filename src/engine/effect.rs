@@ -288,7 +288,8 @@ pub struct ResourceImage {
     pub first_heard: Option<Timestamp>,
     /// Whether an administrator took it out of service.
     pub admin_down: bool,
-    /// `up`, `down` or `degraded`, by its alarms and by what it depends on.
+    /// `up`, `backup`, `degraded` or `down`, by its alarms and by what it depends on; for a part of
+    /// a device, by what it depends on beside that device.
     pub state: String,
     /// Active alarms on it.
     pub active_alarms: u64,

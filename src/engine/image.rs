@@ -5,7 +5,7 @@ use crate::correlate::changes::IncidentEvent;
 use crate::correlate::correlator::Deadline;
 use crate::correlate::grouping::incident_name;
 use crate::correlate::incident::{Incident, Status};
-use crate::correlate::resource::Resource;
+use crate::correlate::resource::{Resource, ResourceKind};
 use crate::engine::Engine;
 use crate::engine::effect::{
     AlarmImage, Effect, IncidentChange, IncidentImage, IncidentStatus, ResourceImage, TicketChange,
@@ -145,6 +145,7 @@ impl Engine {
 
     fn resource_image(&self, slot: u32) -> ResourceImage {
         let resource = self.correlator.resources.get(slot);
+        let device = (resource.kind == ResourceKind::Component).then_some(resource.parent);
         ResourceImage {
             name: resource.name(),
             device: resource.device.to_string(),
@@ -154,7 +155,7 @@ impl Engine {
             aliases: resource.aliases.iter().map(ToString::to_string).collect(),
             first_heard: resource.first_heard,
             admin_down: resource.admin_down_at.is_some(),
-            state: self.correlator.topology.state(slot).as_str().to_owned(),
+            state: self.correlator.topology.state_without(slot, device).as_str().to_owned(),
             active_alarms: u64::try_from(resource.active.len()).unwrap_or(u64::MAX),
         }
     }

@@ -24,12 +24,8 @@ impl Engine {
         for id in std::mem::take(&mut self.changes.due) {
             self.decide_tickets(at, id);
         }
-        let mut touched = std::mem::take(&mut self.changes.activity);
-        for id in self.incidents_of_services() {
-            touched.entry(id).or_insert(false);
-        }
-        for (id, has_failed) in touched {
-            self.follow_services(at, id, has_failed);
+        for (key, failed_at) in self.tickets_to_follow() {
+            self.follow_ticket(at, key, failed_at);
         }
         self.close_what_is_done(at);
     }
@@ -142,46 +138,50 @@ impl Engine {
         by_contract.into_values().collect()
     }
 
-    /// Incidents with an open ticket for a service whose state changed.
-    fn incidents_of_services(&mut self) -> BTreeSet<u64> {
-        std::mem::take(&mut self.changes.services)
-            .into_iter()
-            .map(|slot| contract_service_name(self.correlator.resources.get(slot)))
-            .flat_map(|name| self.desk.of_service(&name).collect::<Vec<_>>())
-            .filter_map(|key| self.desk.get(key).map(|ticket| ticket.incident))
-            .collect()
+    /// The tickets for which this step may bring something new, each with the time at which its
+    /// incident failed anew, if it did.
+    fn tickets_to_follow(&mut self) -> BTreeMap<u64, Option<Timestamp>> {
+        let mut follow = BTreeMap::new();
+        for slot in std::mem::take(&mut self.changes.services) {
+            let name = contract_service_name(self.correlator.resources.get(slot));
+            follow.extend(self.desk.of_service(&name).map(|key| (key, None)));
+        }
+        for (id, has_failed) in std::mem::take(&mut self.changes.activity) {
+            let Some(incident) = self.correlator.incidents.get(&id) else { continue };
+            let failed_at = has_failed.then_some(incident.last_raise_at);
+            for key in self.desk.of_incident(id) {
+                // A running contract ticket follows its services, which have not changed.
+                let is_concerned = self.desk.get(*key).is_some_and(|ticket| {
+                    ticket.contract.is_none()
+                        || incident.all_clear_at.is_some()
+                        || ticket.time("restored_at").is_some()
+                });
+                if is_concerned || follow.contains_key(key) {
+                    let known: &mut Option<Timestamp> = follow.entry(*key).or_default();
+                    *known = (*known).max(failed_at);
+                }
+            }
+        }
+        follow
     }
 
-    /// Tells each ticket of the incident whether what it is about is back.
-    fn follow_services(&mut self, at: At, id: u64, has_failed: bool) {
-        for key in self.desk.of_incident(id).to_vec() {
-            let Some(ticket) = self.desk.get(key).filter(|ticket| ticket.is_open()) else {
-                continue;
-            };
-            let Some(incident) = self.correlator.incidents.get(&ticket.incident) else { continue };
-            let failed_at = self
-                .correlator
-                .incidents
-                .get(&id)
-                .map_or(at.wall, |incident| incident.last_raise_at);
-            let out = if has_failed {
-                ServiceNews::Failed { since: failed_at }
-            } else {
-                ServiceNews::Out
-            };
-            if ticket.contract.is_none() {
-                let news = incident.all_clear_at.map_or(out, |since| ServiceNews::Back { since });
-                self.desk.service_changed(at, key, news, &mut self.ticket_changes);
-                continue;
-            }
-            let (worst, since) = self.worst_service(ticket, incident.all_clear_at);
-            let is_back = is_within_commitment(ticket, worst);
-            let news =
-                if is_back { ServiceNews::Back { since: since.unwrap_or(at.wall) } } else { out };
+    /// Tells a ticket whether what it is about is back.
+    fn follow_ticket(&mut self, at: At, key: u64, failed_at: Option<Timestamp>) {
+        let Some(ticket) = self.desk.get(key).filter(|ticket| ticket.is_open()) else { return };
+        let Some(incident) = self.correlator.incidents.get(&ticket.incident) else { return };
+        let out = failed_at.map_or(ServiceNews::Out, |since| ServiceNews::Failed { since });
+        if ticket.contract.is_none() {
+            let news = incident.all_clear_at.map_or(out, |since| ServiceNews::Back { since });
             self.desk.service_changed(at, key, news, &mut self.ticket_changes);
-            if !is_back && let Some(nature) = nature_of(worst) {
-                self.desk.set_nature(key, nature, &mut self.ticket_changes);
-            }
+            return;
+        }
+        let (worst, since) = self.worst_service(ticket, incident.all_clear_at);
+        let is_back = is_within_commitment(ticket, worst);
+        let news =
+            if is_back { ServiceNews::Back { since: since.unwrap_or(at.wall) } } else { out };
+        self.desk.service_changed(at, key, news, &mut self.ticket_changes);
+        if !is_back && let Some(nature) = nature_of(worst) {
+            self.desk.set_nature(key, nature, &mut self.ticket_changes);
         }
     }
 
