@@ -26,3 +26,6 @@ pub mod reason;
 pub mod resource;
 pub mod silence;
 pub mod topology;
+
+#[cfg(test)]
+mod tests;

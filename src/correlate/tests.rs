@@ -1,0 +1,191 @@
+//! Grouping where a story is too coarse: what is forgotten, what is counted anew, ties.
+
+use crate::correlate::changes::Changes;
+use crate::correlate::correlator::Correlator;
+use crate::correlate::incident::Status;
+use crate::correlate::topology::NodeState;
+use crate::model::alarm_type::{AlarmType, EventType, ResourceEffect};
+use crate::model::event::{Channel, Event, Lane, Verb};
+use crate::model::fault::Faults;
+use crate::model::inventory::{Dependency, Device, Inventory};
+use crate::model::settings::Settings;
+use crate::model::severity::Severity;
+use crate::model::time::{At, EngineTime, Timestamp, seconds_ns};
+use std::net::{IpAddr, Ipv4Addr};
+
+fn at(seconds: u64) -> At {
+    let wall = Timestamp(i64::try_from(seconds_ns(seconds)).expect("a short test"));
+    At { engine: EngineTime(seconds_ns(seconds)), wall }
+}
+
+fn alarm_type(effect: ResourceEffect) -> AlarmType {
+    AlarmType {
+        id: "fault".to_owned(),
+        title: String::new(),
+        event_type: EventType::Other,
+        probable_cause: String::new(),
+        severity: Severity::Major,
+        effect,
+        persistence_ms: 0,
+        will_clear: true,
+        expires_after_ms: 0,
+    }
+}
+
+/// `low` stands on `left` and on `right`, each of which it needs.
+fn settings(effect: ResourceEffect) -> Settings {
+    let need = |name: &str| Dependency { any_of: vec![name.to_owned()], needed: 1 };
+    let device =
+        |name: &str, depends_on| Device { name: name.to_owned(), depends_on, ..Device::default() };
+    let devices = vec![
+        device("left", Vec::new()),
+        device("right", Vec::new()),
+        device("low", vec![need("left"), need("right")]),
+    ];
+    Settings {
+        alarm_types: vec![alarm_type(effect)],
+        inventory: Inventory { devices, ..Inventory::default() },
+        ..Settings::default()
+    }
+}
+
+fn correlator() -> Correlator {
+    let mut correlator = Correlator::new(1);
+    let settings = settings(ResourceEffect::Down);
+    correlator.apply_settings(at(0), &settings, &mut Changes::default());
+    correlator
+}
+
+fn event(verb: Verb, seconds: u64, device: &str) -> Event<'_> {
+    Event {
+        verb,
+        severity: Severity::Major,
+        channel: Channel::Trap,
+        lane: Lane::Urgent,
+        faults: Faults::NONE,
+        listener: 0,
+        epoch: 1,
+        arrived: at(seconds),
+        occurred_at: None,
+        peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        is_known: true,
+        device,
+        component: "",
+        component_alias: "",
+        alarm_type: "fault",
+        qualifier: "",
+        rule: "r",
+        text: "",
+        raw: b"",
+    }
+}
+
+/// Applies an event after everything that was due until then.
+fn apply(correlator: &mut Correlator, position: u64, event: &Event<'_>) -> Changes {
+    let mut changes = Changes::default();
+    pass(correlator, event.arrived);
+    correlator.event(event.arrived, position, event, &mut changes);
+    changes
+}
+
+fn pass(correlator: &mut Correlator, until: At) {
+    while let Some((due, deadline)) = correlator.timers.pop_due(until.engine) {
+        let mut changes = Changes::default();
+        let now = At { engine: due, wall: Timestamp(i64::try_from(due.0).expect("short")) };
+        correlator.fire(now, due, deadline, &mut changes);
+        // No ticket is open here: what is restored closes.
+        for id in changes.incidents.keys() {
+            if correlator.incidents.get(id).is_some_and(|one| one.status() == Status::Restored) {
+                correlator.close_incident(now, *id, &mut Changes::default());
+            }
+        }
+    }
+}
+
+#[test]
+fn of_two_causes_the_one_named_first_is_the_root_whichever_was_heard_first() {
+    for order in [["left", "right"], ["right", "left"]] {
+        let mut correlator = correlator();
+        for (position, device) in (1..).zip(order) {
+            apply(&mut correlator, position, &event(Verb::Raise, position, device));
+        }
+        apply(&mut correlator, 3, &event(Verb::Raise, 3, "low"));
+        let left = correlator.resources.find(&correlator.hasher, "left", "").expect("known");
+        let joined = correlator
+            .incidents
+            .values()
+            .find(|incident| incident.alarms.len() == 2)
+            .expect("low joined one of them");
+        assert_eq!(joined.root, left, "{order:?}");
+    }
+}
+
+#[test]
+fn an_incident_that_is_over_and_forgotten_takes_no_alarm_along() {
+    let mut correlator = correlator();
+    apply(&mut correlator, 1, &event(Verb::Raise, 1, "left"));
+    apply(&mut correlator, 2, &event(Verb::Clear, 60, "left"));
+    // Before the alarm is forgotten, after the incident was closed: another incident.
+    let changes = apply(&mut correlator, 3, &event(Verb::Raise, 1_000, "left"));
+    assert_eq!(changes.incidents.keys().copied().collect::<Vec<_>>(), [3]);
+    assert_eq!(correlator.incidents.get(&1).map(|one| one.status()), Some(Status::Closed));
+    // The first is forgotten, the alarm stays with the second.
+    pass(&mut correlator, at(20_000));
+    assert!(!correlator.incidents.contains_key(&1));
+    assert_eq!(correlator.incidents.get(&3).map(|one| one.active_count()), Some(1));
+    let (_, alarm) = correlator.alarms.iter().next().expect("it is active");
+    assert_eq!(alarm.incident, Some(3));
+}
+
+#[test]
+fn everything_that_is_clear_is_forgotten_with_its_deadlines() {
+    let mut correlator = correlator();
+    for (position, device) in (1..).zip(["low", "left", "right"]) {
+        apply(&mut correlator, position, &event(Verb::Raise, position, device));
+    }
+    assert_eq!(correlator.incidents.values().filter(|one| one.is_live()).count(), 2);
+    for (position, device) in (10..).zip(["low", "left", "right"]) {
+        apply(&mut correlator, position, &event(Verb::Clear, 100 + position, device));
+    }
+    pass(&mut correlator, at(100_000));
+    assert!(correlator.alarms.is_empty());
+    assert!(correlator.incidents.is_empty());
+    assert!(correlator.timers.is_empty());
+}
+
+#[test]
+fn what_active_alarms_mean_is_counted_anew_when_their_type_changes() {
+    let mut correlator = correlator();
+    apply(&mut correlator, 1, &event(Verb::Raise, 1, "left"));
+    let low = correlator.resources.find(&correlator.hasher, "low", "").expect("known");
+    assert_eq!(correlator.topology.state(low), NodeState::Down);
+    let harmless = settings(ResourceEffect::None);
+    correlator.apply_settings(at(2), &harmless, &mut Changes::default());
+    assert_eq!(correlator.topology.state(low), NodeState::Up);
+    apply(&mut correlator, 2, &event(Verb::Clear, 3, "left"));
+    let again = settings(ResourceEffect::Down);
+    correlator.apply_settings(at(4), &again, &mut Changes::default());
+    assert_eq!(correlator.topology.state(low), NodeState::Up);
+}
+
+#[test]
+fn a_device_that_is_heard_only_through_repeats_is_not_silent() {
+    let mut correlator = correlator();
+    apply(&mut correlator, 1, &event(Verb::Raise, 1, "left"));
+    let slot = correlator.repeat_of(&event(Verb::Raise, 5, "left")).expect("a repeat");
+    correlator.repeat(slot, at(5), 0, &mut Changes::default());
+    let left = correlator.resources.find(&correlator.hasher, "left", "").expect("known");
+    assert_eq!(correlator.resources.get(left).last_heard, at(5).engine);
+}
+
+#[test]
+fn nothing_is_a_repeat_while_an_administrator_holds_the_resource_down() {
+    let mut correlator = correlator();
+    apply(&mut correlator, 1, &event(Verb::Clear, 1, "left"));
+    assert!(correlator.repeat_of(&event(Verb::Clear, 2, "left")).is_some());
+    apply(&mut correlator, 2, &event(Verb::AdminDown, 3, "left"));
+    assert!(correlator.repeat_of(&event(Verb::Clear, 4, "left")).is_none());
+    apply(&mut correlator, 3, &event(Verb::Clear, 4, "left"));
+    apply(&mut correlator, 4, &event(Verb::Raise, 5, "left"));
+    assert_eq!(correlator.incidents.len(), 1, "back in service, then a fault");
+}
