@@ -107,18 +107,13 @@ pub struct OutboxStatus {
 
 impl Default for OutboxStatus {
     fn default() -> Self {
-        // Auto-resizing, so that a ticket of a fault that is a day old is counted too.
-        let histogram = Histogram::new(3).unwrap_or_else(|_| Histogram::new_from(&empty()));
+        let histogram = Histogram::new(3).expect("three significant figures are allowed");
         Self {
             rounds: AtomicU64::new(0),
             detection_to_ticket_us: Mutex::new(histogram),
             detection_to_ticket_sum_us: AtomicU64::new(0),
         }
     }
-}
-
-fn empty() -> Histogram<u64> {
-    Histogram::new(1).expect("one significant figure is always allowed")
 }
 
 /// Everything the outbox feeds.
@@ -232,7 +227,8 @@ impl Outbox {
 
     fn measure(&self, taken_us: u64) {
         if let Ok(mut histogram) = self.status.detection_to_ticket_us.lock() {
-            histogram.saturating_record(taken_us.max(1));
+            // It resizes itself, so that no value is out of range.
+            let _ = histogram.record(taken_us.max(1));
         }
         self.status.detection_to_ticket_sum_us.fetch_add(taken_us, Ordering::Relaxed);
     }
