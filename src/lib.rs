@@ -11,8 +11,8 @@
 //! | 2 | `decode` | bytes to a trap or a syslog message; faults are named, nothing is rejected |
 //! | 3 | `classify` | rules and inventory: which resource, which alarm type, raise or clear |
 //! | 4 | `shell/lanes` | batches wait by urgency |
-//! | 5 | `shell/journal` | the sequencer gives the event its place in one numbered list |
-//! | 6 | `engine` | one deterministic step: `correlate` (alarm, incident), `ticket` (number, clock) |
+//! | 5 | `shell/journal` | the sequencer gives the event its place in the one list |
+//! | 6 | `engine` | one deterministic step, with `correlate` (incident) and `ticket` (clock) |
 //! | 7 | `shell/outbox` | once the position is durable: view, history, Kafka, answers |
 //!
 //! Before the journal there is no memory; after it there is no parallelism. The engine is a pure

@@ -11,19 +11,16 @@ use crate::shell::api::{ApiState, Readiness};
 use crate::shell::clock::EngineClock;
 use crate::shell::codec::encode;
 use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
-use crate::shell::intake::feed::Feed as IntakeFeed;
-use crate::shell::intake::pipeline::PipelineFactory;
 use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
-use crate::shell::intake::tcp::{StreamOptions, TcpListener};
 use crate::shell::intake::udp::UdpThread;
 use crate::shell::journal::{Journal, JournalError, Kind, Options, RealDisk};
 use crate::shell::lanes::Lanes;
-use crate::shell::listeners::{self, Bound, ListenError};
+use crate::shell::listeners::{self, Bound, Intake, ListenError};
 use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::observe::metrics::Sources;
 use crate::shell::outbox::{Outbox, OutboxEnd, Staged, outbox};
-use crate::shell::pipeline::{SharedClassifier, SyslogFrames, SyslogPipeline, TrapPipeline};
+use crate::shell::pipeline::SharedClassifier;
 use crate::shell::publish::Published;
 use crate::shell::publish::feed::{FEED_EFFECTS_MAX, feed};
 use crate::shell::publish::publisher::KafkaPublisher;
@@ -295,12 +292,12 @@ impl Launch {
         let store = sinks::open_store(&config.store_path, applied)?;
         let store = StoreThread::start(store, store_end).map_err(system("history thread"))?;
         let mut feeds = vec![("history".to_owned(), store_feed.counters())];
-        out.feeds.push(store_feed);
+        out.history = Some(store_feed);
         let mut kafka = None;
         if let Some(wanted) = &config.kafka {
-            let (kafka_feed, kafka_end) = feed(after, FEED_EFFECTS_MAX);
+            let (kafka_feed, kafka_end) = feed(applied, FEED_EFFECTS_MAX);
             feeds.push(("kafka".to_owned(), kafka_feed.counters()));
-            out.feeds.push(kafka_feed);
+            out.decisions = Some(kafka_feed);
             let start = sinks::publisher_start(
                 (wanted, &journal_uuid),
                 kafka_cursor,
@@ -328,7 +325,7 @@ impl Launch {
             sources: &sources,
             clock,
         };
-        let opened = intake.open(bound, &runtime, &mut out)?;
+        let opened = intake.start(bound, &runtime, &mut out)?;
         let counters = ledger.iter().map(|(_, counters)| Arc::clone(counters)).collect();
         let sequencer =
             boot((journal, replay, clock, hash_seed), &shared, (counters, end), (supervision, out))
@@ -419,7 +416,7 @@ fn boot(
         .map(|(ordinal, effect)| Published { position, ordinal, at, effect })
         .collect();
     if !effects.is_empty() {
-        end.stage(Staged { durable_at: position, effects });
+        end.stage(Staged { durable_at: position, effects, is_known: true });
     }
     let parts = (journal, replay.engine, replay.digest);
     let mut sequencer = Sequencer::new(parts, clock, Arc::clone(shared), (counters, end));
@@ -469,133 +466,6 @@ fn serve_http(
     Ok(())
 }
 
-/// What intake is made of.
-struct Intake<'a> {
-    config: &'a Config,
-    shared: &'a Arc<Shared>,
-    ledger: &'a [(String, Arc<ListenerCounters>)],
-    classifier: &'a SharedClassifier,
-    stop: &'a Arc<Stop>,
-    sources: &'a Arc<SourceRegistry>,
-    clock: EngineClock,
-}
-
-#[derive(Default)]
-struct Opened {
-    addresses: Vec<(String, SocketAddr)>,
-    udp: Vec<(u16, Arc<UdpThread>)>,
-    streams: Vec<tokio::task::JoinHandle<()>>,
-    http: Vec<std::net::TcpListener>,
-}
-
-impl Intake<'_> {
-    fn open(
-        &self,
-        bound: Vec<Bound>,
-        runtime: &Runtime,
-        out: &mut Outbox,
-    ) -> Result<Opened, StartError> {
-        let mut opened = Opened::default();
-        for (index, (sockets, listener)) in
-            (0_u16..).zip(bound.into_iter().zip(&self.config.listeners))
-        {
-            let name = listener.name.as_str();
-            opened
-                .addresses
-                .extend(listeners::addresses(&sockets).into_iter().map(|at| (name.to_owned(), at)));
-            match sockets {
-                Bound::Udp(sockets, channel) => {
-                    for socket in sockets {
-                        let feed = self.feed(index, channel, &listener.transport);
-                        let is_ipv4 = socket.local_address().is_ipv4();
-                        let thread = socket
-                            .start(feed)
-                            .map_err(|source| ListenError { listener: name.to_owned(), source })?;
-                        warn_of_small_buffer(name, thread.receive_buffer_bytes());
-                        out.answerers.push((index, is_ipv4, thread.answerer()));
-                        opened.udp.push((index, Arc::new(thread)));
-                    }
-                }
-                Bound::Tcp(sockets) => {
-                    for socket in sockets {
-                        opened.streams.push(self.stream(index, listener, socket, runtime));
-                    }
-                }
-                Bound::Http(sockets) => opened.http.extend(sockets),
-            }
-        }
-        Ok(opened)
-    }
-
-    fn stream(
-        &self,
-        index: u16,
-        listener: &crate::shell::config::Listener,
-        socket: TcpListener,
-        runtime: &Runtime,
-    ) -> tokio::task::JoinHandle<()> {
-        let channel = crate::model::event::Channel::Syslog;
-        let feed = self.feed(index, channel, &listener.transport);
-        let mut options = StreamOptions::new(Arc::new(|| Box::new(SyslogFrames::default())));
-        if let Transport::SyslogTcp { idle_timeout, connections_max } = &listener.transport {
-            options.idle_timeout = *idle_timeout;
-            options.connections_max = *connections_max;
-        }
-        let name = listener.name.clone();
-        runtime.spawn(async move {
-            if let Err(error) = socket.run(feed, options).await {
-                tracing::error!(listener = name, %error, "the listener ended");
-            }
-        })
-    }
-
-    fn feed(
-        &self,
-        listener: u16,
-        channel: crate::model::event::Channel,
-        transport: &Transport,
-    ) -> IntakeFeed {
-        let counters = self
-            .ledger
-            .get(usize::from(listener))
-            .map_or_else(Arc::default, |(_, counters)| Arc::clone(counters));
-        IntakeFeed {
-            listener,
-            channel,
-            counters,
-            lanes: Arc::clone(&self.shared.lanes),
-            clock: self.clock,
-            sources: Arc::clone(self.sources),
-            pipelines: self.pipelines(transport),
-            stop: Arc::clone(self.stop),
-        }
-    }
-
-    fn pipelines(&self, transport: &Transport) -> PipelineFactory {
-        let classifier = Arc::clone(self.classifier);
-        if let Transport::SnmpTrap { communities, .. } = transport {
-            let communities: Arc<[String]> = communities.clone().into();
-            return Arc::new(move || {
-                Box::new(TrapPipeline::new(&classifier, Arc::clone(&communities)))
-            });
-        }
-        Arc::new(move || Box::new(SyslogPipeline::new(&classifier)))
-    }
-}
-
-fn warn_of_small_buffer(listener: &str, bytes: usize) {
-    if bytes < RECEIVE_BUFFER_BYTES_MIN {
-        tracing::warn!(
-            listener,
-            bytes,
-            "the receive buffer is small: bursts will be dropped by the kernel; raise \
-             net.core.rmem_max or give vigie CAP_NET_ADMIN"
-        );
-    }
-}
-
-/// A receive buffer in effect below this is worth a warning, bytes.
-const RECEIVE_BUFFER_BYTES_MIN: usize = 4 * 1024 * 1024;
 /// How long intake may drain what was received before a stop, ns.
 const DRAIN_NS: u64 = 5_000_000_000;
 /// How long Kafka may take for what is left at a stop.

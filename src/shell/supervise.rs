@@ -46,15 +46,12 @@ pub fn load(
     let texts = config.read_rules();
     warn(&texts.warnings);
     mistakes.extend(texts.errors);
-    let supervised = match given {
-        Some(supervised) => Some(supervised),
-        None => {
-            let loaded = config.load_inventory();
-            warn(&loaded.warnings);
-            mistakes.extend(loaded.errors);
-            loaded.value
-        }
-    };
+    let supervised = given.or_else(|| {
+        let loaded = config.load_inventory();
+        warn(&loaded.warnings);
+        mistakes.extend(loaded.errors);
+        loaded.value
+    });
     let compiled = texts.value.map(|texts| compile(&config.rules, &texts));
     let ruleset = match compiled {
         Some(Ok(ruleset)) => Some(ruleset),

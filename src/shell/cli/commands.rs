@@ -210,16 +210,12 @@ pub fn load(arguments: &ConfigArgs) -> anyhow::Result<Config> {
         arguments.state_dir.as_deref(),
     );
     let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
-    match loaded.value {
-        Some(config) => {
-            for warning in warnings {
-                tracing::warn!("{warning}");
-            }
-            Ok(config)
-        }
-        None => {
-            let mistakes: Vec<String> = loaded.errors.iter().map(ToString::to_string).collect();
-            bail!("the configuration has mistakes:\n{}", mistakes.join("\n"))
-        }
+    let Some(config) = loaded.value else {
+        let mistakes: Vec<String> = loaded.errors.iter().map(ToString::to_string).collect();
+        bail!("the configuration has mistakes:\n{}", mistakes.join("\n"))
+    };
+    for warning in warnings {
+        tracing::warn!("{warning}");
     }
+    Ok(config)
 }

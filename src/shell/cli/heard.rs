@@ -65,7 +65,7 @@ fn get(host: &str, path: &str) -> anyhow::Result<String> {
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     let (head, body) = text.split_once("\r\n\r\n").context("no HTTP answer")?;
-    if !head.split(' ').nth(1).is_some_and(|status| status == "200") {
+    if head.split(' ').nth(1) != Some("200") {
         bail!("{host} answers: {}", head.lines().next().unwrap_or_default());
     }
     Ok(body.to_owned())

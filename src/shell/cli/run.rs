@@ -27,11 +27,8 @@ pub fn run(arguments: &ConfigArgs) -> anyhow::Result<ExitCode> {
         tracing::info!(listener, %address, "listening");
     }
     notify(&[sd_notify::NotifyState::Ready]);
-    loop {
-        match runtime.block_on(signals.next()) {
-            Wanted::Reload => reload(&mut daemon),
-            Wanted::Stop => break,
-        }
+    while let Wanted::Reload = runtime.block_on(signals.next()) {
+        reload(&mut daemon);
     }
     notify(&[sd_notify::NotifyState::Stopping]);
     let stopped = daemon.stop();
