@@ -302,12 +302,10 @@ impl Desk {
         let Some(ticket) = self.tickets.get_mut(&key) else { return };
         match (ticket.state(), back_since) {
             (_, Some(_)) if ticket.time("restored_at").is_some() => {}
-            (_, Some(since)) if ticket.is_open() => {
-                if ticket.back_since.is_none() {
-                    ticket.back_since = Some(since);
-                    let due = at.engine.plus_ns(minutes_ns(stable_min));
-                    self.timers.set(Deadline::Stable(key), due);
-                }
+            (_, Some(since)) if ticket.is_open() && ticket.back_since.is_none() => {
+                ticket.back_since = Some(since);
+                let due = at.engine.plus_ns(minutes_ns(stable_min));
+                self.timers.set(Deadline::Stable(key), due);
             }
             (_, None) if ticket.is_open() => {
                 ticket.back_since = None;
