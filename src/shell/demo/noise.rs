@@ -44,10 +44,10 @@ impl Noise {
         self.next_port % ports
     }
 
-    /// Somebody moves a cable: down and up again, twice.
+    /// Somebody moves a cable: down and up again.
     fn bounce(&mut self, plan: &Datacenter) -> Vec<Notice> {
         let port = self.port(plan);
-        let says = [(0, false), (180, true), (420, false), (600, true)];
+        let says = [(0, false), (400, true)];
         says.into_iter()
             .map(|(after_ms, is_up)| Notice {
                 from: plan.access,
