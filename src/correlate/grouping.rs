@@ -29,7 +29,9 @@ impl Correlator {
             }
             None => self.join_or_found(at, slot, cause.as_ref(), changes),
         };
-        if let Some((device, links)) = silent {
+        // A device that is silent because what it needs failed (its power) is no root.
+        let is_root = |device| cause.as_ref().is_none_or(|cause| cause.root == device);
+        if let Some((device, links)) = silent.filter(|(device, _)| is_root(*device)) {
             let device_name = self.resources.get(device).name();
             let why = Why::SilentDevice { device: device_name, links };
             self.set_root(at, id, (device, slot), why, changes);

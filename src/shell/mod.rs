@@ -7,6 +7,7 @@ pub mod clock;
 pub mod clock_quality;
 pub mod codec;
 pub mod config;
+pub mod demo;
 pub mod control;
 pub mod daemon;
 pub mod intake;
