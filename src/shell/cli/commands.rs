@@ -3,18 +3,19 @@
 use crate::engine::input::Action;
 use crate::shell::cli::adopt::adopt;
 use crate::shell::cli::args::{
-    AdoptArgs, Arguments, Command, ConfigArgs, InventoryCommand, JournalCommand, StateArgs,
-    TicketCommand,
+    AdoptArgs, Arguments, Command, ConfigArgs, DemoArgs, InventoryCommand, JournalCommand,
+    StateArgs, TicketCommand,
 };
 use crate::shell::cli::heard;
 use crate::shell::cli::run;
 use crate::shell::config::{Config, default_state_dir};
 use crate::shell::control::{self, Request};
+use crate::shell::demo::{self, DemoOptions};
 use crate::shell::journal::{Kind, RealDisk, read_from, verify};
 use crate::shell::recover::{self, Replay};
 use crate::shell::supervise;
 use anyhow::{Context as _, bail};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
             run::run(&arguments)
         }
         Command::Check(arguments) => check(&arguments, &mut out),
-        Command::Demo(_) => bail!("the demo is not part of this build"),
+        Command::Demo(arguments) => show_demo(&arguments, &mut out),
         Command::Replay(state) => replay(&state, &mut out),
         Command::Snapshot(state) => snapshot(&state, &mut out),
         Command::Inventory(InventoryCommand::Adopt(arguments)) => inventory(&arguments, &mut out),
@@ -39,6 +40,15 @@ pub fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Journal(JournalCommand::Verify(state)) => verify_journal(&state, &mut out),
         Command::Journal(JournalCommand::Dump(state)) => dump_journal(&state, &mut out),
     }
+}
+
+/// Exits with failure when a root was wrong, a fault had no incident, or a message is missing.
+fn show_demo(arguments: &DemoArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let has_color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let options =
+        DemoOptions { duration: arguments.duration, seed: arguments.seed, color: has_color };
+    let summary = demo::run(&options, &demo::start, out)?;
+    Ok(if summary.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn check(arguments: &ConfigArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {

@@ -31,4 +31,5 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
+pub use daemon::start;
 pub use run::{DemoError, DemoOptions, DemoSummary, run};

@@ -322,12 +322,7 @@ impl<'p> Show<'p> {
         Ok(())
     }
 
-    fn tell(
-        &mut self,
-        now: Moment,
-        news: &News,
-        screen: &mut Screen<'_>,
-    ) -> Result<(), ShowError> {
+    fn tell(&mut self, now: Moment, news: &News, screen: &mut Screen<'_>) -> Result<(), ShowError> {
         match news {
             News::AlarmRaised(image) => {
                 if self.lines_left.alarms == 0 {
@@ -416,9 +411,9 @@ impl<'p> Show<'p> {
             matches!(image.state, TicketState::Acknowledged | TicketState::InProgress)
         });
         for image in open.take(2) {
-            let left = image.remaining_s.map_or("no GTR".to_owned(), |left| {
-                format!("{} left", screen::hours(left))
-            });
+            let left = image
+                .remaining_s
+                .map_or("no GTR".to_owned(), |left| format!("{} left", screen::hours(left)));
             text.push_str(&format!(", {} {left}", image.number));
         }
         self.rate = Rate { since_ms: now.ms, sent: 0, raised_before: self.news.raised };
