@@ -88,6 +88,9 @@ fn snapshot(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     lower_priority();
     let dir = &state.state_dir;
     let journal = recover::journal_dir(dir);
+    if !journal.is_dir() {
+        bail!("{} holds no journal; give the --state-dir of a daemon", dir.display());
+    }
     let mut replay = Replay::begin(dir)?;
     let from = replay.read.saturating_add(1);
     let mut last_mark = None;
