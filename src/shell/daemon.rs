@@ -29,7 +29,7 @@ use crate::shell::sequencer::{Control, Sequencer, Shared};
 use crate::shell::sinks;
 use crate::shell::store::thread::StoreThread;
 use crate::shell::supervise::{self, Supervision};
-use crate::shell::upkeep::Upkeep;
+use crate::shell::upkeep::{Upkeep, Watched};
 use crate::shell::{clock_quality, control};
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
@@ -286,6 +286,7 @@ impl Launch {
         let writer = ViewWriter::new(ViewBounds::default());
         let view = writer.shared();
         let durable = journal.durable();
+        let retirement = journal.retirement();
         let (end, mut out) = outbox(Arc::clone(&durable), writer);
         let after = applied.saturating_sub(1);
         let (store_feed, store_end) = feed(after, FEED_EFFECTS_MAX);
@@ -356,7 +357,13 @@ impl Launch {
             &config,
             Arc::clone(&shared),
             opened.udp.iter().map(|(listener, thread)| (*listener, Arc::clone(thread))).collect(),
-            (ledger.clone(), outbox_status, store.status()),
+            Watched {
+                ledger: ledger.clone(),
+                outbox: outbox_status,
+                store: store.status(),
+                kafka: kafka.as_ref().map(KafkaPublisher::status),
+                retirement,
+            },
         )
         .map_err(system("upkeep thread"))?;
         readiness.set_ready();

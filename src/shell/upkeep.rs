@@ -6,8 +6,10 @@ use crate::shell::clock;
 use crate::shell::clock_quality;
 use crate::shell::config::Config;
 use crate::shell::intake::udp::UdpThread;
+use crate::shell::journal::Retirement;
 use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::outbox::OutboxStatus;
+use crate::shell::publish::publisher::PublisherStatus;
 use crate::shell::recover;
 use crate::shell::sequencer::{Control, Shared};
 use crate::shell::store::thread::StoreStatus;
@@ -19,8 +21,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Ledgers, outbox and history, as far as upkeep reads them.
-pub type Watched = (Vec<(String, Arc<ListenerCounters>)>, Arc<OutboxStatus>, Arc<StoreStatus>);
+/// What upkeep looks at.
+pub struct Watched {
+    /// Ledgers, in the order of the listeners.
+    pub ledger: Vec<(String, Arc<ListenerCounters>)>,
+    /// Outbox.
+    pub outbox: Arc<OutboxStatus>,
+    /// History.
+    pub store: Arc<StoreStatus>,
+    /// Kafka, if it is on.
+    pub kafka: Option<Arc<PublisherStatus>>,
+    /// The way to give journal segments back.
+    pub retirement: Retirement,
+}
 
 /// The thread.
 pub struct Upkeep {
@@ -89,6 +102,9 @@ struct Rounds {
 
 impl Rounds {
     fn round(&mut self) {
+        if let Some(kafka) = &self.watched.kafka {
+            self.shared.kafka_cursor.store(kafka.cursor(), Ordering::Release);
+        }
         self.note_drops();
         self.note_clock();
         self.feed_watchdog();
@@ -104,7 +120,7 @@ impl Rounds {
             if count > 0 {
                 let name = self
                     .watched
-                    .0
+                    .ledger
                     .get(usize::from(*listener))
                     .map(|(name, _)| name.clone())
                     .unwrap_or_default();
@@ -131,8 +147,8 @@ impl Rounds {
     fn feed_watchdog(&mut self) {
         let mut now: Vec<u64> = vec![
             self.shared.rounds.load(Ordering::Relaxed),
-            self.watched.1.rounds.load(Ordering::Relaxed),
-            self.watched.2.rounds(),
+            self.watched.outbox.rounds.load(Ordering::Relaxed),
+            self.watched.store.rounds(),
         ];
         now.extend(self.sockets.iter().map(|(_, thread)| thread.progress()));
         let is_healthy = self.seen.len() != now.len()
@@ -148,7 +164,7 @@ impl Rounds {
         if let Some(child) = &mut self.child {
             match child.try_wait() {
                 Ok(None) => return,
-                Ok(Some(status)) if status.success() => {}
+                Ok(Some(status)) if status.success() => self.retire(),
                 Ok(Some(status)) => tracing::error!(%status, "the snapshot child failed"),
                 Err(error) => tracing::error!(%error, "the snapshot child is lost"),
             }
@@ -165,6 +181,21 @@ impl Rounds {
         match self.start_child() {
             Ok(child) => self.child = Some(child),
             Err(error) => tracing::error!(%error, "the snapshot child was not started"),
+        }
+    }
+
+    /// Gives back the segments that the older snapshot covers and every sink has passed. The older,
+    /// since a newest snapshot that turned out to be damaged must not be the end.
+    fn retire(&self) {
+        let Some(covered) = recover::covered_by_snapshots(&self.state_dir) else { return };
+        let kafka = self.watched.kafka.as_ref().map_or(u64::MAX, |kafka| kafka.cursor());
+        let before = covered.min(kafka).min(self.watched.store.cursor());
+        match self.watched.retirement.retire(before) {
+            Ok(retired) if retired.segments > 0 => {
+                tracing::info!(segments = retired.segments, bytes = retired.bytes, "retired");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "journal segments were not given back"),
         }
     }
 
