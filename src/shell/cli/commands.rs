@@ -3,18 +3,19 @@
 use crate::engine::input::Action;
 use crate::shell::cli::adopt::adopt;
 use crate::shell::cli::args::{
-    AdoptArgs, Arguments, Command, ConfigArgs, InventoryCommand, JournalCommand, StateArgs,
-    TicketCommand,
+    AdoptArgs, Arguments, Command, ConfigArgs, DemoArgs, InventoryCommand, JournalCommand,
+    StateArgs, TicketCommand,
 };
 use crate::shell::cli::heard;
 use crate::shell::cli::run;
 use crate::shell::config::{Config, default_state_dir};
 use crate::shell::control::{self, Request};
+use crate::shell::demo::{self, DemoOptions};
 use crate::shell::journal::{Kind, RealDisk, read_from, verify};
 use crate::shell::recover::{self, Replay};
 use crate::shell::supervise;
 use anyhow::{Context as _, bail};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
             run::run(&arguments)
         }
         Command::Check(arguments) => check(&arguments, &mut out),
-        Command::Demo(_) => bail!("the demo is not part of this build"),
+        Command::Demo(arguments) => demo(&arguments, &mut out),
         Command::Replay(state) => replay(&state, &mut out),
         Command::Snapshot(state) => snapshot(&state, &mut out),
         Command::Inventory(InventoryCommand::Adopt(arguments)) => inventory(&arguments, &mut out),
@@ -46,6 +47,19 @@ fn check(arguments: &ConfigArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode
         supervise::compile(rules, texts).map(|ruleset| ruleset.rule_count())
     };
     Ok(ExitCode::from(crate::shell::cli::check::check(arguments, compile, out)?))
+}
+
+/// Fails when vigie did not find what broke, or when the ledger does not add up.
+fn demo(arguments: &DemoArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    let options = DemoOptions {
+        duration: arguments.duration,
+        seed: arguments.seed,
+        color: io::stdout().is_terminal() && !is_plain,
+    };
+    let summary = demo::run(&options, out)?;
+    Ok(if summary.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn replay(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {

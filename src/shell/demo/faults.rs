@@ -213,11 +213,8 @@ impl<'p> Scene<'p> {
             .into_iter()
             .filter(|(near, _)| self.plan.port(*near).name.starts_with(&prefix))
             .collect();
-        let say = |is_up| Notice {
-            from: place,
-            after_ms: 0,
-            what: What::Module { number: card, is_up },
-        };
+        let say =
+            |is_up| Notice { from: place, after_ms: 0, what: What::Module { number: card, is_up } };
         self.breaks.push(say(false));
         self.mends.push(say(true));
         for (near, far) in &links {

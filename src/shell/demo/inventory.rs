@@ -2,8 +2,8 @@
 
 use super::plan::{CONTRACTS, Datacenter, Device, Port};
 use crate::model::diagnostic::Diagnostic;
-use crate::shell::config::inventory::{Supervised, read};
 use crate::shell::config::Text;
+use crate::shell::config::inventory::{Supervised, read};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -55,11 +55,8 @@ fn push_device(plan: &Datacenter, device: &Device, out: &mut String) {
 }
 
 fn push_port(plan: &Datacenter, port: &Port, out: &mut String) {
-    let _ = write!(
-        out,
-        "[[device.component]]\nname = {:?}\nif_index = {}\n",
-        port.name, port.if_index
-    );
+    let _ =
+        write!(out, "[[device.component]]\nname = {:?}\nif_index = {}\n", port.name, port.if_index);
     if let Some(peer) = port.peer {
         let _ = writeln!(out, "peer = {:?}", plan.port_name(peer));
     }
@@ -86,8 +83,12 @@ mod tests {
         assert_eq!(supervised.inventory.devices.len(), plan.devices.len());
         assert_eq!(supervised.contracts.len(), CONTRACTS.len());
         assert!(supervised.contracts.iter().all(|contract| contract.stable_min == 0));
-        assert!(supervised.inventory.devices.iter().all(|device| {
-            device.addresses.iter().all(std::net::IpAddr::is_loopback)
-        }));
+        assert!(
+            supervised
+                .inventory
+                .devices
+                .iter()
+                .all(|device| { device.addresses.iter().all(std::net::IpAddr::is_loopback) })
+        );
     }
 }

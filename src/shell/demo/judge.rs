@@ -82,8 +82,7 @@ pub(super) fn is_told(incident: &IncidentImage) -> bool {
         .no_ticket_reason
         .as_ref()
         .is_some_and(|reason| reason.ends_with("within-hold-off"));
-    !within_hold_off
-        && !matches!(incident.status, IncidentStatus::Forming | IncidentStatus::Merged)
+    !within_hold_off && !matches!(incident.status, IncidentStatus::Forming | IncidentStatus::Merged)
 }
 
 /// Keeps what was staged.

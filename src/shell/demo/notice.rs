@@ -15,32 +15,68 @@ pub(super) struct Notice {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum What {
     /// linkDown, linkUp.
-    LinkTrap { port: usize, is_up: bool },
+    LinkTrap {
+        port: usize,
+        is_up: bool,
+    },
     /// linkDown with ifAdminStatus down.
-    LinkShut { port: usize },
+    LinkShut {
+        port: usize,
+    },
     /// `%LINK-3-UPDOWN`.
-    LinkLine { port: usize, is_up: bool },
+    LinkLine {
+        port: usize,
+        is_up: bool,
+    },
     /// `%LINEPROTO-5-UPDOWN`.
-    ProtocolLine { port: usize, is_up: bool },
+    ProtocolLine {
+        port: usize,
+        is_up: bool,
+    },
     /// `%LINK-5-CHANGED … administratively down`.
-    ShutLine { port: usize },
+    ShutLine {
+        port: usize,
+    },
     /// ESXi: vmnic is up or down.
-    UplinkLine { port: usize, is_up: bool },
-    BgpTrap { peer: Ipv4Addr, is_up: bool },
-    BgpLine { peer: Ipv4Addr, is_up: bool },
-    OspfTrap { peer: Ipv4Addr, is_up: bool },
-    OspfLine { peer: Ipv4Addr, is_up: bool },
+    UplinkLine {
+        port: usize,
+        is_up: bool,
+    },
+    BgpTrap {
+        peer: Ipv4Addr,
+        is_up: bool,
+    },
+    BgpLine {
+        peer: Ipv4Addr,
+        is_up: bool,
+    },
+    OspfTrap {
+        peer: Ipv4Addr,
+        is_up: bool,
+    },
+    OspfLine {
+        peer: Ipv4Addr,
+        is_up: bool,
+    },
     /// upsTrapOnBattery.
     OnBattery,
     /// Entry of upsAlarmTable by its number among the well-known alarms.
-    UpsAlarm { alarm: u32, is_there: bool },
+    UpsAlarm {
+        alarm: u32,
+        is_there: bool,
+    },
     /// cefcModuleStatusChange.
-    Module { number: u32, is_up: bool },
+    Module {
+        number: u32,
+        is_up: bool,
+    },
     ColdStart,
     AuthenticationFailure,
     /// A trap that no rule knows.
     Unheard,
-    WrongPassword { user: &'static str },
+    WrongPassword {
+        user: &'static str,
+    },
     /// A line that no rule knows.
     Chatter,
 }

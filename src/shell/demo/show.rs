@@ -31,8 +31,8 @@ pub(super) trait World {
     fn view(&self) -> Arc<View>;
     /// Puts a datagram on the wire.
     fn deliver(&mut self, packet: &Packet) -> io::Result<()>;
-    /// Closes a ticket in the name of an operator.
-    fn close_ticket(&mut self, number: &str);
+    /// Closes a ticket in the name of an operator; `false` when that was refused.
+    fn close_ticket(&mut self, number: &str) -> io::Result<bool>;
 }
 
 /// Why the play cannot go on.
@@ -309,9 +309,11 @@ impl<'p> Show<'p> {
         }
         let mut closed = Vec::new();
         for row in view.tickets.iter() {
-            if row.0.1.state == TicketState::Resolved {
-                world.close_ticket(&row.0.1.number);
-                closed.push(row.0.1.number.as_str());
+            let number = row.0.1.number.as_str();
+            // One that stays open goes on being shown as what it is: restored.
+            if row.0.1.state == TicketState::Resolved && world.close_ticket(number).unwrap_or(false)
+            {
+                closed.push(number);
             }
         }
         if !closed.is_empty() {
@@ -322,12 +324,7 @@ impl<'p> Show<'p> {
         Ok(())
     }
 
-    fn tell(
-        &mut self,
-        now: Moment,
-        news: &News,
-        screen: &mut Screen<'_>,
-    ) -> Result<(), ShowError> {
+    fn tell(&mut self, now: Moment, news: &News, screen: &mut Screen<'_>) -> Result<(), ShowError> {
         match news {
             News::AlarmRaised(image) => {
                 if self.lines_left.alarms == 0 {
@@ -416,9 +413,9 @@ impl<'p> Show<'p> {
             matches!(image.state, TicketState::Acknowledged | TicketState::InProgress)
         });
         for image in open.take(2) {
-            let left = image.remaining_s.map_or("no GTR".to_owned(), |left| {
-                format!("{} left", screen::hours(left))
-            });
+            let left = image
+                .remaining_s
+                .map_or("no GTR".to_owned(), |left| format!("{} left", screen::hours(left)));
             text.push_str(&format!(", {} {left}", image.number));
         }
         self.rate = Rate { since_ms: now.ms, sent: 0, raised_before: self.news.raised };

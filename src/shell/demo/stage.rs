@@ -82,11 +82,7 @@ fn take_free_ports(listener: &mut Listener) -> Vec<String> {
 }
 
 fn is_free(address: SocketAddr, is_datagram: bool) -> bool {
-    if is_datagram {
-        UdpSocket::bind(address).is_ok()
-    } else {
-        TcpListener::bind(address).is_ok()
-    }
+    if is_datagram { UdpSocket::bind(address).is_ok() } else { TcpListener::bind(address).is_ok() }
 }
 
 /// How long an incident waits for its root, ms.

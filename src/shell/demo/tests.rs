@@ -2,14 +2,14 @@
 
 use super::faults::{Fault, Kind};
 use super::inventory;
+use super::judge::Verdict;
+use super::noise::Noise;
 use super::notice::Notice;
 use super::packets::{Packet, packet};
 use super::plan::{Datacenter, Role};
 use super::random::Random;
 use super::screen::Screen;
 use super::show::{Moment, Show, World};
-use super::judge::Verdict;
-use super::noise::Noise;
 use crate::classify::{Classified, Classifier, Directory, Origin, RuleSource, Scratch, compile};
 use crate::classify::{IgnoreCause, library};
 use crate::decode::snmp::{Decoded, TrapDecoder};
@@ -87,8 +87,7 @@ impl Inside {
         self.position += 1;
         self.engine.step(self.now, self.position, input, &mut effects);
         for (effect, ordinal) in effects.into_iter().zip(0..) {
-            let published =
-                Published { position: self.position, ordinal, at: self.now, effect };
+            let published = Published { position: self.position, ordinal, at: self.now, effect };
             self.writer.apply(&published);
         }
         self.writer.publish();
@@ -114,10 +113,10 @@ impl World for Inside {
         Ok(())
     }
 
-    fn close_ticket(&mut self, number: &str) {
-        let action =
-            Action::CloseTicket { number: number.to_owned(), reason: "agreed".to_owned() };
+    fn close_ticket(&mut self, number: &str) -> io::Result<bool> {
+        let action = Action::CloseTicket { number: number.to_owned(), reason: "agreed".to_owned() };
         self.apply(&Input::Command(Command { id: 1, author: "noc".to_owned(), action }));
+        Ok(true)
     }
 }
 

@@ -26,9 +26,7 @@ pub(super) struct Packet {
 pub(super) fn packet(plan: &Datacenter, notice: &Notice, at: Timestamp) -> Packet {
     let device = plan.device(notice.from);
     let trap = trap::Head { agent: device.address, at };
-    let port = |number: usize| {
-        plan.port(super::plan::End { device: notice.from, port: number })
-    };
+    let port = |number: usize| plan.port(super::plan::End { device: notice.from, port: number });
     let line = syslog::Head { host: &device.name, at };
     let (to, bytes) = match &notice.what {
         What::LinkTrap { port: number, is_up } => (Channel::Trap, trap.link(port(*number), *is_up)),
