@@ -1,14 +1,14 @@
 //! The daemon: brings the state up to date, opens the listeners, starts the threads, and ends them
 //! in the order in which messages flow.
 
-use crate::engine::input::{Action, Boot, Command, Input};
+use crate::engine::input::{Boot, Input};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::{ENGINE_VERSION, Engine, digest};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::time::{At, EngineTime};
 use crate::shell::api::view::{SharedView, ViewBounds, ViewWriter};
 use crate::shell::api::{ApiState, Readiness};
-use crate::shell::clock::{self, EngineClock};
+use crate::shell::clock::EngineClock;
 use crate::shell::codec::encode;
 use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
 use crate::shell::intake::sources::SourceRegistry;
@@ -157,15 +157,6 @@ impl Daemon {
     #[must_use]
     pub fn ledger(&self) -> Vec<(String, Arc<ListenerCounters>)> {
         intake_ledger(&self.config, &self.ledger)
-    }
-
-    /// Says something in an operator's name without waiting for the answer.
-    pub fn command(&self, author: &str, action: Action) {
-        let id = clock::wall().0.unsigned_abs();
-        let command = Command { id, author: author.to_owned(), action };
-        if self.shared.control(Control::Command(command)).is_err() {
-            tracing::error!(author, "too many commands wait: this one was not taken");
-        }
     }
 
     /// Reads rules and inventory again. With mistakes in them the old ones stay.

@@ -32,7 +32,7 @@ pub fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
             run::run(&arguments)
         }
         Command::Check(arguments) => check(&arguments, &mut out),
-        Command::Demo(arguments) => show_demo(&arguments, &mut out),
+        Command::Demo(arguments) => demo(&arguments, &mut out),
         Command::Replay(state) => replay(&state, &mut out),
         Command::Snapshot(state) => snapshot(&state, &mut out),
         Command::Inventory(InventoryCommand::Adopt(arguments)) => inventory(&arguments, &mut out),
@@ -42,20 +42,24 @@ pub fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Exits with failure when a root was wrong, a fault had no incident, or a message is missing.
-fn show_demo(arguments: &DemoArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let has_color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let options =
-        DemoOptions { duration: arguments.duration, seed: arguments.seed, color: has_color };
-    let summary = demo::run(&options, &demo::start, out)?;
-    Ok(if summary.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
 fn check(arguments: &ConfigArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let compile = |rules: &_, texts: &[_]| {
         supervise::compile(rules, texts).map(|ruleset| ruleset.rule_count())
     };
     Ok(ExitCode::from(crate::shell::cli::check::check(arguments, compile, out)?))
+}
+
+/// Fails when vigie did not find what broke, or when the ledger does not add up.
+fn demo(arguments: &DemoArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    let options = DemoOptions {
+        duration: arguments.duration,
+        seed: arguments.seed,
+        color: io::stdout().is_terminal() && !is_plain,
+    };
+    let summary = demo::run(&options, out)?;
+    Ok(if summary.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn replay(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {

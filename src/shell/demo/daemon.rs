@@ -1,60 +1,58 @@
-//! The daemon as the demonstration sees it. The only file here that knows how it is started.
+//! The daemon of the play: the real one, given its inventory in memory.
 
 use crate::engine::input::Action;
 use crate::shell::api::view::SharedView;
-use crate::shell::config::Config;
-use crate::shell::config::inventory::Supervised;
-use crate::shell::daemon::Daemon;
+use crate::shell::config::{Config, Supervised};
+use crate::shell::control::{self, Request};
+use crate::shell::daemon::{Daemon, StartError};
 use crate::shell::observe::counters::ListenerCounters;
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A daemon that runs.
-pub trait Watched {
+/// A daemon that runs, and where its operators reach it.
+pub(super) struct House {
+    daemon: Daemon,
+    state_dir: PathBuf,
+}
+
+impl House {
+    /// Starts it; returns when it listens.
+    pub(super) fn open(config: Config, supervised: Supervised) -> Result<Self, StartError> {
+        let state_dir = config.state.dir.clone();
+        let daemon = Daemon::start(config, Some(supervised), BTreeMap::new())?;
+        Ok(Self { daemon, state_dir })
+    }
+
     /// Where it listens, by the names of its listeners.
-    fn addresses(&self) -> Vec<(String, SocketAddr)>;
+    pub(super) fn addresses(&self) -> Vec<(String, SocketAddr)> {
+        self.daemon.addresses()
+    }
+
     /// What its API shows.
-    fn view(&self) -> SharedView;
+    pub(super) fn view(&self) -> SharedView {
+        self.daemon.view()
+    }
+
     /// What each listener counted.
-    fn ledger(&self) -> Vec<(String, Arc<ListenerCounters>)>;
-    /// Pronounces the closure of a ticket, as an operator would.
-    fn close_ticket(&self, number: &str, reason: &str);
-    /// Ends it in good order.
-    fn stop(self: Box<Self>);
-}
-
-impl Watched for Daemon {
-    fn addresses(&self) -> Vec<(String, SocketAddr)> {
-        Self::addresses(self)
+    pub(super) fn ledger(&self) -> Vec<(String, Arc<ListenerCounters>)> {
+        self.daemon.ledger()
     }
 
-    fn view(&self) -> SharedView {
-        Self::view(self)
+    /// Closes a ticket the way `vigie ticket close` does.
+    pub(super) fn close_ticket(&self, number: &str) -> io::Result<bool> {
+        let action = Action::CloseTicket {
+            number: number.to_owned(),
+            reason: "the customer agrees (demonstration)".to_owned(),
+        };
+        let request = Request { author: "demo".to_owned(), action };
+        Ok(control::ask(&self.state_dir, &request)?.accepted)
     }
 
-    fn ledger(&self) -> Vec<(String, Arc<ListenerCounters>)> {
-        Self::ledger(self)
-    }
-
-    fn close_ticket(&self, number: &str, reason: &str) {
-        let action = Action::CloseTicket { number: number.to_owned(), reason: reason.to_owned() };
-        self.command("demo", action);
-    }
-
-    fn stop(self: Box<Self>) {
-        let _ = Self::stop(*self);
+    /// Ends it in good order: what was received is journaled.
+    pub(super) fn close(self) {
+        let _ = self.daemon.stop();
     }
 }
-
-/// Starts the real daemon.
-///
-/// # Errors
-/// What kept it from starting, in words.
-pub fn start(config: Config, supervised: Supervised) -> Result<Box<dyn Watched>, String> {
-    let daemon = Daemon::start(config, Some(supervised), BTreeMap::new());
-    Ok(Box::new(daemon.map_err(|error| error.to_string())?))
-}
-
-/// Starts a daemon; gives what went wrong in words otherwise.
-pub type Start<'s> = &'s dyn Fn(Config, Supervised) -> Result<Box<dyn Watched>, String>;

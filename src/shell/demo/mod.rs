@@ -31,5 +31,4 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
-pub use daemon::start;
 pub use run::{DemoError, DemoOptions, DemoSummary, run};

@@ -55,8 +55,6 @@ impl Role {
 pub(super) struct Device {
     pub(super) name: String,
     pub(super) role: Role,
-    /// Rack, or 0 for what stands in the middle.
-    pub(super) rack: u8,
     pub(super) address: Ipv4Addr,
     /// Groups of resources, of each of which one must work.
     pub(super) needs: Vec<Vec<String>>,
@@ -159,7 +157,6 @@ impl Datacenter {
         self.devices.push(Device {
             name: name.to_owned(),
             role,
-            rack,
             address: Ipv4Addr::new(127, 20, rack, host),
             needs: Vec::new(),
             ports: Vec::new(),

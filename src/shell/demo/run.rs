@@ -1,6 +1,6 @@
 //! The demonstration from curtain to summary.
 
-use super::daemon::{Start, Watched};
+use super::daemon::House;
 use super::interrupt::Interrupt;
 use super::inventory;
 use super::judge::Verdict;
@@ -13,6 +13,7 @@ use super::stage::{self, Folder};
 use crate::model::diagnostic::Diagnostic;
 use crate::shell::api::view::View;
 use crate::shell::clock;
+use crate::shell::daemon::StartError;
 use crate::shell::observe::counters::ListenerCounters;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -47,7 +48,7 @@ pub enum DemoError {
     },
     /// The daemon did not start.
     #[error("the daemon did not start: {0}")]
-    Start(String),
+    Start(#[from] StartError),
     /// The daemon has no listener of that kind.
     #[error("the daemon does not listen for {0}")]
     NotListening(&'static str),
@@ -142,11 +143,7 @@ impl DemoSummary {
 ///
 /// # Errors
 /// Whatever keeps it from being shown. A terminal that is closed is the end of it, not an error.
-pub fn run(
-    options: &DemoOptions,
-    start: Start<'_>,
-    out: &mut dyn Write,
-) -> Result<DemoSummary, DemoError> {
+pub fn run(options: &DemoOptions, out: &mut dyn Write) -> Result<DemoSummary, DemoError> {
     let system = |doing| move |source| DemoError::System { doing, source };
     let plan = Datacenter::new();
     let supervised = inventory::supervised(&plan).map_err(DemoError::Mistakes)?;
@@ -154,20 +151,20 @@ pub fn run(
     let folder = Folder::new(mark).map_err(system("making a temporary folder"))?;
     let settings = stage::settings(folder.path()).map_err(DemoError::Mistakes)?;
     let interrupt = Interrupt::listen().map_err(system("listening for Ctrl-C"))?;
-    let daemon = start(settings.config, supervised).map_err(DemoError::Start)?;
-    let addresses = daemon.addresses();
+    let house = House::open(settings.config, supervised)?;
+    let addresses = house.addresses();
     let sender = Sender::new(find(&addresses, "snmp-trap")?, find(&addresses, "syslog-udp")?);
     let mut screen = Screen::new(out, options.color);
-    let mut theatre = Theatre { daemon, sender };
-    let end_ms = options.duration.map(|duration| millis(duration));
+    let mut theatre = Theatre { house, sender };
+    let end_ms = options.duration.map(millis);
     let mut show = Show::new(&plan, options.seed, end_ms);
     let shown = header(&plan, options, (&addresses, &settings.remarks), &mut screen)
         .map_err(ShowError::from)
         .and_then(|()| play(&mut show, &mut theatre, &interrupt, (&mut screen, end_ms)));
     let view = theatre.view();
     let sent = theatre.sender.sent();
-    let ledger = theatre.daemon.ledger();
-    theatre.daemon.stop();
+    let ledger = theatre.house.ledger();
+    theatre.house.close();
     let mut summary = count(&show, &view);
     summary.sent = sent;
     summary.ledger =
@@ -185,21 +182,21 @@ pub fn run(
 
 /// The daemon and the way to it.
 struct Theatre {
-    daemon: Box<dyn Watched>,
+    house: House,
     sender: Sender,
 }
 
 impl World for Theatre {
     fn view(&self) -> Arc<View> {
-        self.daemon.view().load_full()
+        self.house.view().load_full()
     }
 
     fn deliver(&mut self, packet: &Packet) -> io::Result<()> {
         self.sender.send(packet)
     }
 
-    fn close_ticket(&mut self, number: &str) {
-        self.daemon.close_ticket(number, "the customer agrees (demonstration)");
+    fn close_ticket(&mut self, number: &str) -> io::Result<bool> {
+        self.house.close_ticket(number)
     }
 }
 
@@ -260,7 +257,7 @@ fn header(
         screen.line(Tone::Faint, &format!("  {remark}"))?;
     }
     let end = match options.duration {
-        Some(duration) => format!("ends by itself after {} s", duration.as_secs()),
+        Some(duration) => format!("ends by itself within {} s", duration.as_secs()),
         None => "Ctrl-C ends it".to_owned(),
     };
     screen.line(Tone::Faint, &format!("  seed {} decides what breaks; {end}", options.seed))

@@ -31,8 +31,8 @@ pub(super) trait World {
     fn view(&self) -> Arc<View>;
     /// Puts a datagram on the wire.
     fn deliver(&mut self, packet: &Packet) -> io::Result<()>;
-    /// Closes a ticket in the name of an operator.
-    fn close_ticket(&mut self, number: &str);
+    /// Closes a ticket in the name of an operator; `false` when that was refused.
+    fn close_ticket(&mut self, number: &str) -> io::Result<bool>;
 }
 
 /// Why the play cannot go on.
@@ -309,9 +309,11 @@ impl<'p> Show<'p> {
         }
         let mut closed = Vec::new();
         for row in view.tickets.iter() {
-            if row.0.1.state == TicketState::Resolved {
-                world.close_ticket(&row.0.1.number);
-                closed.push(row.0.1.number.as_str());
+            let number = row.0.1.number.as_str();
+            // One that stays open goes on being shown as what it is: restored.
+            if row.0.1.state == TicketState::Resolved && world.close_ticket(number).unwrap_or(false)
+            {
+                closed.push(number);
             }
         }
         if !closed.is_empty() {

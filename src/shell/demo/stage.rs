@@ -46,13 +46,16 @@ pub(super) fn settings(folder: &Path) -> Result<Settings, Vec<Diagnostic>> {
     let overrides = [
         format!("correlation.hold_off_ms={HOLD_OFF_MS}"),
         "tickets.stable_min=0".to_owned(),
+        format!("correlation.flap_window_ms={FLAP_MS}"),
+        format!("correlation.flap_quiet_ms={FLAP_MS}"),
         "journal.retain_gib=1".to_owned(),
     ];
     let mut config = Config::load(None, &overrides, Some(folder)).into_result()?;
     let mut remarks = vec![format!(
-        "shortened for the show: {} s to find the root (default 10 s), service counts as restored \
-         at once (default after 3 min)",
-        HOLD_OFF_MS / 1_000
+        "shortened for the show: {} s to find the root (default 10 s), restored at once (default \
+         after 3 stable min), flapping within {} s (default 60 s)",
+        HOLD_OFF_MS / 1_000,
+        FLAP_MS / 1_000
     )];
     for listener in &mut config.listeners {
         listener.addresses.retain(|address| address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -83,7 +86,9 @@ fn is_free(address: SocketAddr, is_datagram: bool) -> bool {
 }
 
 /// How long an incident waits for its root, ms.
-pub(super) const HOLD_OFF_MS: u64 = 2_000;
+const HOLD_OFF_MS: u64 = 2_000;
+/// In the show a link breaks again within a minute; that is no flapping, ms.
+const FLAP_MS: u64 = 8_000;
 
 #[cfg(test)]
 mod tests {
