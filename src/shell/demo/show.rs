@@ -22,6 +22,7 @@ use crate::engine::effect::{IncidentStatus, TicketState};
 use crate::model::time::Timestamp;
 use crate::shell::api::view::View;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 
@@ -406,9 +407,9 @@ impl<'p> Show<'p> {
         let per_second = self.rate.sent.saturating_mul(1_000).div_euclid(age_ms.max(1));
         let mut text = format!("{per_second} messages/s");
         if raised > 0 {
-            text.push_str(&format!(", {raised} new alarms"));
+            let _ = write!(text, ", {raised} new alarms");
         }
-        text.push_str(&format!(", {} active", self.news.active()));
+        let _ = write!(text, ", {} active", self.news.active());
         let open = view.tickets.iter().map(|row| row.image(now.wall)).filter(|image| {
             matches!(image.state, TicketState::Acknowledged | TicketState::InProgress)
         });
@@ -416,7 +417,7 @@ impl<'p> Show<'p> {
             let left = image
                 .remaining_s
                 .map_or("no GTR".to_owned(), |left| format!("{} left", screen::hours(left)));
-            text.push_str(&format!(", {} {left}", image.number));
+            let _ = write!(text, ", {} {left}", image.number);
         }
         self.rate = Rate { since_ms: now.ms, sent: 0, raised_before: self.news.raised };
         self.say(now, (Tone::Faint, "·"), &text, screen)
