@@ -6,14 +6,15 @@ use super::notice::AlarmKey;
 use super::plan::Datacenter;
 use crate::engine::effect::{IncidentImage, IncidentStatus};
 use crate::model::time::Timestamp;
+use crate::shell::api::rows::PackedAlarm;
 use crate::shell::api::view::View;
 use std::collections::BTreeSet;
 
 /// What became of one fault.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
-    /// Incidents with roots that fit. One fault is to be one incident.
-    Right { incidents: Vec<String> },
+    /// Incidents with roots that fit, as (incident, root). One fault is to be one incident.
+    Right { incidents: Vec<(String, String)> },
     /// An incident names another root.
     Wrong { incident: String, root: String },
     /// Nothing was opened.
@@ -42,7 +43,7 @@ impl Staged {
         let mut ids = BTreeSet::new();
         for row in view.alarms.iter() {
             let Some(incident) = &row.fixed.incident else { continue };
-            if row.last_raised >= self.at && self.has_raised(&row.fixed) {
+            if row.last_raised >= self.at && self.raises(&row.fixed) {
                 ids.insert(incident.to_string());
             }
         }
@@ -50,11 +51,14 @@ impl Staged {
         found.map(|row| row.0.1.clone()).filter(is_told).collect()
     }
 
-    fn has_raised(&self, alarm: &crate::shell::api::rows::PackedAlarm) -> bool {
+    fn raises(&self, alarm: &PackedAlarm) -> bool {
+        self.is_about((&alarm.resource, &alarm.alarm_type, &alarm.qualifier))
+    }
+
+    /// Whether the alarm of that identity belongs to this fault.
+    pub(super) fn is_about(&self, (resource, alarm_type, qualifier): (&str, &str, &str)) -> bool {
         self.alarms.iter().any(|key| {
-            *key.resource == *alarm.resource
-                && *key.alarm_type == *alarm.alarm_type
-                && *key.qualifier == *alarm.qualifier
+            key.resource == resource && key.alarm_type == alarm_type && key.qualifier == qualifier
         })
     }
 
@@ -70,7 +74,10 @@ impl Staged {
             },
             None if incidents.is_empty() => Verdict::NoIncident,
             None => Verdict::Right {
-                incidents: incidents.into_iter().map(|incident| incident.id).collect(),
+                incidents: incidents
+                    .into_iter()
+                    .map(|incident| (incident.id, incident.root_resource))
+                    .collect(),
             },
         }
     }
@@ -121,5 +128,82 @@ impl Judge {
             })
             .cloned()
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::faults::Kind;
+    use super::super::notice::{Notice, What};
+    use super::*;
+    use crate::engine::effect::{Effect, IncidentChange};
+    use crate::shell::api::view::{ViewBounds, ViewWriter};
+    use crate::shell::publish::fixtures::{NOON, alarm, incident, published};
+    use std::sync::Arc;
+
+    /// A fault that takes agg-1/Ethernet9/1 down, of which agg-1 is to be the root.
+    fn staged(plan: &Datacenter) -> Staged {
+        let agg = *plan.aggregations.first().expect("there are two");
+        let fault = Fault {
+            kind: Kind::Fibre,
+            title: "a fault".to_owned(),
+            roots: BTreeSet::from(["agg-1".to_owned()]),
+            breaks: vec![Notice {
+                from: agg,
+                after_ms: 0,
+                what: What::LinkTrap { port: 0, is_up: false },
+            }],
+            mends: Vec::new(),
+            silent: BTreeSet::new(),
+        };
+        Staged::new(fault, plan, NOON)
+    }
+
+    /// A view with that alarm in an incident of such a status and root.
+    fn view(status: IncidentStatus, root: &str, reason: Option<&str>) -> Arc<View> {
+        let mut alarm = alarm(3, false);
+        alarm.resource = "agg-1/Ethernet9/1".to_owned();
+        let mut incident = incident("I7", status, IncidentChange::Opened);
+        incident.root_resource = root.to_owned();
+        incident.no_ticket_reason = reason.map(str::to_owned);
+        let mut writer = ViewWriter::new(ViewBounds::default());
+        writer.apply(&published(1, 0, Effect::Alarm(Box::new(alarm))));
+        writer.apply(&published(1, 1, Effect::Incident(Box::new(incident))));
+        writer.publish();
+        writer.shared().load_full()
+    }
+
+    #[test]
+    fn a_fault_is_judged_by_the_root_of_its_incidents() {
+        let plan = Datacenter::new();
+        let staged = staged(&plan);
+        let right = Verdict::Right { incidents: vec![("I7".to_owned(), "agg-1".to_owned())] };
+        let wrong = Verdict::Wrong { incident: "I7".to_owned(), root: "rtr-1".to_owned() };
+        let judged = |status, root| staged.judge(&view(status, root, None));
+        assert_eq!(judged(IncidentStatus::Open, "agg-1"), right);
+        assert_eq!(judged(IncidentStatus::Closed, "agg-1"), right);
+        assert_eq!(judged(IncidentStatus::Open, "rtr-1"), wrong);
+        assert_eq!(judged(IncidentStatus::Forming, "agg-1"), Verdict::NoIncident);
+        assert_eq!(staged.judge(&View::default()), Verdict::NoIncident);
+        let gone = view(IncidentStatus::Closed, "agg-1", Some("cleared-within-hold-off"));
+        assert_eq!(staged.judge(&gone), Verdict::NoIncident);
+        let earlier = Staged { at: NOON.plus_ns(1), ..staged.clone() };
+        let open = view(IncidentStatus::Open, "agg-1", None);
+        assert_eq!(earlier.judge(&open), Verdict::NoIncident, "raised before it was staged");
+    }
+
+    #[test]
+    fn an_incident_that_no_fault_explains_is_a_stray() {
+        let plan = Datacenter::new();
+        let mut judge = Judge::default();
+        let open = view(IncidentStatus::Open, "agg-1", None);
+        assert_eq!(judge.strays(&open).len(), 1);
+        let itself = view(IncidentStatus::Open, "vigie", None);
+        assert_eq!(judge.strays(&itself).len(), 0, "vigie speaks about itself");
+        let number = judge.stage(staged(&plan));
+        assert_eq!(judge.strays(&open).len(), 0);
+        assert!(matches!(judge.decide(number, &open), Some(Verdict::Right { .. })));
+        assert_eq!(judge.strays(&open).len(), 0);
+        assert_eq!(judge.decide(9, &open), None);
     }
 }

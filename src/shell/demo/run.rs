@@ -47,7 +47,7 @@ pub enum DemoError {
         source: io::Error,
     },
     /// The daemon did not start.
-    #[error("the daemon did not start: {0}")]
+    #[error(transparent)]
     Start(#[from] StartError),
     /// The daemon has no listener of that kind.
     #[error("the daemon does not listen for {0}")]
@@ -147,11 +147,19 @@ pub fn run(options: &DemoOptions, out: &mut dyn Write) -> Result<DemoSummary, De
     let system = |doing| move |source| DemoError::System { doing, source };
     let plan = Datacenter::new();
     let supervised = inventory::supervised(&plan).map_err(DemoError::Mistakes)?;
-    let mark = clock::boot_ns();
+    let mark = clock::boot_ns() & 0xffff;
     let folder = Folder::new(mark).map_err(system("making a temporary folder"))?;
-    let settings = stage::settings(folder.path()).map_err(DemoError::Mistakes)?;
+    let mut settings = stage::settings(folder.path()).map_err(DemoError::Mistakes)?;
     let interrupt = Interrupt::listen().map_err(system("listening for Ctrl-C"))?;
-    let house = House::open(settings.config, supervised)?;
+    let opened = match House::open(settings.config.clone(), supervised.clone()) {
+        // Somebody took a port between our look and our listening.
+        Err(StartError::Listen(_)) => {
+            settings.take_any_ports();
+            House::open(settings.config.clone(), supervised)
+        }
+        other => other,
+    };
+    let house = opened?;
     let addresses = house.addresses();
     let sender = Sender::new(find(&addresses, "snmp-trap")?, find(&addresses, "syslog-udp")?);
     let mut screen = Screen::new(out, options.color);

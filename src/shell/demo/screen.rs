@@ -117,7 +117,7 @@ pub(super) fn severity(severity: Severity) -> String {
 pub(super) fn incident(image: &IncidentImage) -> String {
     let alarms = image.alarm_count;
     let noun = if alarms == 1 { "alarm" } else { "alarms" };
-    format!("{}  root {}  ({alarms} {noun} in one incident)", image.id, image.root_resource)
+    format!("{}  root {}, explains {alarms} {noun}", image.id, image.root_resource)
 }
 
 /// What a ticket is, line by line.
@@ -126,11 +126,18 @@ pub(super) fn ticket(image: &TicketImage) -> [String; 2] {
         (Some(customer), Some(contract)) => format!("{customer}, contract {contract}"),
         _ => "internal".to_owned(),
     };
-    let nature = image.nature.as_deref().unwrap_or("no service affected");
-    let services = image.services.join(", ");
-    let first = format!("{}  {whom}: {nature} {services}", image.number);
-    let second = format!("started {}, {}", clock(image.incident_started_at), gtr(image));
-    [first.trim_end().to_owned(), second]
+    let what = match &image.nature {
+        Some(nature) => format!("{} of {}", nature.replace('-', " "), image.services.join(", ")),
+        None => "no service of a contract is affected".to_owned(),
+    };
+    let first = format!("{}  {whom}: {what}", image.number);
+    let second = format!(
+        "{}, started {} UTC, {}",
+        image.severity,
+        clock(image.incident_started_at),
+        gtr(image)
+    );
+    [first, second]
 }
 
 /// The GTR clock as it stands.
@@ -139,9 +146,9 @@ pub(super) fn gtr(image: &TicketImage) -> String {
         (Some(target), Some(left)) => {
             let breach =
                 image.breach_at.map(|at| format!(", breach at {}", clock(at))).unwrap_or_default();
-            format!("GTR {} h, {} left{breach}", target / 3_600, hours(left))
+            format!("GTR {} h: {} left{breach}", target / 3_600, hours(left))
         }
-        _ => "no GTR".to_owned(),
+        _ => "no GTR (internal)".to_owned(),
     }
 }
 

@@ -44,6 +44,7 @@ mod tests {
     #[test]
     fn every_device_has_an_address_of_its_own() {
         let receiver = UdpSocket::bind("127.0.0.1:0").expect("loopback");
+        receiver.set_read_timeout(Some(std::time::Duration::from_secs(5))).expect("a timeout");
         let to = receiver.local_addr().expect("bound");
         let mut sender = Sender::new(to, to);
         let from = Ipv4Addr::new(127, 20, 3, 7);

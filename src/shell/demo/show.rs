@@ -18,11 +18,10 @@ use super::plan::{Datacenter, Place};
 use super::random::Random;
 use super::screen::{self, Screen, Tone};
 use super::script::Script;
-use crate::engine::effect::{IncidentStatus, TicketState};
+use crate::engine::effect::{AlarmImage, IncidentStatus, TicketState};
 use crate::model::time::Timestamp;
 use crate::shell::api::view::View;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 
@@ -167,6 +166,14 @@ impl<'p> Show<'p> {
         staged.flat_map(|staged| staged.fault.silent.iter().copied()).collect()
     }
 
+    /// What the background says is counted, not listed.
+    fn is_of_this_act(&self, image: &AlarmImage) -> bool {
+        let Act::Broken { faults, .. } = &self.act else { return false };
+        let identity = (&*image.resource, &*image.alarm_type, &*image.qualifier);
+        let staged = faults.iter().filter_map(|number| self.judge.staged.get(*number));
+        staged.into_iter().any(|staged| staged.is_about(identity))
+    }
+
     fn enqueue(&mut self, now: Moment, notices: Vec<Notice>) {
         for notice in notices {
             self.queued = self.queued.saturating_add(1);
@@ -260,7 +267,9 @@ impl<'p> Show<'p> {
             let wanted = wanted.join(" or ");
             let (tone, text) = match verdict {
                 Verdict::Right { incidents } => {
-                    (Tone::Good, format!("root found in {}: {wanted}", incidents.join(" and ")))
+                    let named: Vec<String> =
+                        incidents.iter().map(|(id, root)| format!("{id} names {root}")).collect();
+                    (Tone::Good, format!("{}: right", named.join(" and ")))
                 }
                 Verdict::Wrong { incident, root } => (
                     Tone::Broken,
@@ -328,7 +337,7 @@ impl<'p> Show<'p> {
     fn tell(&mut self, now: Moment, news: &News, screen: &mut Screen<'_>) -> Result<(), ShowError> {
         match news {
             News::AlarmRaised(image) => {
-                if self.lines_left.alarms == 0 {
+                if self.lines_left.alarms == 0 || !self.is_of_this_act(image) {
                     return Ok(());
                 }
                 self.lines_left.alarms = self.lines_left.alarms.saturating_sub(1);
@@ -405,20 +414,19 @@ impl<'p> Show<'p> {
             return Ok(());
         }
         let per_second = self.rate.sent.saturating_mul(1_000).div_euclid(age_ms.max(1));
-        let mut text = format!("{per_second} messages/s");
+        let mut figures = vec![format!("{per_second} messages/s")];
         if raised > 0 {
-            let _ = write!(text, ", {raised} new alarms");
+            figures.push(format!("{raised} alarms raised"));
         }
-        let _ = write!(text, ", {} active", self.news.active());
+        figures.push(format!("{} alarms active", self.news.active()));
         let open = view.tickets.iter().map(|row| row.image(now.wall)).filter(|image| {
             matches!(image.state, TicketState::Acknowledged | TicketState::InProgress)
         });
-        for image in open.take(2) {
-            let left = image
-                .remaining_s
-                .map_or("no GTR".to_owned(), |left| format!("{} left", screen::hours(left)));
-            let _ = write!(text, ", {} {left}", image.number);
-        }
+        figures.extend(open.take(2).map(|image| match image.remaining_s {
+            Some(left) => format!("{} {} left", image.number, screen::hours(left)),
+            None => format!("{} open", image.number),
+        }));
+        let text = figures.join(", ");
         self.rate = Rate { since_ms: now.ms, sent: 0, raised_before: self.news.raised };
         self.say(now, (Tone::Faint, "·"), &text, screen)
     }

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    /// A new one below the system's folder for temporary files, for this user only.
+    /// A new one below the system's folder for temporary files, for this user only. Its name is short,
+    /// since that of a socket in it may have 107 bytes at most.
     pub(super) fn new(mark: u64) -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt as _;
         let name = format!("vigie-demo-{}-{mark:x}", std::process::id());
@@ -39,6 +40,16 @@ impl Drop for Folder {
 pub(super) struct Settings {
     pub(super) config: Config,
     pub(super) remarks: Vec<String>,
+}
+
+impl Settings {
+    /// Gives up the usual ports for any that are free.
+    pub(super) fn take_any_ports(&mut self) {
+        for address in self.config.listeners.iter_mut().flat_map(|one| &mut one.addresses) {
+            address.set_port(0);
+        }
+        self.remarks.push("a port was taken while starting, others are used".to_owned());
+    }
 }
 
 /// The built-in settings, on the loopback of IPv4, with a stable time of nothing.

@@ -256,6 +256,15 @@ fn the_terminal_is_never_silent_and_tells_the_story() {
     for word in ["BREAK", "INCIDENT", "why: ", "TICKET", "GTR", "RESTORED", "messages/s"] {
         assert!(shown.contains(word), "no {word} in:\n{shown}");
     }
+    let seconds: Vec<i64> = shown.lines().filter_map(second_of).collect();
+    assert!(seconds.windows(2).all(|pair| pair[1] - pair[0] <= 3), "silent:\n{shown}");
     assert_eq!(shown, play(&plan, 1, 1).1, "the same seed is the same play");
     assert_ne!(shown, play(&plan, 2, 1).1);
+}
+
+/// The time of day that a line begins with, in seconds.
+fn second_of(line: &str) -> Option<i64> {
+    let mut parts = line.get(..8)?.split(':').map(str::parse::<i64>);
+    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(hours.ok()? * 3_600 + minutes.ok()? * 60 + seconds.ok()?)
 }
