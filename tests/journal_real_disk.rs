@@ -197,6 +197,8 @@ fn write_until_killed(dir: &str) -> ! {
             journal.append(at(position), Kind::Event, &[&position.to_le_bytes()]).expect("room");
         }
         journal.commit().expect("works");
-        println!("\ndurable {}", journal.durable().position());
+        // The parent reads this before it kills.
+        let line = format!("\ndurable {}\n", journal.durable().position());
+        std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes()).expect("a parent reads");
     }
 }

@@ -2,7 +2,8 @@
 //! message, the rules and the directory, on nothing that came before.
 //!
 //! In: a decoded trap or syslog message and where it came from. Out: an event that borrows its
-//! text, or the cause for which the message is none. Nothing is allocated once [`Scratch`] has grown.
+//! text, or the cause for which the message is none. Nothing is allocated once [`Scratch`] has
+//! grown.
 //!
 //! Reading order: [`classifier`] (the entry), [`origin`] (which device), [`trap`] and [`syslog`]
 //! (which rule), [`rules`] (the language), [`directory`] (the inventory as it is looked up here),

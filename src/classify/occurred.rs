@@ -33,7 +33,7 @@ pub(super) fn instant(
         return None;
     }
     let named = offset_s.and_then(|offset| Offset::from_seconds(offset).ok());
-    let named = named.map(|offset| offset.to_time_zone());
+    let named = named.map(Offset::to_time_zone);
     let zone = named.as_ref().unwrap_or(zone);
     let at =
         |year: i16| DateTime::new(year, month, day, hour, minute, second.min(59), nanosecond).ok();

@@ -48,6 +48,8 @@ pub(super) fn decide<'r>(
             rule: &rule.action.rule,
         });
     }
+    // Each unknown kind of trap is an entry of its own, so that none hides another.
+    write_oid(trap.trap_oid.as_bytes(), qualifier);
     describe(rules, trap, text);
     Some(Verdict::UNCLASSIFIED)
 }

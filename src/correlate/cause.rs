@@ -85,9 +85,11 @@ impl Correlator {
         Cause { root: visit.slot, alarm: self.oldest_down_alarm(visit.slot, None), why }
     }
 
-    /// Another, older alarm on the same resource that means down.
+    /// Another, older alarm on the same resource that means down or degraded: a UPS that runs on
+    /// battery, then low, then dark is one fault.
     fn same_resource(&self, start: Slot, alarm: AlarmSlot) -> Option<Cause> {
-        let other = self.oldest_down_alarm(start, Some(alarm))?;
+        let is_affected = |effect| effect != ResourceEffect::None;
+        let other = self.oldest_alarm(start, Some(alarm), is_affected)?;
         let why = Why::SameResource { resource: self.resources.get(start).name() };
         Some(Cause { root: start, alarm: Some(other), why })
     }
@@ -152,6 +154,16 @@ impl Correlator {
         slot: Slot,
         except: Option<AlarmSlot>,
     ) -> Option<AlarmSlot> {
+        self.oldest_alarm(slot, except, |effect| effect == ResourceEffect::Down)
+    }
+
+    /// The oldest active alarm of a resource with such an effect, other than `except`.
+    fn oldest_alarm(
+        &self,
+        slot: Slot,
+        except: Option<AlarmSlot>,
+        counts: impl Fn(ResourceEffect) -> bool,
+    ) -> Option<AlarmSlot> {
         self.resources
             .get(slot)
             .active
@@ -159,9 +171,9 @@ impl Correlator {
             .copied()
             .filter(|active| Some(*active) != except)
             .filter(|active| {
-                self.alarms.get(*active).is_some_and(|alarm| {
-                    self.types.get(alarm.alarm_type).effect == ResourceEffect::Down
-                })
+                self.alarms
+                    .get(*active)
+                    .is_some_and(|alarm| counts(self.types.get(alarm.alarm_type).effect))
             })
             .min_by_key(|active| {
                 self.alarms.get(*active).map(|alarm| (alarm.active_since.engine, alarm.id))

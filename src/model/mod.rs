@@ -2,7 +2,7 @@
 //!
 //! Time ([`time`]), severity ([`severity`]), the event that intake produces ([`event`]), the alarm
 //! types and their policies ([`alarm_type`]), what is supervised ([`inventory`]), what is promised
-//! ([`contract`]), the settings as the engine sees them ([`settings`]), bounds ([`limits`]), and the
+//! ([`contract`]), the settings as the engine sees them ([`settings`]), bounds ([`limits`]), the
 //! two containers that the pure folders share ([`index`], [`diagnostic`]).
 
 pub mod alarm_type;

@@ -33,7 +33,7 @@ pub struct Unreadable {
 }
 
 /// Fixed part of an event payload, bytes.
-pub const EVENT_HEAD_BYTES: usize = 75;
+pub const EVENT_HEAD_BYTES: usize = 71;
 /// One repeat, bytes.
 pub const REPEAT_BYTES: usize = 16;
 

@@ -58,7 +58,7 @@ pub fn bind(state_dir: &Path) -> io::Result<UnixListener> {
 
 /// Serves for ever.
 pub async fn serve(listener: UnixListener, shared: Arc<Shared>, waiting: Arc<Waiting>) {
-    // Wall time makes the ids of two runs differ, so that an answer in the journal fits one command.
+    // Wall time makes the ids of two runs differ, so that an answer fits one command.
     let next = Arc::new(AtomicU64::new(clock::wall().0.unsigned_abs()));
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
@@ -105,13 +105,11 @@ async fn carry_out(
         return refused("too many commands wait; try again in a moment".to_owned());
     }
     let told = tokio::task::spawn_blocking(move || answer.recv_timeout(ANSWER_WAIT)).await;
-    match told {
-        Ok(Ok(answer)) => Response { accepted: answer.accepted, message: answer.message },
-        _ => {
-            waiting.forget(id);
-            refused("no durable answer within 10 s: look at the ticket before trying again".into())
-        }
+    if let Ok(Ok(answer)) = told {
+        return Response { accepted: answer.accepted, message: answer.message };
     }
+    waiting.forget(id);
+    refused("no durable answer within 10 s: look at the ticket before trying again".into())
 }
 
 fn refused(message: String) -> Response {

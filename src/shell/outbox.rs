@@ -24,6 +24,9 @@ pub struct Staged {
     pub durable_at: u64,
     /// What was decided, in order.
     pub effects: Vec<Published>,
+    /// Whether this is what recovery knows, for those who keep nothing or fell behind. The broker
+    /// has had it.
+    pub is_known: bool,
 }
 
 enum Item {
@@ -107,8 +110,7 @@ pub struct OutboxStatus {
 
 impl Default for OutboxStatus {
     fn default() -> Self {
-        // Auto-resizing, so that a ticket of a fault that is a day old is counted too.
-        let histogram = Histogram::new(3).unwrap_or_else(|_| Histogram::new_from(&empty()));
+        let histogram = Histogram::new(3).expect("three significant figures are allowed");
         Self {
             rounds: AtomicU64::new(0),
             detection_to_ticket_us: Mutex::new(histogram),
@@ -117,18 +119,16 @@ impl Default for OutboxStatus {
     }
 }
 
-fn empty() -> Histogram<u64> {
-    Histogram::new(1).expect("one significant figure is always allowed")
-}
-
 /// Everything the outbox feeds.
 pub struct Outbox {
     /// Durable position of the journal.
     pub durable: Arc<Durable>,
     /// The API's view.
     pub view: ViewWriter,
-    /// Feeds of the sinks.
-    pub feeds: Vec<Feed>,
+    /// Feed of the history.
+    pub history: Option<Feed>,
+    /// Feed of the publisher: decisions only.
+    pub decisions: Option<Feed>,
     /// Who waits for answers to commands.
     pub waiting: Arc<Waiting>,
     /// Sockets that answers leave from, with their listener and whether they are IPv4.
@@ -145,7 +145,8 @@ pub fn outbox(durable: Arc<Durable>, view: ViewWriter) -> (OutboxEnd, Outbox) {
     let outbox = Outbox {
         durable,
         view,
-        feeds: Vec::new(),
+        history: None,
+        decisions: None,
         waiting: Arc::new(Waiting::default()),
         answerers: Vec::new(),
         status: Arc::new(OutboxStatus::default()),
@@ -178,7 +179,7 @@ impl Outbox {
         match item {
             Item::Staged(staged) => {
                 if self.wait(staged.durable_at) {
-                    self.deliver(staged.effects);
+                    self.deliver(staged);
                 }
             }
             Item::Answer { durable_at, answer } => {
@@ -208,9 +209,13 @@ impl Outbox {
         }
     }
 
-    fn deliver(&mut self, effects: Vec<Published>) {
+    fn deliver(&mut self, staged: Staged) {
+        let Staged { effects, is_known, .. } = staged;
         for published in &effects {
             self.view.apply(published);
+            if is_known {
+                continue;
+            }
             match &published.effect {
                 Effect::Answer(answer) => self.waiting.tell(answer),
                 Effect::Ticket(ticket) if ticket.change == TicketChange::Opened => {
@@ -224,15 +229,20 @@ impl Outbox {
             // Whoever was told of a ticket finds it.
             self.view.publish();
         }
-        let batch = Arc::new(effects);
-        for feed in &self.feeds {
-            feed.offer(&batch);
+        if let Some(feed) = self.decisions.as_ref().filter(|_| !is_known) {
+            let decisions: Vec<Published> =
+                effects.iter().filter(|one| one.effect.is_decision()).cloned().collect();
+            feed.offer(&Arc::new(decisions));
+        }
+        if let Some(feed) = &self.history {
+            feed.offer(&Arc::new(effects));
         }
     }
 
     fn measure(&self, taken_us: u64) {
         if let Ok(mut histogram) = self.status.detection_to_ticket_us.lock() {
-            histogram.saturating_record(taken_us.max(1));
+            // It resizes itself, so that no value is out of range.
+            let _ = histogram.record(taken_us.max(1));
         }
         self.status.detection_to_ticket_sum_us.fetch_add(taken_us, Ordering::Relaxed);
     }

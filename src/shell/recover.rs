@@ -295,6 +295,14 @@ pub fn write_snapshot(state_dir: &Path, snapshot: &Snapshot) -> Result<PathBuf, 
     Ok(path)
 }
 
+/// Position that is covered even if the newest snapshot should be damaged.
+#[must_use]
+pub fn covered_by_snapshots(state_dir: &Path) -> Option<u64> {
+    let known = snapshots(state_dir).ok()?;
+    let older = known.len().checked_sub(SNAPSHOTS_KEPT)?;
+    known.get(older)?.file_stem()?.to_str()?.parse().ok()
+}
+
 /// Position of the newest snapshot, by its name.
 #[must_use]
 pub fn newest_snapshot(state_dir: &Path) -> Option<u64> {

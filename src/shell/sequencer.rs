@@ -413,7 +413,7 @@ impl Sequencer {
         if !self.staged.is_empty() {
             let position = self.journal.next_position().saturating_sub(1);
             let effects = std::mem::take(&mut self.staged);
-            self.outbox.stage(Staged { durable_at: position, effects });
+            self.outbox.stage(Staged { durable_at: position, effects, is_known: false });
         }
     }
 

@@ -7,9 +7,9 @@ use crate::support::sender::link_down;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Topics of the incident and of the ticket events.
-const INCIDENTS: &str = "vigie.incidents";
-const TICKETS: &str = "vigie.tickets";
+/// Topic of the incident and ticket events, and the compacted topic of incident states.
+const EVENTS: &str = "vigie.events";
+const STATES: &str = "vigie.incidents";
 
 /// How long events may take over a broker that has just come back.
 const DELIVERY: Duration = Duration::from_secs(90);
@@ -33,25 +33,23 @@ fn opened(daemon: &Daemon<'_>, count: usize) -> Opened {
     })
 }
 
-/// What was read of both topics so far.
+/// What was read of the events so far.
 struct Topics {
-    incidents: Subscription,
-    tickets: Subscription,
+    events: Subscription,
 }
 
 impl Topics {
-    /// Both topics from their beginning.
+    /// The events from their beginning.
     fn of(broker: &Broker) -> Self {
-        Self { incidents: broker.consumer(INCIDENTS), tickets: broker.consumer(TICKETS) }
+        Self { events: broker.consumer(EVENTS) }
     }
 
     /// Reads until each of these incidents and tickets was told; gives all events so far.
     fn read_all(&mut self, opened: &Opened) -> Vec<Record> {
         eventually("every incident and ticket is on its topic", DELIVERY, || {
-            let incidents = self.incidents.read();
-            let tickets = self.tickets.read();
-            let heard: BTreeSet<&str> = incidents.iter().map(|record| &*record.key).collect();
-            let told: String = tickets.iter().filter_map(|record| record.value.clone()).collect();
+            let events = self.events.read();
+            let heard: BTreeSet<&str> = events.iter().map(|record| &*record.key).collect();
+            let told: String = events.iter().filter_map(|record| record.value.clone()).collect();
             let is_missing = |number: &&String| !told.contains(number.as_str());
             let missing: Vec<&String> = opened
                 .incidents
@@ -60,9 +58,9 @@ impl Topics {
                 .chain(opened.numbers.iter().filter(is_missing))
                 .collect();
             if missing.is_empty() {
-                Ok([incidents, tickets].concat())
+                Ok(events.to_vec())
             } else {
-                Err(format!("{missing:?} missing in {incidents:?} and {tickets:?}"))
+                Err(format!("{missing:?} missing in {events:?}"))
             }
         })
     }
@@ -88,7 +86,7 @@ fn assert_ids_are_unique(records: &[Record]) {
 #[test]
 fn a_fault_is_told_as_cloud_events_keyed_by_its_incident() {
     let broker = Broker::start();
-    broker.create_topics(&[INCIDENTS, TICKETS]);
+    broker.create_topics(&[EVENTS, STATES]);
     let home = Home::new().with_kafka(broker.address());
     let daemon = home.start();
     link_down(home.traps, 1);
@@ -103,7 +101,7 @@ fn a_fault_is_told_as_cloud_events_keyed_by_its_incident() {
 #[test]
 fn a_broker_that_dies_and_a_daemon_that_dies_lose_nothing() {
     let mut broker = Broker::start();
-    broker.create_topics(&[INCIDENTS, TICKETS]);
+    broker.create_topics(&[EVENTS, STATES]);
     let home = Home::new().with_kafka(broker.address());
     let daemon = home.start();
     for number in 1..=5 {

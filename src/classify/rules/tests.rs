@@ -45,7 +45,8 @@ fn only(text: &str) -> (u32, u32, String, String) {
 #[test]
 fn a_rule_without_mistake_compiles() {
     let text = "[[trap]]\nname = \"a\"\noid = \"1.3.6.1.4.1.1.0.1\"\nverb_by = { \
-        value = \"state\", map = { down = \"raise\", up = \"clear\" } }\nalarm_type = \"link\"\ntext = \"{state}\"\n";
+        value = \"state\", map = { down = \"raise\", up = \"clear\" } }\n\
+        alarm_type = \"link\"\ntext = \"{state}\"\n";
     assert_eq!(mistakes(text), Vec::new());
 }
 

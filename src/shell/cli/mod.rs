@@ -4,3 +4,6 @@
 pub mod adopt;
 pub mod args;
 pub mod check;
+pub mod commands;
+pub mod heard;
+pub mod run;

@@ -1,3 +1,5 @@
+//! Configurations as people write them.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -89,7 +89,9 @@ pub struct Failure {
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// Bytes are not what was written.
-    #[error("{path} is damaged at {offset} ({bytes} bytes): {}", lost_words(*.lost_from, *.lost_to))]
+    #[error(
+        "{path} is damaged at {offset} ({bytes} bytes): {}",
+        lost_words(*.lost_from, *.lost_to))]
     Damaged {
         /// The file.
         path: PathBuf,

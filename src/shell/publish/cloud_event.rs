@@ -54,6 +54,9 @@ impl Speaker {
     /// The messages of a decision: none for effects that stay inside.
     #[must_use]
     pub fn messages(&self, published: &Published) -> Vec<Message> {
+        if !published.effect.is_decision() {
+            return Vec::new();
+        }
         match &published.effect {
             Effect::Incident(image) => {
                 let kind = incident_type(image.change);

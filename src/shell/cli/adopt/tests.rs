@@ -1,3 +1,5 @@
+//! Round trips between what was heard and what the loader reads.
+
 use super::*;
 use crate::model::inventory::Device;
 use crate::shell::config::inventory::read_bytes;

@@ -1,3 +1,5 @@
+//! Inventories as people and spreadsheets write them.
+
 use super::*;
 use proptest::prelude::*;
 use std::fmt::Write as _;

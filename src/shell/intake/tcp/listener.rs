@@ -67,6 +67,14 @@ impl TcpListener {
         Self::prepare(socket)
     }
 
+    /// Binds and listens for something else than syslog (the HTTP server).
+    ///
+    /// # Errors
+    /// Says what the operator can do about it.
+    pub fn bind_plain(address: SocketAddr) -> Result<std::net::TcpListener, SocketError> {
+        Ok(Self::bind(address)?.socket.into())
+    }
+
     /// Takes over a listening socket that systemd holds.
     ///
     /// # Errors

@@ -102,7 +102,7 @@ fn any_change_of_a_commit_changes_the_root() {
         let disk = FaultDisk::new(5);
         let (mut journal, _) = open(&disk);
         for number in 0..20 {
-            let bytes = [if number == change { 1 } else { 0 }; 30];
+            let bytes = [u8::from(number == change); 30];
             let position = journal.next_position();
             journal.append(at(position), Kind::Event, &[&bytes]).expect("room");
             journal.commit().expect("works");

@@ -1,0 +1,491 @@
+//! The daemon: brings the state up to date, opens the listeners, starts the threads, and ends them
+//! in the order in which messages flow.
+
+use crate::engine::input::{Boot, Input};
+use crate::engine::snapshot::Snapshot;
+use crate::engine::{ENGINE_VERSION, Engine, digest};
+use crate::model::diagnostic::Diagnostic;
+use crate::model::time::{At, EngineTime};
+use crate::shell::api::view::{SharedView, ViewBounds, ViewWriter};
+use crate::shell::api::{ApiState, Readiness};
+use crate::shell::clock::EngineClock;
+use crate::shell::codec::encode;
+use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
+use crate::shell::intake::sources::SourceRegistry;
+use crate::shell::intake::stop::Stop;
+use crate::shell::intake::udp::UdpThread;
+use crate::shell::journal::{Journal, JournalError, Kind, Options, RealDisk};
+use crate::shell::lanes::Lanes;
+use crate::shell::listeners::{self, Bound, Intake, ListenError};
+use crate::shell::observe::counters::ListenerCounters;
+use crate::shell::observe::metrics::Sources;
+use crate::shell::outbox::{Outbox, OutboxEnd, Staged, outbox};
+use crate::shell::pipeline::SharedClassifier;
+use crate::shell::publish::Published;
+use crate::shell::publish::feed::{FEED_EFFECTS_MAX, feed};
+use crate::shell::publish::publisher::KafkaPublisher;
+use crate::shell::recover::{self, RecoverError, Replay};
+use crate::shell::self_alarm::{SELF, SelfAlarms};
+use crate::shell::sequencer::{Control, Sequencer, Shared};
+use crate::shell::sinks;
+use crate::shell::store::thread::StoreThread;
+use crate::shell::supervise::{self, Supervision};
+use crate::shell::upkeep::{Upkeep, Watched};
+use crate::shell::{clock_quality, control};
+use arc_swap::ArcSwap;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Rules or inventory have mistakes.
+    #[error("rules or inventory have mistakes:\n{}", list(.0))]
+    Mistakes(Vec<Diagnostic>),
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The state cannot be brought up to date.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// A listener cannot be opened.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The history cannot be opened.
+    #[error("history: {0}")]
+    Store(#[from] crate::shell::store::StoreError),
+    /// A thread or socket could not be had.
+    #[error("{doing}: {source}")]
+    System {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn list(mistakes: &[Diagnostic]) -> String {
+    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// A running daemon.
+pub struct Daemon {
+    config: Config,
+    shared: Arc<Shared>,
+    stop: Arc<Stop>,
+    clock: EngineClock,
+    classifier: SharedClassifier,
+    epoch: u32,
+    addresses: Vec<(String, SocketAddr)>,
+    ledger: Vec<(String, Arc<ListenerCounters>)>,
+    view: SharedView,
+    udp: Vec<(u16, Arc<UdpThread>)>,
+    streams: Vec<tokio::task::JoinHandle<()>>,
+    runtime: Runtime,
+    stop_http: watch::Sender<bool>,
+    sequencer: JoinHandle<(Journal, Engine, [u8; 32])>,
+    outbox: JoinHandle<()>,
+    store: StoreThread,
+    kafka: Option<KafkaPublisher>,
+    upkeep: Upkeep,
+}
+
+/// How a daemon ended.
+#[derive(Clone, Debug)]
+pub struct Stopped {
+    /// Position of the last input.
+    pub position: u64,
+    /// Digest after it, as text.
+    pub digest: String,
+}
+
+/// Everything that exists before the listeners are opened.
+struct Core {
+    journal: Journal,
+    replay: Replay,
+    journal_uuid: String,
+    clock: EngineClock,
+    hash_seed: u64,
+}
+
+impl Daemon {
+    /// Starts; returns when it listens and has caught up. `given` replaces the inventory files;
+    /// `adopted` holds the sockets that systemd handed over, by name.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting, with the remedy.
+    pub fn start(
+        config: Config,
+        given: Option<Supervised>,
+        mut adopted: BTreeMap<String, Vec<OwnedFd>>,
+    ) -> Result<Self, StartError> {
+        let supervision = supervise::load(&config, given, 1).map_err(StartError::Mistakes)?;
+        let mut bound = Vec::new();
+        for listener in &config.listeners {
+            bound.push(listeners::open(listener, &mut adopted)?);
+        }
+        let core = open_core(&config)?;
+        let ledger: Vec<(String, Arc<ListenerCounters>)> = config
+            .listeners
+            .iter()
+            .map(|listener| (listener.name.clone(), Arc::new(ListenerCounters::default())))
+            .collect();
+        Launch { config, supervision, bound, core, ledger }.launch()
+    }
+
+    /// The addresses listened on, by listener.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
+        self.addresses.clone()
+    }
+
+    /// What the API shows.
+    #[must_use]
+    pub fn view(&self) -> SharedView {
+        Arc::clone(&self.view)
+    }
+
+    /// The ledger of each listener that takes messages in.
+    #[must_use]
+    pub fn ledger(&self) -> Vec<(String, Arc<ListenerCounters>)> {
+        intake_ledger(&self.config, &self.ledger)
+    }
+
+    /// Reads rules and inventory again. With mistakes in them the old ones stay.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub fn reload(&mut self) -> Result<(), Vec<Diagnostic>> {
+        let epoch = self.epoch.saturating_add(1);
+        let Supervision { classifier, settings } = supervise::load(&self.config, None, epoch)?;
+        // Journal, then engine, then intake: no event is classified by settings that are not there.
+        if self.shared.control(Control::Settings(settings)).is_err() {
+            return Err(vec![Diagnostic::file(
+                "reload",
+                "too many commands wait",
+                "send SIGHUP again in a moment",
+            )]);
+        }
+        self.epoch = epoch;
+        self.classifier.store(classifier);
+        Ok(())
+    }
+
+    /// Ends in the order in which messages flow: intake, sequencer, outbox, sinks; then writes a
+    /// last snapshot. What was received is journaled.
+    #[must_use]
+    pub fn stop(self) -> Stopped {
+        self.stop.request(self.clock.now().plus_ns(DRAIN_NS));
+        for (_, thread) in self.udp {
+            if let Some(thread) = Arc::into_inner(thread) {
+                // A receive thread that panicked has aborted the process already.
+                let _ = thread.join();
+            }
+        }
+        let streams = self.streams;
+        self.runtime.block_on(async {
+            for stream in streams {
+                let _ = stream.await;
+            }
+        });
+        self.upkeep.stop();
+        self.shared.is_stopping.store(true, Ordering::Release);
+        self.shared.lanes.wake();
+        let (journal, engine, digest) =
+            self.sequencer.join().expect("a panic of the sequencer aborts the process");
+        let _ = self.outbox.join();
+        let _ = self.stop_http.send(true);
+        let _ = self.store.stop();
+        if let Some(kafka) = self.kafka {
+            let cursor = kafka.stop(SINK_PATIENCE);
+            self.shared.kafka_cursor.store(cursor, Ordering::Release);
+        }
+        self.runtime.shutdown_timeout(Duration::from_secs(3));
+        let applied = self.shared.applied.load(Ordering::Acquire);
+        if let Err(error) = journal.close() {
+            tracing::error!(%error, "the journal was not closed");
+        }
+        let position = applied;
+        let snapshot = Snapshot { engine_version: ENGINE_VERSION, position, digest, engine };
+        if let Err(error) = recover::write_snapshot(&self.config.state.dir, &snapshot) {
+            tracing::error!(%error, "no snapshot at the end; the next start replays the journal");
+        }
+        Stopped { position, digest: digest::to_hex(&digest) }
+    }
+}
+
+/// Opens and replays the journal.
+fn open_core(config: &Config) -> Result<Core, StartError> {
+    let dir = &config.state.dir;
+    std::fs::create_dir_all(dir)
+        .map_err(|source| StartError::System { doing: "making the state folder", source })?;
+    let mut options = Options::in_folder(recover::journal_dir(dir));
+    options.segment_bytes = config.journal.segment_bytes;
+    options.retain_bytes = config.journal.retain_bytes;
+    options.check_from = recover::newest_snapshot(dir).unwrap_or(0);
+    if config.journal.sync == SyncPromise::Kernel {
+        tracing::warn!("journal.sync = kernel is not built yet; the disk is waited for");
+    }
+    let (journal, recovery) = Journal::open(options, Arc::new(RealDisk))?;
+    for corruption in &recovery.corruptions {
+        tracing::error!(?corruption, "the journal was damaged; what was lost is named");
+    }
+    if recovery.truncated_bytes > 0 {
+        let bytes = recovery.truncated_bytes;
+        tracing::warn!(bytes, "a torn end of the journal was cut off");
+    }
+    let mut replay = Replay::begin(dir)?;
+    let from = replay.read.saturating_add(1);
+    replay.run(&mut journal.reader(from))?;
+    let last = recovery.last.map_or(At::default(), |(_, at)| at);
+    let start = EngineTime(last.engine.0.max(replay.at.engine.0).saturating_add(1));
+    let hash_seed = random_seed()
+        .map_err(|source| StartError::System { doing: "reading /dev/urandom", source })?;
+    Ok(Core {
+        journal_uuid: recovery.journal_uuid.to_string(),
+        journal,
+        replay,
+        clock: EngineClock::starting_at(start),
+        hash_seed,
+    })
+}
+
+fn random_seed() -> io::Result<u64> {
+    use std::io::Read as _;
+    let mut bytes = [0_u8; 8];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// What [`Daemon::start`] has gathered.
+struct Launch {
+    config: Config,
+    supervision: Supervision,
+    bound: Vec<Bound>,
+    core: Core,
+    ledger: Vec<(String, Arc<ListenerCounters>)>,
+}
+
+impl Launch {
+    fn launch(self) -> Result<Daemon, StartError> {
+        let Self { config, supervision, bound, core, ledger } = self;
+        let Core { journal, replay, journal_uuid, clock, hash_seed } = core;
+        let system = |doing| move |source| StartError::System { doing, source };
+        let applied = replay.applied;
+        let kafka_cursor = replay.mark.as_ref().map_or(0, |mark| mark.kafka_cursor);
+        let shared = Arc::new(Shared::new(Arc::new(Lanes::default())));
+        shared.applied.store(applied, Ordering::Release);
+        shared.kafka_cursor.store(kafka_cursor, Ordering::Release);
+        let writer = ViewWriter::new(ViewBounds::default());
+        let view = writer.shared();
+        let durable = journal.durable();
+        let retirement = journal.retirement();
+        let (end, mut out) = outbox(Arc::clone(&durable), writer);
+        let after = applied.saturating_sub(1);
+        let (store_feed, store_end) = feed(after, FEED_EFFECTS_MAX);
+        let store = sinks::open_store(&config.store_path, applied)?;
+        let store = StoreThread::start(store, store_end).map_err(system("history thread"))?;
+        let mut feeds = vec![("history".to_owned(), store_feed.counters())];
+        out.history = Some(store_feed);
+        let mut kafka = None;
+        if let Some(wanted) = &config.kafka {
+            let (kafka_feed, kafka_end) = feed(applied, FEED_EFFECTS_MAX);
+            feeds.push(("kafka".to_owned(), kafka_feed.counters()));
+            out.decisions = Some(kafka_feed);
+            let start = sinks::publisher_start(
+                (wanted, &journal_uuid),
+                kafka_cursor,
+                kafka_end,
+                &recover::journal_dir(&config.state.dir),
+                durable,
+            );
+            let settings = sinks::kafka_settings(wanted);
+            let started = KafkaPublisher::start(settings, start);
+            kafka = Some(started.map_err(system("Kafka thread"))?);
+        }
+        let waiting = Arc::clone(&out.waiting);
+        let outbox_status = Arc::clone(&out.status);
+        let classifier: SharedClassifier =
+            Arc::new(ArcSwap::new(Arc::clone(&supervision.classifier)));
+        let stop = Arc::new(Stop::default());
+        let sources = Arc::new(SourceRegistry::default());
+        let runtime = runtime().map_err(system("runtime"))?;
+        let intake = Intake {
+            config: &config,
+            shared: &shared,
+            ledger: &ledger,
+            classifier: &classifier,
+            stop: &stop,
+            sources: &sources,
+            clock,
+        };
+        let opened = intake.start(bound, &runtime, &mut out)?;
+        let own = Arc::new(ListenerCounters::default());
+        let counters =
+            ledger.iter().map(|(_, counters)| counters).chain([&own]).map(Arc::clone).collect();
+        let sequencer =
+            boot((journal, replay, clock, hash_seed), &shared, (counters, end), (supervision, out))
+                .map_err(system("sequencer thread"))?;
+        let readiness = Arc::new(Readiness::default());
+        let metrics = Sources {
+            listeners: intake_ledger(&config, &ledger)
+                .into_iter()
+                .chain([(SELF.to_owned(), Arc::clone(&own))])
+                .collect(),
+            shared: Arc::clone(&shared),
+            outbox: Arc::clone(&outbox_status),
+            store: store.status(),
+            kafka: kafka.as_ref().map(KafkaPublisher::status),
+            feeds,
+            sockets: opened.udp.clone(),
+            tzdb: sinks::tzdb_version(),
+        };
+        let (stop_http, stopped) = watch::channel(false);
+        let state = ApiState::new(
+            Arc::clone(&view),
+            Arc::clone(&readiness),
+            Arc::new(move || metrics.text()),
+        );
+        serve_http(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
+        let sock = runtime
+            .block_on(async { control::bind(&config.state.dir) })
+            .map_err(system("control socket"))?;
+        runtime.spawn(control::serve(sock, Arc::clone(&shared), waiting));
+        let upkeep = Upkeep::start(
+            &config,
+            Arc::clone(&shared),
+            opened.udp.iter().map(|(listener, thread)| (*listener, Arc::clone(thread))).collect(),
+            Watched {
+                ledger: ledger.clone(),
+                outbox: outbox_status,
+                store: store.status(),
+                kafka: kafka.as_ref().map(KafkaPublisher::status),
+                retirement,
+                own: SelfAlarms {
+                    lanes: Arc::clone(&shared.lanes),
+                    clock,
+                    counters: own,
+                    listener: u16::try_from(config.listeners.len()).unwrap_or(u16::MAX),
+                },
+            },
+        )
+        .map_err(system("upkeep thread"))?;
+        readiness.set_ready();
+        Ok(Daemon {
+            shared,
+            stop,
+            clock,
+            classifier,
+            epoch: 1,
+            addresses: opened.addresses,
+            ledger,
+            view,
+            udp: opened.udp,
+            streams: opened.streams,
+            runtime,
+            stop_http,
+            sequencer: sequencer.0,
+            outbox: sequencer.1,
+            store,
+            kafka,
+            upkeep,
+            config,
+        })
+    }
+}
+
+/// The ledgers of the listeners that take messages in.
+fn intake_ledger(
+    config: &Config,
+    ledger: &[(String, Arc<ListenerCounters>)],
+) -> Vec<(String, Arc<ListenerCounters>)> {
+    config
+        .listeners
+        .iter()
+        .zip(ledger)
+        .filter(|(listener, _)| !matches!(listener.transport, Transport::Http { .. }))
+        .map(|(_, entry)| entry.clone())
+        .collect()
+}
+
+type SequencerThread = JoinHandle<(Journal, Engine, [u8; 32])>;
+
+/// Starts outbox and sequencer; shows what recovery knows; journals boot, clock and settings.
+fn boot(
+    (journal, replay, clock, hash_seed): (Journal, Replay, EngineClock, u64),
+    shared: &Arc<Shared>,
+    (counters, end): (Vec<Arc<ListenerCounters>>, OutboxEnd),
+    (supervision, out): (Supervision, Outbox),
+) -> io::Result<(SequencerThread, JoinHandle<()>)> {
+    let outbox = std::thread::Builder::new().name("outbox".to_owned()).spawn(move || out.run())?;
+    let at = clock.at();
+    let mut effects = Vec::new();
+    replay.engine.show_everything(at, &mut effects);
+    let position = replay.applied;
+    let effects: Vec<Published> = (0_u32..)
+        .zip(effects)
+        .map(|(ordinal, effect)| Published { position, ordinal, at, effect })
+        .collect();
+    if !effects.is_empty() {
+        end.stage(Staged { durable_at: position, effects, is_known: true });
+    }
+    let parts = (journal, replay.engine, replay.digest);
+    let mut sequencer = Sequencer::new(parts, clock, Arc::clone(shared), (counters, end));
+    let started = Boot {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        engine_version: ENGINE_VERSION,
+        hash_seed,
+        downtime_ns: u64::try_from(at.wall.ns_since(replay.at.wall)).unwrap_or(0),
+    };
+    sequencer.apply(Kind::Boot, &encode(&started), &Input::Boot(started.clone()));
+    let quality = clock_quality::read();
+    let payload = encode(&quality);
+    sequencer.apply(Kind::ClockQuality, &payload, &Input::ClockQuality(quality));
+    sequencer.apply_settings(supervision.settings);
+    let thread =
+        std::thread::Builder::new().name("sequencer".to_owned()).spawn(move || sequencer.run())?;
+    Ok((thread, outbox))
+}
+
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("tokio")
+        .enable_all()
+        .build()
+}
+
+fn serve_http(
+    runtime: &Runtime,
+    sockets: Vec<std::net::TcpListener>,
+    state: &ApiState,
+    stop: &watch::Receiver<bool>,
+) -> io::Result<()> {
+    for socket in sockets {
+        socket.set_nonblocking(true)?;
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(socket)?
+        };
+        let (state, stop) = (state.clone(), stop.clone());
+        runtime.spawn(async move {
+            if let Err(error) = crate::shell::api::serve(listener, state, stop).await {
+                tracing::error!(%error, "HTTP ended");
+            }
+        });
+    }
+    Ok(())
+}
+
+/// How long intake may drain what was received before a stop, ns.
+const DRAIN_NS: u64 = 5_000_000_000;
+/// How long Kafka may take for what is left at a stop.
+const SINK_PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,251 @@
+//! The configured listeners: their sockets, bound here or handed over by systemd, and what runs on
+//! them.
+
+use crate::model::event::Channel;
+use crate::shell::clock::EngineClock;
+use crate::shell::config::{Config, Listener, Transport};
+use crate::shell::intake::feed::Feed as IntakeFeed;
+use crate::shell::intake::pipeline::PipelineFactory;
+use crate::shell::intake::socket::SocketError;
+use crate::shell::intake::sources::SourceRegistry;
+use crate::shell::intake::stop::Stop;
+use crate::shell::intake::tcp::{StreamOptions, TcpListener};
+use crate::shell::intake::udp::{UdpListener, UdpThread};
+use crate::shell::observe::counters::ListenerCounters;
+use crate::shell::outbox::Outbox;
+use crate::shell::pipeline::{SharedClassifier, SyslogFrames, SyslogPipeline, TrapPipeline};
+use crate::shell::sequencer::Shared;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+/// What a listener's sockets take in.
+pub enum Bound {
+    /// Datagrams.
+    Udp(Vec<UdpListener>, Channel),
+    /// Syslog streams.
+    Tcp(Vec<TcpListener>),
+    /// Questions.
+    Http(Vec<std::net::TcpListener>),
+}
+
+/// Why a listener could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "listener {listener}: {reason}; the address is the setting --set \
+     'listeners.{listener}.addresses=[\"ADDRESS:PORT\"]'"
+)]
+pub struct ListenError {
+    /// Name of the listener.
+    pub listener: String,
+    /// What went wrong.
+    pub reason: SocketError,
+}
+
+/// Opens a listener: on the sockets that systemd handed over under its name, else on its addresses.
+///
+/// # Errors
+/// When an address cannot be had, with the remedy.
+pub fn open(
+    listener: &Listener,
+    adopted: &mut BTreeMap<String, Vec<OwnedFd>>,
+) -> Result<Bound, ListenError> {
+    let given = adopted.remove(&listener.name).unwrap_or_default();
+    let failed = |reason| ListenError { listener: listener.name.clone(), reason };
+    match &listener.transport {
+        Transport::SnmpTrap { receive_buffer_bytes, .. } => {
+            let sockets = udp(listener, given, *receive_buffer_bytes).map_err(failed)?;
+            Ok(Bound::Udp(sockets, Channel::Trap))
+        }
+        Transport::SyslogUdp { receive_buffer_bytes } => {
+            let sockets = udp(listener, given, *receive_buffer_bytes).map_err(failed)?;
+            Ok(Bound::Udp(sockets, Channel::Syslog))
+        }
+        Transport::SyslogTcp { .. } => Ok(Bound::Tcp(tcp(listener, given).map_err(failed)?)),
+        Transport::Http { .. } => Ok(Bound::Http(http(listener, given).map_err(failed)?)),
+    }
+}
+
+fn udp(
+    listener: &Listener,
+    given: Vec<OwnedFd>,
+    buffer: usize,
+) -> Result<Vec<UdpListener>, SocketError> {
+    if given.is_empty() {
+        listener.addresses.iter().map(|address| UdpListener::bind(*address, buffer)).collect()
+    } else {
+        given.into_iter().map(|fd| UdpListener::from_fd(fd, buffer)).collect()
+    }
+}
+
+fn tcp(listener: &Listener, given: Vec<OwnedFd>) -> Result<Vec<TcpListener>, SocketError> {
+    if given.is_empty() {
+        listener.addresses.iter().map(|address| TcpListener::bind(*address)).collect()
+    } else {
+        given.into_iter().map(TcpListener::from_fd).collect()
+    }
+}
+
+fn http(
+    listener: &Listener,
+    given: Vec<OwnedFd>,
+) -> Result<Vec<std::net::TcpListener>, SocketError> {
+    if given.is_empty() {
+        listener.addresses.iter().map(|address| TcpListener::bind_plain(*address)).collect()
+    } else {
+        Ok(given.into_iter().map(std::net::TcpListener::from).collect())
+    }
+}
+
+/// Addresses that the sockets are really bound to.
+#[must_use]
+pub fn addresses(bound: &Bound) -> Vec<SocketAddr> {
+    match bound {
+        Bound::Udp(sockets, _) => sockets.iter().map(UdpListener::local_address).collect(),
+        Bound::Tcp(sockets) => sockets.iter().map(TcpListener::local_address).collect(),
+        Bound::Http(sockets) => {
+            sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
+        }
+    }
+}
+
+/// What every listener is given.
+pub struct Intake<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The way to the sequencer.
+    pub shared: &'a Arc<Shared>,
+    /// Ledgers, in the order of the listeners.
+    pub ledger: &'a [(String, Arc<ListenerCounters>)],
+    /// The classifier in force.
+    pub classifier: &'a SharedClassifier,
+    /// When to end.
+    pub stop: &'a Arc<Stop>,
+    /// Who was heard.
+    pub sources: &'a Arc<SourceRegistry>,
+    /// Engine time of this run.
+    pub clock: EngineClock,
+}
+
+/// What is open.
+#[derive(Default)]
+pub struct Opened {
+    /// Addresses by listener.
+    pub addresses: Vec<(String, SocketAddr)>,
+    /// Receive threads by listener.
+    pub udp: Vec<(u16, Arc<UdpThread>)>,
+    /// Stream listeners.
+    pub streams: Vec<tokio::task::JoinHandle<()>>,
+    /// Sockets of the API.
+    pub http: Vec<std::net::TcpListener>,
+}
+
+impl Intake<'_> {
+    /// Starts receiving on what is bound.
+    ///
+    /// # Errors
+    /// When a thread cannot be had.
+    pub fn start(
+        &self,
+        bound: Vec<Bound>,
+        runtime: &Runtime,
+        out: &mut Outbox,
+    ) -> Result<Opened, ListenError> {
+        let mut opened = Opened::default();
+        for (index, (sockets, listener)) in
+            (0_u16..).zip(bound.into_iter().zip(&self.config.listeners))
+        {
+            let name = listener.name.as_str();
+            opened
+                .addresses
+                .extend(addresses(&sockets).into_iter().map(|at| (name.to_owned(), at)));
+            match sockets {
+                Bound::Udp(sockets, channel) => {
+                    for socket in sockets {
+                        let feed = self.feed(index, channel, &listener.transport);
+                        let is_ipv4 = socket.local_address().is_ipv4();
+                        let thread = socket
+                            .start(feed)
+                            .map_err(|reason| ListenError { listener: name.to_owned(), reason })?;
+                        warn_of_small_buffer(name, thread.receive_buffer_bytes());
+                        out.answerers.push((index, is_ipv4, thread.answerer()));
+                        opened.udp.push((index, Arc::new(thread)));
+                    }
+                }
+                Bound::Tcp(sockets) => {
+                    for socket in sockets {
+                        opened.streams.push(self.stream(index, listener, socket, runtime));
+                    }
+                }
+                Bound::Http(sockets) => opened.http.extend(sockets),
+            }
+        }
+        Ok(opened)
+    }
+
+    fn stream(
+        &self,
+        index: u16,
+        listener: &Listener,
+        socket: TcpListener,
+        runtime: &Runtime,
+    ) -> tokio::task::JoinHandle<()> {
+        let channel = Channel::Syslog;
+        let feed = self.feed(index, channel, &listener.transport);
+        let mut options = StreamOptions::new(Arc::new(|| Box::new(SyslogFrames::default())));
+        if let Transport::SyslogTcp { idle_timeout, connections_max } = &listener.transport {
+            options.idle_timeout = *idle_timeout;
+            options.connections_max = *connections_max;
+        }
+        let name = listener.name.clone();
+        runtime.spawn(async move {
+            if let Err(error) = socket.run(feed, options).await {
+                tracing::error!(listener = name, %error, "the listener ended");
+            }
+        })
+    }
+
+    fn feed(&self, listener: u16, channel: Channel, transport: &Transport) -> IntakeFeed {
+        let counters = self
+            .ledger
+            .get(usize::from(listener))
+            .map_or_else(Arc::default, |(_, counters)| Arc::clone(counters));
+        IntakeFeed {
+            listener,
+            channel,
+            counters,
+            lanes: Arc::clone(&self.shared.lanes),
+            clock: self.clock,
+            sources: Arc::clone(self.sources),
+            pipelines: self.pipelines(transport),
+            stop: Arc::clone(self.stop),
+        }
+    }
+
+    fn pipelines(&self, transport: &Transport) -> PipelineFactory {
+        let classifier = Arc::clone(self.classifier);
+        if let Transport::SnmpTrap { communities, .. } = transport {
+            let communities: Arc<[String]> = communities.clone().into();
+            return Arc::new(move || {
+                Box::new(TrapPipeline::new(&classifier, Arc::clone(&communities)))
+            });
+        }
+        Arc::new(move || Box::new(SyslogPipeline::new(&classifier)))
+    }
+}
+
+fn warn_of_small_buffer(listener: &str, bytes: usize) {
+    if bytes < RECEIVE_BUFFER_BYTES_MIN {
+        tracing::warn!(
+            listener,
+            bytes,
+            "the receive buffer is small: bursts will be dropped by the kernel; raise \
+             net.core.rmem_max or give vigie CAP_NET_ADMIN"
+        );
+    }
+}
+
+/// A receive buffer in effect below this is worth a warning, bytes.
+const RECEIVE_BUFFER_BYTES_MIN: usize = 4 * 1024 * 1024;

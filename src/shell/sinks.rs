@@ -1,0 +1,122 @@
+//! What the sinks need from the journal and the configuration.
+
+use crate::shell::codec::Decision;
+use crate::shell::config::Kafka;
+use crate::shell::journal::{Durable, Kind, RealDisk, read_from};
+use crate::shell::publish::Published;
+use crate::shell::publish::cloud_event::Speaker;
+use crate::shell::publish::decisions::DecisionLog;
+use crate::shell::publish::feed::FeedEnd;
+use crate::shell::publish::publisher::PublisherStart;
+use crate::shell::publish::settings::KafkaSettings;
+use crate::shell::store::{Store, StoreError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Decisions again from the journal, for a sink that is behind.
+pub struct JournalDecisions {
+    dir: PathBuf,
+    durable: Arc<Durable>,
+}
+
+impl DecisionLog for JournalDecisions {
+    fn read(&mut self, after: u64, up_to: u64) -> io::Result<Vec<Published>> {
+        let up_to = up_to.min(self.durable.position());
+        let mut reader = read_from(self.dir.clone(), Arc::new(RealDisk), after.saturating_add(1));
+        let mut found: Vec<Published> = Vec::new();
+        while let Some(record) = reader.next().map_err(io::Error::other)? {
+            if record.position > self.durable.position() {
+                break;
+            }
+            if record.kind != Kind::Decision {
+                continue;
+            }
+            let Some(decision) = Decision::read(record.payload) else { continue };
+            if decision.position <= after {
+                continue;
+            }
+            if decision.position > up_to {
+                break;
+            }
+            let is_next_position =
+                found.last().is_some_and(|last| last.position != decision.position);
+            if is_next_position && found.len() >= DECISIONS_AT_ONCE {
+                break;
+            }
+            found.push(Published {
+                position: decision.position,
+                ordinal: decision.ordinal,
+                at: record.at,
+                effect: decision.effect,
+            });
+        }
+        Ok(found)
+    }
+}
+
+/// Opens the history. One that knows positions which the journal does not have belongs to another
+/// journal: it is set aside, never mixed.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn open_store(path: &Path, applied: u64) -> Result<Store, StoreError> {
+    if let Some(parent) = path.parent() {
+        // A folder that cannot be made shows when the file cannot be opened.
+        let _ = std::fs::create_dir_all(parent);
+    }
+    let store = Store::open(path)?;
+    if store.cursor() <= applied {
+        return Ok(store);
+    }
+    drop(store);
+    let aside = path.with_extension(format!("{}.sqlite", crate::shell::clock::wall().0));
+    tracing::warn!(
+        path = %path.display(),
+        aside = %aside.display(),
+        "the history is of another journal: set aside, a new one begins"
+    );
+    // When it cannot be moved, opening it again says so through the cursor at the next start.
+    let _ = std::fs::rename(path, aside);
+    Store::open(path)
+}
+
+/// The Kafka settings of a configuration.
+#[must_use]
+pub fn kafka_settings(wanted: &Kafka) -> KafkaSettings {
+    let mut settings = KafkaSettings::new(&wanted.brokers.join(","), "vigie");
+    settings.event_topic.clone_from(&wanted.event_topic);
+    settings.state_topic.clone_from(&wanted.state_topic);
+    settings.properties.extend(wanted.properties.iter().cloned());
+    settings
+}
+
+/// What the Kafka publisher starts with.
+#[must_use]
+pub fn publisher_start(
+    (wanted, journal_uuid): (&Kafka, &str),
+    cursor: u64,
+    feed: FeedEnd,
+    journal_dir: &Path,
+    durable: Arc<Durable>,
+) -> PublisherStart {
+    let source = kafka_settings(wanted).source;
+    let speaker = Speaker { source, journal_uuid: journal_uuid.to_owned() };
+    let log = JournalDecisions { dir: journal_dir.to_owned(), durable };
+    PublisherStart { speaker, cursor, feed, log: Some(Box::new(log)) }
+}
+
+/// Version of the time-zone data in use.
+#[must_use]
+pub fn tzdb_version() -> String {
+    let path = ["/usr/share/zoneinfo/tzdata.zi", "/usr/share/zoneinfo/+VERSION"];
+    path.into_iter()
+        .find_map(|path| {
+            let text = std::fs::read_to_string(path).ok()?;
+            let first = text.lines().next()?.trim_start_matches("# version ").trim().to_owned();
+            (!first.is_empty()).then_some(first)
+        })
+        .unwrap_or_else(|| "bundled".to_owned())
+}
+
+const DECISIONS_AT_ONCE: usize = 500;
