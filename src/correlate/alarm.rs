@@ -46,8 +46,8 @@ pub enum Transition {
     Repeated,
     /// The message arrived before the last change: counted, changes nothing.
     Late,
-    /// A clear and a raise by two listeners, too close to tell their order: the raise holds until
-    /// the clear is confirmed.
+    /// A raise and, a moment later, a clear by another listener, too close to trust their order:
+    /// the raise holds until the clear is confirmed.
     ClearHeld,
 }
 
@@ -93,7 +93,8 @@ pub struct Alarm {
     pub faults: Faults,
     /// Toggling.
     pub flap: Flap,
-    changed_arrival: EngineTime,
+    /// Arrival of the message that last changed its state, and who heard it.
+    changed: At,
     changed_listener: u16,
     held_clear: Option<At>,
     sampled_at: EngineTime,
@@ -142,7 +143,7 @@ impl Alarm {
             rule: "".into(),
             faults: Faults::NONE,
             flap: Flap::default(),
-            changed_arrival: EngineTime(0),
+            changed: At::default(),
             changed_listener: event.listener,
             held_clear: None,
             sampled_at: EngineTime(0),
@@ -178,18 +179,30 @@ impl Alarm {
             Verb::Event => self.state == AlarmState::Stateless,
             Verb::AdminDown => false,
         };
+        let tells_when = self.occurred_at.is_none() && event.occurred_at.is_some();
         is_same_state
+            && !(event.verb == Verb::Raise && tells_when)
             && self.channels & event.channel.bit() != 0
             && self.held_clear.is_none()
             && event.arrived.engine.ns_since(self.sampled_at) < SAMPLE_INTERVAL_NS
     }
 
     /// Counts one repeat.
-    pub fn repeat(&mut self, arrived: At) {
-        if self.state != AlarmState::Cleared {
+    pub fn repeat(&mut self, arrived: At, listener: u16) {
+        if self.state == AlarmState::Cleared {
+            self.cleared_again(arrived, listener);
+        } else {
             self.occurrences = self.occurrences.saturating_add(1);
             self.last_raised = self.last_raised.max(arrived.wall);
             self.raised_engine = self.raised_engine.max(arrived.engine);
+        }
+    }
+
+    /// It is still gone: a raise that arrived before this one is late too.
+    fn cleared_again(&mut self, arrived: At, listener: u16) {
+        if arrived.engine > self.changed.engine {
+            self.changed = arrived;
+            self.changed_listener = listener;
         }
     }
 
@@ -197,19 +210,25 @@ impl Alarm {
     pub fn raise(&mut self, event: &Event<'_>, simultaneous_ns: u64) -> Transition {
         self.sampled_at = event.arrived.engine;
         let was_told = self.channels & event.channel.bit() != 0;
-        let is_late = self.state == AlarmState::Cleared
-            && self.channels != 0
-            && event.arrived.engine < self.changed_arrival
-            && !self.is_simultaneous(event, simultaneous_ns);
+        let is_older = event.arrived.engine < self.changed.engine;
+        let is_behind_clear = self.state == AlarmState::Cleared && self.channels != 0 && is_older;
+        let is_late = is_behind_clear && !self.is_simultaneous(event, simultaneous_ns);
         self.occurrences = self.occurrences.saturating_add(1);
         self.channels |= event.channel.bit();
         if is_late {
+            if self.occurrences == 1 {
+                self.severity = event.severity;
+            }
             return Transition::Late;
         }
         self.last_raised = self.last_raised.max(event.arrived.wall);
         self.raised_engine = self.raised_engine.max(event.arrived.engine);
         if self.state == AlarmState::Active {
-            self.held_clear = None;
+            // A raise that arrived after the held clear contradicts it.
+            self.held_clear = self.held_clear.filter(|held| held.engine > event.arrived.engine);
+            if is_older && event.severity != self.severity {
+                return Transition::Late;
+            }
             if event.severity == self.severity {
                 if !was_told || self.occurred_at.is_none() {
                     self.occurred_at = self.occurred_at.or(event.occurred_at);
@@ -220,10 +239,16 @@ impl Alarm {
             self.note_change(event);
             return Transition::Changed;
         }
+        // The clear was read first although it arrived a moment later: it waits, as it would have
+        // done in the other order.
+        self.held_clear = is_behind_clear.then_some(self.changed);
         self.state = AlarmState::Active;
         self.severity = event.severity;
-        self.active_since = event.arrived;
-        self.occurred_at = event.occurred_at;
+        // A flapping alarm was held to be active all along.
+        if !self.flap.is_flapping() {
+            self.active_since = event.arrived;
+            self.occurred_at = event.occurred_at;
+        }
         self.note_change(event);
         Transition::Raised
     }
@@ -233,15 +258,16 @@ impl Alarm {
         self.sampled_at = event.arrived.engine;
         self.channels |= event.channel.bit();
         if self.state != AlarmState::Active {
-            self.changed_arrival = self.changed_arrival.max(event.arrived.engine);
+            self.cleared_again(event.arrived, event.listener);
             return Transition::Repeated;
+        }
+        // The device said again that it is there, after this clear.
+        if event.arrived.engine < self.raised_engine {
+            return Transition::Late;
         }
         if self.is_simultaneous(event, simultaneous_ns) {
             self.held_clear = Some(event.arrived);
             return Transition::ClearHeld;
-        }
-        if event.arrived.engine < self.changed_arrival {
-            return Transition::Late;
         }
         self.held_clear = None;
         self.state = AlarmState::Cleared;
@@ -251,10 +277,8 @@ impl Alarm {
 
     /// The held clear was not contradicted: it counts, dated back to its arrival.
     pub fn confirm_held_clear(&mut self) -> Option<At> {
-        let at = self.held_clear.take()?;
-        self.state = AlarmState::Cleared;
-        self.last_changed = at.wall;
-        self.changed_arrival = self.changed_arrival.max(at.engine);
+        let at = self.held_clear?;
+        self.clear_without_message(at);
         Some(at)
     }
 
@@ -263,7 +287,9 @@ impl Alarm {
         self.held_clear = None;
         self.state = AlarmState::Cleared;
         self.last_changed = at.wall;
-        self.changed_arrival = self.changed_arrival.max(at.engine);
+        if at.engine > self.changed.engine {
+            self.changed = at;
+        }
     }
 
     /// An event without a state.
@@ -281,14 +307,14 @@ impl Alarm {
         let apart = event
             .arrived
             .engine
-            .ns_since(self.changed_arrival)
-            .max(self.changed_arrival.ns_since(event.arrived.engine));
+            .ns_since(self.changed.engine)
+            .max(self.changed.engine.ns_since(event.arrived.engine));
         event.listener != self.changed_listener && apart < simultaneous_ns
     }
 
     fn note_change(&mut self, event: &Event<'_>) {
         self.last_changed = event.arrived.wall;
-        self.changed_arrival = event.arrived.engine;
+        self.changed = event.arrived;
         self.changed_listener = event.listener;
         self.faults = event.faults;
         if *self.text != *event.text {
@@ -302,3 +328,159 @@ impl Alarm {
 
 /// How often a whole message of a repeated alarm is kept, ns.
 pub const SAMPLE_INTERVAL_NS: u64 = 60_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::{Channel, Lane};
+    use crate::model::time::Timestamp;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    const SIMULTANEOUS_NS: u64 = 50;
+
+    fn event(verb: Verb, arrived: u64, listener: u16) -> Event<'static> {
+        Event {
+            verb,
+            severity: Severity::Major,
+            channel: if listener == 0 { Channel::Trap } else { Channel::Syslog },
+            lane: Lane::Urgent,
+            faults: Faults::NONE,
+            listener,
+            epoch: 1,
+            arrived: At {
+                engine: EngineTime(arrived),
+                wall: Timestamp(i64::try_from(arrived).expect("small")),
+            },
+            occurred_at: None,
+            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            is_known: true,
+            device: "d",
+            component: "",
+            component_alias: "",
+            alarm_type: "t",
+            qualifier: "",
+            rule: "r",
+            text: "",
+            raw: b"",
+        }
+    }
+
+    fn alarm(verb: Verb) -> Alarm {
+        let identity = Identity { hash: 0, resource: 0, alarm_type: 0 };
+        Alarm::new(1, identity, &event(verb, 1_000, 0))
+    }
+
+    fn apply(alarm: &mut Alarm, event: &Event<'_>) -> Transition {
+        match event.verb {
+            Verb::Raise => alarm.raise(event, SIMULTANEOUS_NS),
+            Verb::Clear => alarm.clear(event, SIMULTANEOUS_NS),
+            Verb::Event | Verb::AdminDown => {
+                alarm.happen(event);
+                Transition::Changed
+            }
+        }
+    }
+
+    #[test]
+    fn every_state_takes_every_verb() {
+        use AlarmState::{Active, Cleared, Stateless};
+        let begin = [
+            (Active, vec![Verb::Raise]),
+            (Cleared, vec![Verb::Raise, Verb::Clear]),
+            (Stateless, vec![Verb::Event]),
+        ];
+        let expected = [
+            (Active, Verb::Raise, Transition::Repeated, Active),
+            (Active, Verb::Clear, Transition::Cleared, Cleared),
+            (Active, Verb::Event, Transition::Changed, Active),
+            (Cleared, Verb::Raise, Transition::Raised, Active),
+            (Cleared, Verb::Clear, Transition::Repeated, Cleared),
+            (Cleared, Verb::Event, Transition::Changed, Cleared),
+            (Stateless, Verb::Raise, Transition::Raised, Active),
+            (Stateless, Verb::Clear, Transition::Repeated, Stateless),
+            (Stateless, Verb::Event, Transition::Changed, Stateless),
+        ];
+        for (state, verb, transition, after) in expected {
+            let verbs = begin.iter().find(|(known, _)| *known == state).map(|(_, verbs)| verbs);
+            let verbs = verbs.expect("every state is in the table");
+            let mut alarm = alarm(verbs[0]);
+            for (turn, verb) in (1_u64..).zip(verbs) {
+                apply(&mut alarm, &event(*verb, turn * 1_000, 0));
+            }
+            assert_eq!(alarm.state(), state);
+            let done = apply(&mut alarm, &event(verb, 9_000, 0));
+            assert_eq!((done, alarm.state()), (transition, after), "{state:?} {verb:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_received_earlier_and_read_later_changes_nothing() {
+        let mut alarm = alarm(Verb::Raise);
+        apply(&mut alarm, &event(Verb::Raise, 1_000, 0));
+        assert_eq!(apply(&mut alarm, &event(Verb::Clear, 900, 1)), Transition::Late);
+        apply(&mut alarm, &event(Verb::Raise, 2_000, 0));
+        assert_eq!(apply(&mut alarm, &event(Verb::Clear, 1_900, 1)), Transition::Late);
+        let worse = Event { severity: Severity::Critical, ..event(Verb::Raise, 800, 1) };
+        assert_eq!(apply(&mut alarm, &worse), Transition::Late);
+        assert_eq!(alarm.severity, Severity::Major);
+        apply(&mut alarm, &event(Verb::Clear, 3_000, 0));
+        apply(&mut alarm, &event(Verb::Clear, 4_000, 0));
+        assert_eq!(apply(&mut alarm, &event(Verb::Raise, 3_500, 1)), Transition::Late);
+        assert_eq!(alarm.state(), AlarmState::Cleared);
+    }
+
+    #[test]
+    fn raise_and_clear_too_close_to_order_end_the_same_whichever_is_read_first() {
+        let raise = event(Verb::Raise, 1_000, 0);
+        let clear = event(Verb::Clear, 1_020, 1);
+        for order in [[raise, clear], [clear, raise]] {
+            let mut alarm = alarm(order[0].verb);
+            for event in &order {
+                apply(&mut alarm, event);
+            }
+            assert_eq!(alarm.state(), AlarmState::Active);
+            assert_eq!(alarm.held_clear().map(|at| at.engine), Some(EngineTime(1_020)));
+            assert_eq!(alarm.confirm_held_clear().map(|at| at.engine), Some(EngineTime(1_020)));
+            assert_eq!(alarm.state(), AlarmState::Cleared);
+        }
+        for order in [[clear, event(Verb::Raise, 1_030, 0)], [event(Verb::Raise, 1_030, 0), clear]]
+        {
+            let mut alarm = alarm(order[0].verb);
+            for event in &order {
+                apply(&mut alarm, event);
+            }
+            assert_eq!(alarm.state(), AlarmState::Active);
+            assert_eq!(alarm.held_clear(), None, "received as clear, then raise: it holds");
+        }
+    }
+
+    #[test]
+    fn a_raise_contradicts_a_held_clear() {
+        let mut alarm = alarm(Verb::Raise);
+        apply(&mut alarm, &event(Verb::Raise, 1_000, 0));
+        assert_eq!(apply(&mut alarm, &event(Verb::Clear, 1_020, 1)), Transition::ClearHeld);
+        apply(&mut alarm, &event(Verb::Raise, 1_040, 1));
+        assert_eq!(alarm.held_clear(), None);
+        assert_eq!(alarm.confirm_held_clear(), None);
+        assert_eq!(alarm.state(), AlarmState::Active);
+    }
+
+    #[test]
+    fn only_what_changes_nothing_is_a_repeat() {
+        let mut alarm = alarm(Verb::Raise);
+        let first = event(Verb::Raise, 1_000, 0);
+        assert!(!alarm.is_repeated_by(&first), "it is not active yet");
+        apply(&mut alarm, &first);
+        assert!(alarm.is_repeated_by(&event(Verb::Raise, 2_000, 0)));
+        let worse = Event { severity: Severity::Critical, ..event(Verb::Raise, 2_000, 0) };
+        assert!(!alarm.is_repeated_by(&worse));
+        assert!(!alarm.is_repeated_by(&event(Verb::Raise, 2_000, 1)), "a channel of its own");
+        let dated = Event { occurred_at: Some(Timestamp(5)), ..event(Verb::Raise, 2_000, 0) };
+        assert!(!alarm.is_repeated_by(&dated), "it tells when it happened");
+        assert!(!alarm.is_repeated_by(&event(Verb::Clear, 2_000, 0)));
+        let later = event(Verb::Raise, 1_000 + SAMPLE_INTERVAL_NS, 0);
+        assert!(!alarm.is_repeated_by(&later), "a sample is due");
+        alarm.repeat(At { engine: EngineTime(3_000), wall: Timestamp(3_000) }, 0);
+        assert_eq!((alarm.occurrences, alarm.raised_engine), (2, EngineTime(3_000)));
+    }
+}

@@ -1,6 +1,6 @@
 //! Every alarm by slot and by identity, and the alarm types by number.
 
-use crate::correlate::alarm::{Alarm, AlarmState, Identity};
+use crate::correlate::alarm::{Alarm, Identity};
 use crate::correlate::resource::{ResourceTable, Slot};
 use crate::model::alarm_type::{AlarmType, EventType, ResourceEffect};
 use crate::model::event::Event;
@@ -184,10 +184,4 @@ fn place(slot: Slot) -> usize {
 
 fn severity_place(severity: Severity) -> usize {
     usize::from(severity.number().saturating_sub(2))
-}
-
-/// Whether an alarm in that state is shown as cleared.
-#[must_use]
-pub fn is_shown_cleared(alarm: &Alarm) -> bool {
-    alarm.state() != AlarmState::Active && !alarm.is_active()
 }

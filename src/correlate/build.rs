@@ -1,45 +1,78 @@
 //! From settings to resources and topology.
 
 use crate::correlate::changes::Changes;
-use crate::correlate::correlator::Correlator;
+use crate::correlate::correlator::{Correlator, Deadline};
 use crate::correlate::incident::Status;
-use crate::correlate::resource::{ResourceKind, Slot};
+use crate::correlate::resource::Slot;
 use crate::correlate::topology::Group;
 use crate::model::inventory::{Dependency, Device, Inventory};
 use crate::model::settings::Settings;
-use std::collections::BTreeSet;
+use crate::model::time::At;
 
 impl Correlator {
     /// Takes over new settings. What the inventory no longer names stays with its alarms; states
     /// are worked out again.
-    pub fn apply_settings(&mut self, settings: &Settings, changes: &mut Changes) {
+    pub fn apply_settings(&mut self, at: At, settings: &Settings, changes: &mut Changes) {
         self.settings = settings.correlation.clone();
         self.stable_ns = u64::from(settings.tickets.stable_min).saturating_mul(60_000_000_000);
         self.types.update(&settings.alarm_types);
-        self.apply_inventory(&settings.inventory, changes);
+        self.name_senders(&settings.inventory, changes);
+        self.apply_inventory(at, &settings.inventory, changes);
+        self.decide_all_later(at);
+    }
+
+    /// Other needs may mean other services: open incidents are looked at again.
+    fn decide_all_later(&mut self, at: At) {
+        let due = at.engine.plus_ns(self.hold_off_ns());
+        for (id, incident) in &self.incidents {
+            if incident.status() == Status::Open && incident.active_count() > 0 {
+                self.timers.set_earliest(Deadline::Decide(*id), due);
+            }
+        }
+    }
+
+    /// A sender that was known by its address only and now has a name takes along what it has said.
+    /// Where something by that name was heard already, both stay as they are.
+    fn name_senders(&mut self, inventory: &Inventory, changes: &mut Changes) {
+        let mut has_renamed = false;
+        for device in &inventory.devices {
+            for address in &device.addresses {
+                let heard = self.resources.find(&self.hasher, &address.to_string(), "");
+                let Some(slot) = heard.filter(|slot| !self.resources.get(*slot).is_known) else {
+                    continue;
+                };
+                if self.resources.find(&self.hasher, &device.name, "").is_some() {
+                    continue;
+                }
+                self.rename(slot, &device.name, changes);
+                has_renamed = true;
+                // Later look-ups of this loop need the new names.
+                self.resources.rebuild_index(&self.hasher);
+            }
+        }
+        if has_renamed {
+            self.rebuild();
+        }
+    }
+
+    fn rename(&mut self, device: Slot, name: &str, changes: &mut Changes) {
+        for slot in self.resources.slots() {
+            if self.resources.get(slot).parent != device {
+                continue;
+            }
+            let before = self.resources.get(slot).name();
+            let resource = self.resources.get_mut(slot);
+            resource.device = name.into();
+            changes.alarms.extend(resource.active.iter().copied());
+            changes.resources.insert(slot);
+            changes.renamed.push((before, slot));
+        }
     }
 
     /// Slot of a service, by the name that the inventory gives it.
     #[must_use]
     pub fn service_slot(&self, name: &str) -> Option<Slot> {
         self.resources.find(&self.hasher, &service_resource(name), "")
-    }
-
-    /// Services that need a resource, whatever their state.
-    #[must_use]
-    pub fn services_below(&self, from: Slot) -> BTreeSet<Slot> {
-        let mut services = BTreeSet::new();
-        let mut seen = BTreeSet::from([from]);
-        let mut queue = vec![from];
-        while let Some(slot) = queue.pop() {
-            if self.resources.get(slot).kind == ResourceKind::Service {
-                services.insert(slot);
-            }
-            if let Some(node) = self.topology.get(slot) {
-                queue.extend(node.dependents.iter().copied().filter(|next| seen.insert(*next)));
-            }
-        }
-        services
     }
 
     /// Number of open incidents.
@@ -49,7 +82,7 @@ impl Correlator {
         u64::try_from(open).unwrap_or(u64::MAX)
     }
 
-    fn apply_inventory(&mut self, inventory: &Inventory, changes: &mut Changes) {
+    fn apply_inventory(&mut self, at: At, inventory: &Inventory, changes: &mut Changes) {
         let knew: Vec<bool> =
             self.resources.slots().map(|slot| self.resources.get(slot).is_known).collect();
         for slot in self.resources.slots() {
@@ -65,6 +98,8 @@ impl Correlator {
             self.add_needs(slot, &service.depends_on);
         }
         self.link_parts_to_devices();
+        self.topology.sort_dependents();
+        self.count_effects();
         for (slot, knew) in self.resources.slots().zip(knew.iter().chain(std::iter::repeat(&false)))
         {
             let resource = self.resources.get_mut(slot);
@@ -74,7 +109,21 @@ impl Correlator {
             }
         }
         let all: Vec<Slot> = self.resources.slots().collect();
-        self.propagate(&all, changes);
+        self.propagate(&all, at.wall, changes);
+    }
+
+    /// Counts anew what the active alarms mean for their resources and neighbours: types and
+    /// addresses may have changed.
+    fn count_effects(&mut self) {
+        self.topology.clear_effects();
+        self.by_neighbour.clear();
+        for (slot, alarm) in self.alarms.iter().filter(|(_, alarm)| alarm.is_active()) {
+            let effect = self.types.get(alarm.alarm_type).effect;
+            self.topology.count_effect(alarm.resource, effect, true);
+            if let Some(device) = self.neighbour_of(alarm) {
+                self.by_neighbour.entry(device).or_default().insert(slot);
+            }
+        }
     }
 
     fn add_device(&mut self, device: &Device) {

@@ -5,11 +5,11 @@ use crate::correlate::alarm_table::AlarmSlot;
 use crate::correlate::correlator::Correlator;
 use crate::correlate::reason::Why;
 use crate::correlate::resource::{ResourceKind, Slot};
-use crate::correlate::topology::NodeState;
+use crate::correlate::topology::{Node, NodeState};
 use crate::model::alarm_type::ResourceEffect;
 use crate::model::limits::DEPENDENCY_DEPTH_MAX;
-use crate::model::time::EngineTime;
-use std::collections::{BTreeSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What explains an alarm.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +35,14 @@ struct Visit {
     first: FirstStep,
 }
 
+impl Visit {
+    /// What explains best: the topmost, then what is needed before what is at the other end of a
+    /// link, then what the inventory named first. Nothing of it depends on what was heard first.
+    fn rank(&self) -> (usize, bool, Reverse<Slot>) {
+        (self.depth, matches!(self.first, FirstStep::Needs), Reverse(self.slot))
+    }
+}
+
 impl Correlator {
     /// What explains the alarm, if anything else does.
     pub(crate) fn cause_of(&self, alarm: AlarmSlot) -> Option<Cause> {
@@ -46,23 +54,20 @@ impl Correlator {
         if let Some(device) = self.neighbour_of(subject) {
             self.push_neighbour(start, device, &mut queue);
         }
-        let mut best: Option<(usize, EngineTime, Visit)> = None;
+        let mut best: Option<Visit> = None;
         while let Some(visit) = queue.pop_front() {
             if visit.depth > DEPENDENCY_DEPTH_MAX || !seen.insert(visit.slot) {
                 continue;
             }
             let first = visit.first;
             self.push_upstream(visit.slot, start, (visit.depth, Some(first)), &mut queue);
-            let Some(since) = self.at_fault_since(visit.slot) else { continue };
-            let is_better = best.as_ref().is_none_or(|(depth, oldest, known)| {
-                (visit.depth, oldest, known.slot) > (*depth, &since, visit.slot)
-            });
-            if is_better {
-                best = Some((visit.depth, since, visit));
+            let is_at_fault = self.topology.get(visit.slot).is_some_and(Node::has_own_fault);
+            if is_at_fault && best.as_ref().is_none_or(|known| visit.rank() > known.rank()) {
+                best = Some(visit);
             }
         }
         match best {
-            Some((_, _, visit)) => Some(self.cause_from(start, &visit)),
+            Some(visit) => Some(self.cause_from(start, &visit)),
             None => self.same_resource(start, alarm),
         }
     }
@@ -143,15 +148,6 @@ impl Correlator {
         }
     }
 
-    /// Since when the resource is itself at fault.
-    fn at_fault_since(&self, slot: Slot) -> Option<EngineTime> {
-        let node = self.topology.get(slot)?;
-        if let Some(alarm) = self.oldest_down_alarm(slot, None) {
-            return self.alarms.get(alarm).map(|alarm| alarm.active_since.engine);
-        }
-        node.is_silent.then(|| self.resources.get(slot).last_heard)
-    }
-
     /// The oldest active alarm of a resource that means down, other than `except`.
     pub(crate) fn oldest_down_alarm(
         &self,
@@ -184,16 +180,14 @@ impl Correlator {
             })
     }
 
-    /// Active alarms that a fault of this resource may explain: on what needs it, at the other ends
-    /// of its links, and of sessions with it. Bounded, in a fixed order.
+    /// Active alarms that a fault of this resource may explain: on itself, on what needs it, at the
+    /// other ends of its links, and of sessions with it. Bounded, in a fixed order.
     pub(crate) fn alarms_downstream(&self, from: Slot) -> Vec<AlarmSlot> {
         let mut found = Vec::new();
         let mut seen = BTreeSet::from([from]);
         let mut queue = VecDeque::from([(from, 0_usize)]);
         while let Some((slot, depth)) = queue.pop_front() {
-            if slot != from {
-                found.extend(self.resources.get(slot).active.iter().copied());
-            }
+            found.extend(self.resources.get(slot).active.iter().copied());
             if let Some(told) = self.by_neighbour.get(&slot) {
                 found.extend(told.iter().copied());
             }
@@ -212,19 +206,25 @@ impl Correlator {
         found
     }
 
-    /// Services below a resource that are not up, in slot order.
-    pub(crate) fn services_downstream(&self, from: &[Slot]) -> BTreeSet<Slot> {
-        let mut services = BTreeSet::new();
-        let mut seen: BTreeSet<Slot> = from.iter().copied().collect();
-        let mut queue: VecDeque<Slot> = seen.iter().copied().collect();
-        while let Some(slot) = queue.pop_front() {
-            if self.resources.get(slot).kind == ResourceKind::Service {
-                services.insert(slot);
+    /// Services below these resources that are not up, each with the place of the first of `from`
+    /// that reaches it.
+    pub(crate) fn services_downstream(&self, from: &[Slot]) -> BTreeMap<Slot, usize> {
+        let mut services = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for (place, start) in from.iter().enumerate() {
+            let mut queue = VecDeque::new();
+            if seen.insert(*start) {
+                queue.push_back(*start);
             }
-            let Some(node) = self.topology.get(slot) else { continue };
-            for next in &node.dependents {
-                if self.topology.state(*next) != NodeState::Up && seen.insert(*next) {
-                    queue.push_back(*next);
+            while let Some(slot) = queue.pop_front() {
+                if self.resources.get(slot).kind == ResourceKind::Service {
+                    services.insert(slot, place);
+                }
+                let Some(node) = self.topology.get(slot) else { continue };
+                for next in &node.dependents {
+                    if self.topology.state(*next) != NodeState::Up && seen.insert(*next) {
+                        queue.push_back(*next);
+                    }
                 }
             }
         }

@@ -32,12 +32,14 @@ pub struct Changes {
     pub resources: BTreeSet<Slot>,
     /// Services whose state changed.
     pub services: BTreeSet<Slot>,
-    /// Incidents of which an alarm became active or ceased to be.
-    pub activity: BTreeSet<u64>,
+    /// Incidents of which an alarm became active (`true`) or only ceased to be or changed.
+    pub activity: BTreeMap<u64, bool>,
     /// Incidents whose tickets are to be decided now.
     pub due: BTreeSet<u64>,
     /// Incidents taken over: (loser, survivor), in order.
     pub merged: Vec<(u64, u64)>,
+    /// Resources that got another name: (before, slot).
+    pub renamed: Vec<(String, Slot)>,
 }
 
 impl Changes {
@@ -47,14 +49,8 @@ impl Changes {
         *known = (*known).max(event);
     }
 
-    /// Empties it.
-    pub fn clear(&mut self) {
-        self.alarms.clear();
-        self.incidents.clear();
-        self.resources.clear();
-        self.services.clear();
-        self.activity.clear();
-        self.due.clear();
-        self.merged.clear();
+    /// Notes that something happened to an incident's alarms; `has_failed` when one became active.
+    pub fn active(&mut self, id: u64, has_failed: bool) {
+        *self.activity.entry(id).or_insert(false) |= has_failed;
     }
 }

@@ -1,17 +1,18 @@
 //! The correlator: owns alarms, resources, topology and incidents, and takes events in order.
 
-use crate::correlate::alarm::{Alarm, AlarmState, Identity, Transition};
+use crate::correlate::alarm::{Alarm, Identity, Transition};
 use crate::correlate::alarm_table::{AlarmSlot, AlarmTable, AlarmTypes, identity_hash};
 use crate::correlate::changes::Changes;
-use crate::correlate::incident::Incident;
-use crate::correlate::resource::{ResourceTable, Slot};
+use crate::correlate::incident::{Incident, Status};
+use crate::correlate::resource::{ResourceKind, ResourceTable, Slot};
 use crate::correlate::topology::{Group, Topology};
 use crate::model::alarm_type::ResourceEffect;
 use crate::model::event::{Event, Verb};
 use crate::model::index::KeyHasher;
 use crate::model::limits::{ALARMS_MAX, SENDER_ADDRESSES_MAX};
 use crate::model::settings::CorrelationSettings;
-use crate::model::time::At;
+use crate::model::severity::Severity;
+use crate::model::time::{At, Timestamp};
 use crate::model::timer::Timers;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +60,8 @@ pub struct Correlator {
     pub stable_ns: u64,
     pub(crate) addresses: BTreeMap<IpAddr, Slot>,
     pub(crate) by_neighbour: BTreeMap<Slot, BTreeSet<AlarmSlot>>,
+    /// Since when each service has its state, by the messages that led to it.
+    pub(crate) service_since: BTreeMap<Slot, Timestamp>,
     /// Journal position at work: the id of what this step creates.
     pub(crate) position: u64,
     seed: u64,
@@ -87,6 +90,7 @@ impl Correlator {
             stable_ns: 180_000_000_000,
             addresses: BTreeMap::new(),
             by_neighbour: BTreeMap::new(),
+            service_since: BTreeMap::new(),
             position: 0,
             seed,
             hasher: KeyHasher::new(seed),
@@ -113,7 +117,9 @@ impl Correlator {
     pub fn repeat_of(&self, event: &Event<'_>) -> Option<AlarmSlot> {
         let slot = self.find_alarm(event)?;
         let alarm = self.alarms.get(slot)?;
-        alarm.is_repeated_by(event).then_some(slot)
+        // While an administrator holds it down, every message may end that.
+        let is_held_down = self.resources.get(alarm.resource).admin_down_at.is_some();
+        (!is_held_down && alarm.is_repeated_by(event)).then_some(slot)
     }
 
     fn find_alarm(&self, event: &Event<'_>) -> Option<AlarmSlot> {
@@ -145,15 +151,16 @@ impl Correlator {
             && *resource.device == *event.device
     }
 
-    /// Counts one repeat.
-    pub fn repeat(&mut self, slot: AlarmSlot, arrived: At) {
-        if let Some(alarm) = self.alarms.get_mut(slot) {
-            alarm.repeat(arrived);
-            if !alarm.is_touched {
-                alarm.is_touched = true;
-                self.touched.push(slot);
-            }
-        }
+    /// Counts one repeat. Its device has said something, as with any other message.
+    pub fn repeat(&mut self, slot: AlarmSlot, arrived: At, listener: u16, changes: &mut Changes) {
+        let Some(alarm) = self.alarms.get_mut(slot) else { return };
+        alarm.repeat(arrived, listener);
+        let resource = alarm.resource;
+        self.touch(slot);
+        let device = self.resources.get(resource).parent;
+        let heard = self.resources.get_mut(device);
+        heard.last_heard = heard.last_heard.max(arrived.engine);
+        self.device_spoke(device, arrived.wall, changes);
     }
 
     /// The alarms whose counts changed since this was last asked. Reading them is no input: it
@@ -171,6 +178,25 @@ impl Correlator {
     /// Applies one event. `position` becomes the id of what it creates.
     pub fn event(&mut self, at: At, position: u64, event: &Event<'_>, changes: &mut Changes) {
         self.position = position;
+        // Classified before the inventory gave its sender a name.
+        let Some(device) = self.name_given_since(event) else {
+            self.named_event(at, position, event, changes);
+            return;
+        };
+        let named = Event { device: &device, is_known: true, ..*event };
+        self.named_event(at, position, &named, changes);
+    }
+
+    fn name_given_since(&self, event: &Event<'_>) -> Option<Box<str>> {
+        if event.is_known {
+            return None;
+        }
+        let address: IpAddr = event.device.parse().ok()?;
+        let slot = self.addresses.get(&address)?;
+        Some(self.resources.get(*slot).device.clone())
+    }
+
+    fn named_event(&mut self, at: At, position: u64, event: &Event<'_>, changes: &mut Changes) {
         let resource = self.resolve(event, changes);
         if event.verb == Verb::AdminDown {
             self.administratively_down(at, resource, event, changes);
@@ -197,16 +223,16 @@ impl Correlator {
         };
         let is_new_channel = alarm.channels != channels_before;
         let was_shown = alarm.occurrences > 0;
+        if alarm.held_clear().is_some() {
+            let due = at.engine.plus_ns(CONFIRM_CLEAR_NS);
+            self.timers.set_earliest(Deadline::ConfirmClear(slot), due);
+        }
         match transition {
             Transition::Raised | Transition::Cleared => {
-                self.toggled(at, slot, transition, changes);
+                self.toggled(at, slot, (transition, severity_before), changes);
             }
-            Transition::Changed => self.severity_changed(slot, severity_before, changes),
-            Transition::ClearHeld => {
-                let due = at.engine.plus_ns(CONFIRM_CLEAR_NS);
-                self.timers.set(Deadline::ConfirmClear(slot), due);
-            }
-            Transition::Repeated | Transition::Late => {
+            Transition::Changed => self.severity_changed(at, slot, severity_before, changes),
+            Transition::Repeated | Transition::Late | Transition::ClearHeld => {
                 if is_new_channel && was_shown {
                     changes.alarms.insert(slot);
                 } else {
@@ -250,7 +276,7 @@ impl Correlator {
             heard.addresses.push(event.peer);
             changes.resources.insert(device);
         }
-        self.device_spoke(device, changes);
+        self.device_spoke(device, event.arrived.wall, changes);
         if event.component.is_empty() {
             return device;
         }
@@ -302,10 +328,17 @@ impl Correlator {
     }
 
     /// An alarm was raised or cleared by a message: flapping first, then what follows.
-    fn toggled(&mut self, at: At, slot: AlarmSlot, transition: Transition, changes: &mut Changes) {
+    fn toggled(
+        &mut self,
+        at: At,
+        slot: AlarmSlot,
+        (transition, severity_before): (Transition, Severity),
+        changes: &mut Changes,
+    ) {
         let settings = self.settings.clone();
         let Some(alarm) = self.alarms.get_mut(slot) else { return };
         let was_flapping = alarm.flap.is_flapping();
+        let severity = alarm.severity;
         let begins = alarm.flap.toggle(at.engine, &settings);
         if begins {
             if let Some(due) = alarm.flap.quiet_at(&settings) {
@@ -314,7 +347,11 @@ impl Correlator {
             changes.alarms.insert(slot);
         }
         if was_flapping {
-            self.touch(slot);
+            if severity == severity_before {
+                self.touch(slot);
+            } else {
+                self.severity_changed(at, slot, severity_before, changes);
+            }
             return;
         }
         match transition {
@@ -326,30 +363,38 @@ impl Correlator {
 
     fn severity_changed(
         &mut self,
+        at: At,
         slot: AlarmSlot,
-        before: crate::model::severity::Severity,
+        before: Severity,
         changes: &mut Changes,
     ) {
         changes.alarms.insert(slot);
-        let Some(alarm) = self.alarms.get(slot) else { return };
-        if alarm.state() == AlarmState::Stateless {
+        let Some(alarm) = self.alarms.get(slot).filter(|alarm| alarm.is_active()) else { return };
+        let (severity, incident) = (alarm.severity, alarm.incident);
+        if severity == before {
             return;
         }
-        let (severity, incident) = (alarm.severity, alarm.incident);
         self.alarms.count_active(before, false);
         self.alarms.count_active(severity, true);
-        if let Some(id) = incident
-            && let Some(incident) = self.incidents.get_mut(&id)
-        {
-            incident.worst = incident.worst.max(severity);
-            changes.activity.insert(id);
+        let Some((id, incident)) = incident.and_then(|id| Some((id, self.incidents.get_mut(&id)?)))
+        else {
+            return;
+        };
+        incident.count_active(before, false);
+        incident.count_active(severity, true);
+        incident.worst = incident.worst.max(severity);
+        if severity > before && incident.status() != Status::Forming {
+            self.decide_later(at, id, slot);
         }
+        changes.active(id, false);
+        self.tell_later(at, id);
     }
 
     /// The alarm became active.
     pub(crate) fn activated(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
         let Some(alarm) = self.alarms.get(slot) else { return };
         let (resource, severity) = (alarm.resource, alarm.severity);
+        let since = alarm.active_since.wall;
         let effect = self.types.get(alarm.alarm_type).effect;
         let neighbour = self.neighbour_of(alarm);
         self.alarms.count_active(severity, true);
@@ -358,17 +403,9 @@ impl Correlator {
         if let Some(device) = neighbour {
             self.by_neighbour.entry(device).or_default().insert(slot);
         }
-        let node = self.topology.node_mut(resource);
-        match effect {
-            ResourceEffect::Down => node.down_alarms = node.down_alarms.saturating_add(1),
-            ResourceEffect::Degraded => {
-                node.degraded_alarms = node.degraded_alarms.saturating_add(1);
-            }
-            ResourceEffect::None => {}
-        }
-        self.propagate(&[resource], changes);
-        let silent = self.note_silence(resource, changes);
-        self.group(at, slot, silent, changes);
+        self.topology.count_effect(resource, effect, true);
+        self.propagate(&[resource], since, changes);
+        self.group(at, slot, changes);
     }
 
     /// The alarm ceased to be active.
@@ -386,28 +423,23 @@ impl Correlator {
         {
             told.remove(&slot);
         }
-        let node = self.topology.node_mut(resource);
-        match effect {
-            ResourceEffect::Down => node.down_alarms = node.down_alarms.saturating_sub(1),
-            ResourceEffect::Degraded => {
-                node.degraded_alarms = node.degraded_alarms.saturating_sub(1);
-            }
-            ResourceEffect::None => {}
-        }
-        self.propagate(&[resource], changes);
-        self.end_silence(resource, changes);
+        self.topology.count_effect(resource, effect, false);
+        self.propagate(&[resource], cleared_at, changes);
+        self.end_silence(resource, cleared_at, changes);
         if let Some(id) = incident {
-            self.alarm_left(at, id, cleared_at, changes);
+            self.alarm_left(at, id, (severity, cleared_at), changes);
         }
         self.forget_later(at, slot);
     }
 
-    /// Works out the states that follow, and notes what is to be shown.
-    pub(crate) fn propagate(&mut self, from: &[Slot], changes: &mut Changes) {
+    /// Works out the states that follow, and notes what is to be shown. `since` is when the message
+    /// was received that led to it.
+    pub(crate) fn propagate(&mut self, from: &[Slot], since: Timestamp, changes: &mut Changes) {
         for slot in self.topology.propagate(from).into_keys() {
             changes.resources.insert(slot);
-            if self.resources.get(slot).kind == crate::correlate::resource::ResourceKind::Service {
+            if self.resources.get(slot).kind == ResourceKind::Service {
                 changes.services.insert(slot);
+                self.service_since.insert(slot, since);
             }
         }
     }

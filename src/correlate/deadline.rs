@@ -4,7 +4,7 @@ use crate::correlate::alarm::AlarmState;
 use crate::correlate::alarm_table::AlarmSlot;
 use crate::correlate::changes::{Changes, IncidentEvent};
 use crate::correlate::correlator::{Correlator, Deadline};
-use crate::correlate::incident::Status;
+use crate::correlate::incident::{Incident, Status};
 use crate::correlate::reason::Why;
 use crate::model::time::{At, EngineTime};
 
@@ -75,25 +75,21 @@ impl Correlator {
 
     /// The hold-off is over, or a newcomer has lasted: tickets are to be decided.
     fn decide(&mut self, at: At, id: u64, changes: &mut Changes) {
-        let Some(incident) = self.incidents.get(&id) else { return };
-        let is_active = incident.alarms.iter().any(|(slot, alarm_id)| {
-            self.alarms.get(*slot).is_some_and(|alarm| alarm.id == *alarm_id && alarm.is_active())
-        });
-        let root = incident.root;
-        if incident.status() == Status::Forming && !is_active {
-            let Some(incident) = self.incidents.get_mut(&id) else { return };
-            incident.no_ticket = Some(Why::ClearedWithinHoldOff);
-            incident.note(at.wall, Why::ClearedWithinHoldOff);
-            if incident.close(at.wall).is_ok() {
+        let Some(incident) = self.incidents.get_mut(&id) else { return };
+        if incident.active_count() == 0 {
+            // What is gone affects nothing more than what was decided while it was there.
+            if incident.status() == Status::Forming && incident.close(at.wall).is_ok() {
+                incident.no_ticket = Some(Why::ClearedWithinHoldOff);
+                incident.note(at.wall, Why::ClearedWithinHoldOff);
                 changes.incident(id, IncidentEvent::Closed);
                 self.forget_incident_later(at, id);
             }
             return;
         }
-        let sources = self.active_resources(id, root);
-        let services = self.services_downstream(&sources);
+        let id = self.gather_silent(at, id, changes);
+        let id = self.gather_same_device(at, id, changes);
+        self.timers.cancel(Deadline::Decide(id));
         let Some(incident) = self.incidents.get_mut(&id) else { return };
-        incident.services = services.into_iter().collect();
         if incident.open().is_ok() {
             changes.incident(id, IncidentEvent::Opened);
         } else {
@@ -102,29 +98,14 @@ impl Correlator {
         changes.due.insert(id);
     }
 
-    /// The resources of an incident's active alarms, and its root.
-    fn active_resources(&self, id: u64, root: u32) -> Vec<u32> {
-        let mut resources = vec![root];
-        if let Some(incident) = self.incidents.get(&id) {
-            resources.extend(incident.alarms.iter().filter_map(|(slot, alarm_id)| {
-                let alarm = self.alarms.get(*slot)?;
-                (alarm.id == *alarm_id && alarm.is_active()).then_some(alarm.resource)
-            }));
-        }
-        resources
-    }
-
     fn stable(&mut self, at: At, id: u64, changes: &mut Changes) {
         let Some(incident) = self.incidents.get_mut(&id) else { return };
         let Some(restored_at) = incident.all_clear_at else { return };
-        incident.note(at.wall, Why::AllClear);
         if incident.restore(restored_at).is_err() {
             return;
         }
+        incident.note(at.wall, Why::AllClear);
         changes.incident(id, IncidentEvent::Restored);
-        if incident.tickets.is_empty() {
-            self.close_incident(at, id, changes);
-        }
     }
 
     /// Closes a restored incident of which no ticket is open any more.
@@ -136,7 +117,7 @@ impl Correlator {
         }
     }
 
-    fn forget_incident_later(&mut self, at: At, id: u64) {
+    pub(crate) fn forget_incident_later(&mut self, at: At, id: u64) {
         for key in [Deadline::Decide(id), Deadline::Stable(id), Deadline::Tell(id)] {
             self.timers.cancel(key);
         }
@@ -145,7 +126,7 @@ impl Correlator {
 
     fn forget_incident(&mut self, at: At, id: u64) {
         let Some(incident) = self.incidents.get(&id) else { return };
-        // An incident that others were merged into must be found as long as their alarms are.
+        // It came to life again in the meantime.
         if incident.is_live() {
             self.timers.set(Deadline::ForgetIncident(id), at.engine.plus_ns(FORGET_AFTER_NS));
             return;
@@ -172,10 +153,8 @@ impl Correlator {
         if alarm.is_active() {
             return;
         }
-        let is_needed = alarm
-            .incident
-            .and_then(|id| self.incidents.get(&id))
-            .is_some_and(|incident| incident.is_live() || incident.merged_into.is_some());
+        let is_needed =
+            alarm.incident.and_then(|id| self.incidents.get(&id)).is_some_and(Incident::is_live);
         let is_recent = due.ns_since(alarm.raised_engine) < FORGET_AFTER_NS;
         if is_needed || is_recent {
             self.timers.set(Deadline::ForgetAlarm(slot), due.plus_ns(FORGET_AFTER_NS));
@@ -190,4 +169,4 @@ impl Correlator {
 }
 
 /// How long cleared alarms and closed incidents stay in memory, ns. History keeps them.
-pub(crate) const FORGET_AFTER_NS: u64 = 3_600_000_000_000;
+const FORGET_AFTER_NS: u64 = 3_600_000_000_000;

@@ -1,5 +1,4 @@
-//! Which alarm goes into which incident: joining, founding, merging; and the silence of a device
-//! as seen from its neighbours.
+//! Which alarm goes into which incident: joining, founding, merging.
 
 use crate::correlate::alarm_table::AlarmSlot;
 use crate::correlate::cause::Cause;
@@ -9,87 +8,80 @@ use crate::correlate::incident::{Incident, Status};
 use crate::correlate::reason::Why;
 use crate::correlate::resource::{ResourceKind, Slot};
 use crate::model::alarm_type::ResourceEffect;
+use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
+use std::collections::BTreeSet;
 
 impl Correlator {
-    /// Puts an alarm that became active into its incident. `silent` is a device that this alarm
-    /// showed to be silent.
-    pub(crate) fn group(
-        &mut self,
-        at: At,
-        slot: AlarmSlot,
-        silent: Option<(Slot, u32)>,
-        changes: &mut Changes,
-    ) {
-        let cause = self.cause_of(slot);
+    /// Puts an alarm that became active into its incident, and what it explains too.
+    pub(crate) fn group(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
         let id = match self.own_live_incident(slot) {
             Some(id) => {
                 self.rejoin(at, id, slot, changes);
                 id
             }
-            None => self.join_or_found(at, slot, cause.as_ref(), changes),
+            None => self.join_or_found(at, slot, changes),
         };
-        // A device that is silent because what it needs failed (its power) is no root.
-        let is_root = |device| cause.as_ref().is_none_or(|cause| cause.root == device);
-        if let Some((device, links)) = silent.filter(|(device, _)| is_root(*device)) {
-            let device_name = self.resources.get(device).name();
-            let why = Why::SilentDevice { device: device_name, links };
-            self.set_root(at, id, (device, slot), why, changes);
+        let Some(alarm) = self.alarms.get(slot) else { return };
+        if self.types.get(alarm.alarm_type).effect == ResourceEffect::Down {
+            let below = self.alarms_downstream(alarm.resource);
+            self.absorb(at, id, &below, changes);
         }
-        self.absorb_downstream(at, id, slot, silent.map(|(device, _)| device), changes);
     }
 
-    fn own_live_incident(&self, slot: AlarmSlot) -> Option<u64> {
-        let mut id = self.alarms.get(slot)?.incident?;
-        loop {
-            let incident = self.incidents.get(&id)?;
-            match incident.merged_into {
-                Some(other) => id = other,
-                None => return incident.is_live().then_some(id),
-            }
-        }
+    /// An alarm's slot with its id.
+    fn named(&self, slot: AlarmSlot) -> (AlarmSlot, u64) {
+        (slot, self.alarms.get(slot).map_or(0, |alarm| alarm.id))
+    }
+
+    pub(crate) fn own_live_incident(&self, slot: AlarmSlot) -> Option<u64> {
+        let id = self.alarms.get(slot)?.incident?;
+        self.incidents.get(&id)?.is_live().then_some(id)
     }
 
     fn rejoin(&mut self, at: At, id: u64, slot: AlarmSlot, changes: &mut Changes) {
-        self.timers.cancel(Deadline::Stable(id));
         let resource = self
             .alarms
             .get(slot)
             .map(|alarm| self.resources.get(alarm.resource).name())
             .unwrap_or_default();
-        self.join(at, id, slot, Why::Relapse { resource }, changes);
-        let Some(incident) = self.incidents.get_mut(&id) else { return };
-        if incident.relapse().is_ok() {
-            changes.incident(id, IncidentEvent::Reopened);
-        }
+        self.join(at, (id, slot), Why::Relapse { resource }, changes);
     }
 
-    fn join_or_found(
+    fn join_or_found(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) -> u64 {
+        let Some(cause) = self.cause_of(slot) else { return self.found(at, slot, changes) };
+        let Some(id) = self.incident_of_cause(&cause) else {
+            return self.found(at, slot, changes);
+        };
+        self.join(at, (id, slot), cause.why.clone(), changes);
+        self.settle_link(at, (id, slot), &cause, changes);
+        id
+    }
+
+    /// Both ends of a link say that it is down and nothing else does: while the incident forms, the
+    /// end with the lower name is held to be the root, whichever was heard first.
+    fn settle_link(
         &mut self,
         at: At,
-        slot: AlarmSlot,
-        cause: Option<&Cause>,
+        (id, slot): (u64, AlarmSlot),
+        cause: &Cause,
         changes: &mut Changes,
-    ) -> u64 {
-        if let Some(cause) = cause
-            && let Some(id) = self.incident_of_cause(cause)
-        {
-            if self.incidents.get(&id).is_some_and(|incident| incident.status() == Status::Restored)
-            {
-                self.rejoin(at, id, slot, changes);
-            } else {
-                self.join(at, id, slot, cause.why.clone(), changes);
-            }
-            return id;
+    ) {
+        let Some(incident) = self.incidents.get(&id) else { return };
+        let Some(alarm) = self.alarms.get(slot) else { return };
+        let here = alarm.resource;
+        let is_other_end =
+            self.topology.get(here).is_some_and(|node| node.peer == Some(cause.root));
+        let is_down = self.types.get(alarm.alarm_type).effect == ResourceEffect::Down;
+        if incident.status() != Status::Forming || !is_other_end || !is_down {
+            return;
         }
-        if let Some((id, device)) = self.forming_on_same_device(at, slot) {
-            let why = Why::SameDevice { device: self.resources.get(device).name() };
-            self.join(at, id, slot, why.clone(), changes);
-            let root_alarm = self.incidents.get(&id).map_or(slot, |incident| incident.root_alarm);
-            self.set_root(at, id, (device, root_alarm), why, changes);
-            return id;
+        let (resource, peer) =
+            (self.resources.get(cause.root).name(), self.resources.get(here).name());
+        if incident.root == cause.root && peer < resource {
+            let why = Why::OtherEnd { resource, peer };
+            self.set_root(at, id, (here, self.named(slot), why), changes);
         }
-        self.found(at, slot, changes)
     }
 
     fn incident_of_cause(&self, cause: &Cause) -> Option<u64> {
@@ -103,33 +95,10 @@ impl Correlator {
             .filter_map(|part| self.topology.get(*part)?.peer)
             .flat_map(|peer| self.resources.get(peer).active.iter().copied())
             .filter_map(|alarm| self.own_live_incident(alarm))
-            .min()
-    }
-
-    /// An incident of the same device that still forms, with the device.
-    fn forming_on_same_device(&self, at: At, slot: AlarmSlot) -> Option<(u64, Slot)> {
-        let alarm = self.alarms.get(slot)?;
-        let resource = self.resources.get(alarm.resource);
-        if resource.kind != ResourceKind::Component {
-            return None;
-        }
-        let device = resource.parent;
-        let hold_off = self.hold_off_ns();
-        let parts = self.topology.get(device)?.dependents.iter();
-        parts
-            .take(SAME_DEVICE_PARTS_MAX)
-            .filter(|part| **part != alarm.resource && self.resources.get(**part).parent == device)
-            .flat_map(|part| self.resources.get(*part).active.iter().copied())
-            .filter_map(|other| self.own_live_incident(other))
-            .filter(|id| {
-                self.incidents.get(id).is_some_and(|incident| {
-                    incident.status() == Status::Forming
-                        && self.resources.get(incident.root).parent == device
-                        && at.engine.ns_since(incident.founded.engine) <= hold_off
-                })
+            .min_by_key(|id| {
+                let root = self.incidents.get(id).map(|incident| incident.root);
+                (root != Some(cause.root), *id)
             })
-            .min()
-            .map(|id| (id, device))
     }
 
     fn found(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) -> u64 {
@@ -141,50 +110,51 @@ impl Correlator {
         alarm.incident = Some(id);
         let mut incident = Incident::new(id, (slot, alarm_id), resource, at);
         incident.opened_at = since.wall;
+        incident.last_raise_at = since.wall;
         incident.worst = severity;
+        incident.count_active(severity, true);
         incident.why = Why::NothingUpstream { resource: self.resources.get(resource).name() };
         incident.note(at.wall, incident.why.clone());
         self.incidents.insert(id, incident);
-        let persistence = self.persistence_ns(slot);
-        let due = at.engine.plus_ns(self.hold_off_ns().max(persistence));
-        self.timers.set(Deadline::Decide(id), due);
+        self.decide_later(at, id, slot);
         changes.incident(id, IncidentEvent::Updated);
-        changes.activity.insert(id);
+        changes.active(id, true);
         id
     }
 
-    fn persistence_ns(&self, slot: AlarmSlot) -> u64 {
-        self.alarms.get(slot).map_or(0, |alarm| {
-            self.types.get(alarm.alarm_type).persistence_ms.saturating_mul(1_000_000)
-        })
+    /// Tickets are to be decided once the alarm has lasted, unless that is due earlier already.
+    pub(crate) fn decide_later(&mut self, at: At, id: u64, slot: AlarmSlot) {
+        let persistence_ms = self
+            .alarms
+            .get(slot)
+            .map_or(0, |alarm| self.types.get(alarm.alarm_type).persistence_ms);
+        let wait_ns = self.hold_off_ns().max(persistence_ms.saturating_mul(1_000_000));
+        self.timers.set_earliest(Deadline::Decide(id), at.engine.plus_ns(wait_ns));
     }
 
-    pub(crate) fn join(
-        &mut self,
-        at: At,
-        id: u64,
-        slot: AlarmSlot,
-        why: Why,
-        changes: &mut Changes,
-    ) {
-        let due = at.engine.plus_ns(self.hold_off_ns().max(self.persistence_ns(slot)));
+    /// The alarm became active and belongs to that incident.
+    fn join(&mut self, at: At, (id, slot): (u64, AlarmSlot), why: Why, changes: &mut Changes) {
         let Some(alarm) = self.alarms.get_mut(slot) else { return };
         let Some(incident) = self.incidents.get_mut(&id) else { return };
-        alarm.incident = Some(id);
-        if !incident.alarms.contains(&(slot, alarm.id)) {
+        if alarm.incident != Some(id) {
+            alarm.incident = Some(id);
             incident.alarms.push((slot, alarm.id));
         }
+        if incident.active_count() == 0 {
+            // What went and came back has to last anew.
+            self.timers.cancel(Deadline::Decide(id));
+        }
+        incident.count_active(alarm.severity, true);
         incident.opened_at = incident.opened_at.min(alarm.active_since.wall);
+        incident.last_raise_at = incident.last_raise_at.max(alarm.active_since.wall);
         incident.worst = incident.worst.max(alarm.severity);
         incident.all_clear_at = None;
         incident.note(at.wall, why);
         self.timers.cancel(Deadline::Stable(id));
-        if incident.status() != Status::Forming {
-            // More may be affected now: decide again once the newcomer has lasted.
-            self.timers.set_earliest(Deadline::Decide(id), due);
-        }
+        self.reopen_if_restored(id, changes);
+        self.decide_later(at, id, slot);
         changes.alarms.insert(slot);
-        changes.activity.insert(id);
+        changes.active(id, true);
         self.tell_later(at, id);
     }
 
@@ -193,12 +163,11 @@ impl Correlator {
         self.timers.set_earliest(Deadline::Tell(id), at.engine.plus_ns(TELL_AFTER_NS));
     }
 
-    fn set_root(
+    pub(crate) fn set_root(
         &mut self,
         at: At,
         id: u64,
-        (root, root_alarm): (Slot, AlarmSlot),
-        why: Why,
+        (root, root_alarm, why): (Slot, (AlarmSlot, u64), Why),
         changes: &mut Changes,
     ) {
         let name = self.resources.get(root).name();
@@ -209,59 +178,63 @@ impl Correlator {
         let before = self.resources.get(incident.root).name();
         incident.root = root;
         incident.root_alarm = root_alarm;
-        incident.why = why;
         incident.note(at.wall, Why::CauseFound { before, root: name });
+        incident.note(at.wall, why.clone());
+        incident.why = why;
         changes.incident(id, IncidentEvent::Updated);
-        changes.activity.insert(id);
+        changes.active(id, false);
+        if incident.status() == Status::Open {
+            // Tickets name the root.
+            let due = at.engine.plus_ns(self.hold_off_ns());
+            self.timers.set_earliest(Deadline::Decide(id), due);
+        }
     }
 
-    /// What the newcomer explains comes into its incident.
-    fn absorb_downstream(
+    /// Incidents rooted at one of these alarms that something explains now come into the incident
+    /// of what explains them. Gives the incident that goes on for `id`.
+    pub(crate) fn absorb(
         &mut self,
         at: At,
         id: u64,
-        slot: AlarmSlot,
-        silent: Option<Slot>,
+        below: &[AlarmSlot],
         changes: &mut Changes,
-    ) {
-        let Some(alarm) = self.alarms.get(slot) else { return };
-        let resource = alarm.resource;
-        let is_down = self.types.get(alarm.alarm_type).effect == ResourceEffect::Down;
-        let mut below = if is_down { self.alarms_downstream(resource) } else { Vec::new() };
-        if let Some(device) = silent {
-            below.extend(self.alarms_downstream(device));
-        }
+    ) -> u64 {
         let mut current = id;
         for other in below {
-            let Some(other_id) = self.own_live_incident(other) else { continue };
-            if other_id == current || other == slot {
+            let Some(other_id) = self.own_live_incident(*other) else { continue };
+            if other_id == current {
                 continue;
             }
             let is_root = self
                 .incidents
                 .get(&other_id)
-                .is_some_and(|incident| self.is_rooted_at(incident, other));
-            let Some(cause) = self.cause_of(other).filter(|_| is_root) else { continue };
-            if self.incident_of_cause(&cause) == Some(current) {
-                current = self.merge(at, (current, other_id), &cause, changes);
+                .is_some_and(|incident| self.is_rooted_at(incident, *other));
+            let Some(cause) = self.cause_of(*other).filter(|_| is_root) else { continue };
+            let Some(target) = self.incident_of_cause(&cause).filter(|id| *id != other_id) else {
+                continue;
+            };
+            let survivor = self.merge(at, (target, other_id), changes);
+            if target == current {
+                current = survivor;
             }
         }
+        current
     }
 
     fn is_rooted_at(&self, incident: &Incident, alarm: AlarmSlot) -> bool {
-        incident.root_alarm == alarm
+        incident.root_alarm.0 == alarm
             || self.alarms.get(alarm).is_some_and(|alarm| {
                 alarm.resource == incident.root
                     || self.resources.get(alarm.resource).parent == incident.root
             })
     }
 
-    /// Makes one incident of two. The older one that somebody was told of goes on.
-    fn merge(
+    /// Makes one incident of two. The older one that somebody was told of goes on, with the root of
+    /// `upper`, which explains `lower`.
+    pub(crate) fn merge(
         &mut self,
         at: At,
         (upper, lower): (u64, u64),
-        cause: &Cause,
         changes: &mut Changes,
     ) -> u64 {
         let rank = |id: u64| {
@@ -270,14 +243,9 @@ impl Correlator {
         };
         let (survivor, loser) =
             if rank(upper) <= rank(lower) { (upper, lower) } else { (lower, upper) };
-        let root_alarm = cause
-            .alarm
-            .or_else(|| self.incidents.get(&upper).map(|incident| incident.root_alarm))
-            .unwrap_or(0);
-        let why = self
-            .incidents
-            .get(&upper)
-            .map_or_else(|| cause.why.clone(), |incident| incident.why.clone());
+        let Some(explains) = self.incidents.get(&upper) else { return survivor };
+        let (root, root_alarm) = (explains.root, explains.root_alarm);
+        let why = explains.why.clone();
         let Some(mut gone) = self.incidents.remove(&loser) else { return survivor };
         if gone.merge_into(survivor, at.wall).is_err() {
             self.incidents.insert(loser, gone);
@@ -287,40 +255,45 @@ impl Correlator {
         if !gone.is_announced {
             gone.no_ticket = Some(Why::MergedWithinHoldOff);
         }
+        self.take_over(survivor, &gone, changes);
+        let loser_due = self.timers.due_of(Deadline::Decide(loser));
+        for key in [Deadline::Decide(loser), Deadline::Stable(loser), Deadline::Tell(loser)] {
+            self.timers.cancel(key);
+        }
+        self.forget_incident_later(at, loser);
+        self.incidents.insert(loser, gone);
+        self.set_root(at, survivor, (root, root_alarm, why), changes);
+        self.timers.cancel(Deadline::Stable(survivor));
+        let fallback = at.engine.plus_ns(self.hold_off_ns());
+        self.timers.set_earliest(Deadline::Decide(survivor), loser_due.unwrap_or(fallback));
+        self.reopen_if_restored(survivor, changes);
+        self.stable_if_all_clear(at, survivor);
+        changes.incident(loser, IncidentEvent::Merged);
+        changes.merged.push((loser, survivor));
+        changes.active(survivor, true);
+        self.tell_later(at, survivor);
+        survivor
+    }
+
+    /// The alarms of one incident become those of another.
+    fn take_over(&mut self, survivor: u64, gone: &Incident, changes: &mut Changes) {
         for (slot, alarm_id) in &gone.alarms {
             if let Some(alarm) = self.alarms.get_mut(*slot).filter(|alarm| alarm.id == *alarm_id) {
                 alarm.incident = Some(survivor);
                 changes.alarms.insert(*slot);
             }
         }
-        if let Some(into) = self.incidents.get_mut(&survivor) {
-            for member in &gone.alarms {
-                if !into.alarms.contains(member) {
-                    into.alarms.push(*member);
-                }
-            }
-            into.opened_at = into.opened_at.min(gone.opened_at);
-            into.worst = into.worst.max(gone.worst);
-            into.all_clear_at = None;
-        }
-        for key in [Deadline::Decide(loser), Deadline::Stable(loser), Deadline::Tell(loser)] {
-            self.timers.cancel(key);
-        }
-        let forget_at = at.engine.plus_ns(crate::correlate::deadline::FORGET_AFTER_NS);
-        self.timers.set(Deadline::ForgetIncident(loser), forget_at);
-        self.incidents.insert(loser, gone);
-        self.set_root(at, survivor, (cause.root, root_alarm), why, changes);
-        self.timers.cancel(Deadline::Stable(survivor));
-        if self.incidents.get(&survivor).is_some_and(|into| into.status() != Status::Forming) {
-            let due = at.engine.plus_ns(self.hold_off_ns());
-            self.timers.set_earliest(Deadline::Decide(survivor), due);
-        }
-        self.reopen_if_restored(survivor, changes);
-        changes.incident(loser, IncidentEvent::Merged);
-        changes.merged.push((loser, survivor));
-        changes.activity.insert(survivor);
-        self.tell_later(at, survivor);
-        survivor
+        let Some(into) = self.incidents.get_mut(&survivor) else { return };
+        into.alarms.extend(&gone.alarms);
+        into.count_active_of(gone);
+        into.services.extend(&gone.services);
+        into.services.sort_unstable();
+        into.services.dedup();
+        into.opened_at = into.opened_at.min(gone.opened_at);
+        into.last_raise_at = into.last_raise_at.max(gone.last_raise_at);
+        into.worst = into.worst.max(gone.worst);
+        into.all_clear_at =
+            into.all_clear_at.max(gone.all_clear_at).filter(|_| into.active_count() == 0);
     }
 
     fn reopen_if_restored(&mut self, id: u64, changes: &mut Changes) {
@@ -336,74 +309,101 @@ impl Correlator {
         &mut self,
         at: At,
         id: u64,
-        cleared_at: Timestamp,
+        (severity, cleared_at): (Severity, Timestamp),
         changes: &mut Changes,
     ) {
-        changes.activity.insert(id);
+        changes.active(id, false);
         let Some(incident) = self.incidents.get_mut(&id) else { return };
-        incident.last_clear_at = incident.last_clear_at.max(Some(cleared_at));
-        let is_all_clear = !incident.alarms.iter().any(|(slot, alarm_id)| {
-            self.alarms.get(*slot).is_some_and(|alarm| alarm.id == *alarm_id && alarm.is_active())
-        });
-        let is_open = incident.status() == Status::Open;
-        if is_all_clear {
-            let due = at.engine.plus_ns(self.stable_ns);
-            if let Some(incident) = self.incidents.get_mut(&id) {
-                incident.all_clear_at = Some(cleared_at);
-            }
-            if is_open {
-                self.timers.set(Deadline::Stable(id), due);
-            }
+        incident.count_active(severity, false);
+        if incident.active_count() == 0 {
+            incident.all_clear_at = Some(cleared_at);
         }
+        self.stable_if_all_clear(at, id);
         self.tell_later(at, id);
     }
 
-    /// Whether this alarm shows the device at the other end to be silent: every link to it, two at
-    /// least, is reported down by the other ends, and it said nothing since the first report.
-    pub(crate) fn note_silence(
-        &mut self,
-        resource: Slot,
-        changes: &mut Changes,
-    ) -> Option<(Slot, u32)> {
-        let peer = self.topology.get(resource)?.peer?;
-        let device = self.resources.get(peer).parent;
-        let node = self.topology.get(device)?;
-        if node.has_own_fault() {
-            return None;
+    /// An open incident of which nothing is active waits for its stability.
+    pub(crate) fn stable_if_all_clear(&mut self, at: At, id: u64) {
+        let Some(incident) = self.incidents.get_mut(&id) else { return };
+        if incident.active_count() > 0 {
+            return;
         }
-        let mut reported = 0_u32;
-        for part in &node.dependents {
-            let Some(other_end) = self.topology.get(*part).and_then(|node| node.peer) else {
-                continue;
-            };
-            let alarm = self.oldest_down_alarm(other_end, None)?;
-            let since = self.alarms.get(alarm)?.active_since.engine;
-            if self.resources.get(device).last_heard > since {
-                return None;
-            }
-            reported = reported.saturating_add(1);
+        incident.all_clear_at = incident.all_clear_at.or(Some(at.wall));
+        if incident.status() == Status::Open {
+            let due = at.engine.plus_ns(self.stable_ns);
+            self.timers.set(Deadline::Stable(id), due);
         }
-        if reported < SILENT_LINKS_MIN {
-            return None;
-        }
-        self.topology.node_mut(device).is_silent = true;
-        self.propagate(&[device], changes);
-        Some((device, reported))
     }
 
-    /// A link to a silent device came back.
-    pub(crate) fn end_silence(&mut self, resource: Slot, changes: &mut Changes) {
-        let Some(peer) = self.topology.get(resource).and_then(|node| node.peer) else { return };
-        let device = self.resources.get(peer).parent;
-        self.device_spoke(device, changes);
+    /// At the end of the hold-off: other incidents that still form and are rooted at parts of the
+    /// same device are one fault with this one, of the device. Gives the incident that goes on.
+    pub(crate) fn gather_same_device(&mut self, at: At, id: u64, changes: &mut Changes) -> u64 {
+        let Some((device, others)) = self.forming_on_same_device(id) else { return id };
+        let why = Why::SameDevice { device: self.resources.get(device).name() };
+        let mut current = id;
+        for other in others {
+            current = self.merge(at, (current.min(other), current.max(other)), changes);
+        }
+        let root_alarm = self.incidents.get(&current).map(|incident| incident.root_alarm);
+        if let Some(root_alarm) = root_alarm {
+            self.set_root(at, current, (device, root_alarm, why), changes);
+        }
+        current
     }
 
-    /// A device said something: it is not silent.
-    pub(crate) fn device_spoke(&mut self, device: Slot, changes: &mut Changes) {
-        if self.topology.get(device).is_some_and(|node| node.is_silent) {
-            self.topology.node_mut(device).is_silent = false;
-            self.propagate(&[device], changes);
+    /// The device at an end of the incident's root with most incidents that still form, and those.
+    fn forming_on_same_device(&self, id: u64) -> Option<(Slot, BTreeSet<u64>)> {
+        let incident = self.incidents.get(&id)?;
+        if incident.status() != Status::Forming {
+            return None;
         }
+        let root = incident.root;
+        if self.resources.get(root).kind != ResourceKind::Component {
+            return None;
+        }
+        self.ends_of(root)
+            .into_iter()
+            .map(|end| self.resources.get(end).parent)
+            .map(|device| (device, self.forming_on(device, id)))
+            .filter(|(_, others)| !others.is_empty())
+            .max_by(|(device, others), (other_device, other_others)| {
+                let name = |slot: Slot| self.resources.get(slot).name();
+                others
+                    .len()
+                    .cmp(&other_others.len())
+                    .then_with(|| name(*other_device).cmp(&name(*device)))
+            })
+    }
+
+    /// A part, and the other end of its link where that is at fault too.
+    fn ends_of(&self, part: Slot) -> Vec<Slot> {
+        let peer = self.topology.get(part).and_then(|node| node.peer);
+        let is_down = |peer: &Slot| self.oldest_down_alarm(*peer, None).is_some();
+        [part].into_iter().chain(peer.filter(is_down)).collect()
+    }
+
+    /// Incidents other than `id` that form and have a root with an end on a part of that device.
+    fn forming_on(&self, device: Slot, id: u64) -> BTreeSet<u64> {
+        let Some(node) = self.topology.get(device) else { return BTreeSet::new() };
+        node.dependents
+            .iter()
+            .take(SAME_DEVICE_PARTS_MAX)
+            .filter(|part| self.resources.get(**part).parent == device)
+            .flat_map(|part| self.resources.get(*part).active.iter().copied())
+            .filter_map(|alarm| self.own_live_incident(alarm))
+            .filter(|other| *other != id)
+            .filter(|other| {
+                self.incidents.get(other).is_some_and(|incident| {
+                    incident.status() == Status::Forming
+                        && incident.active_count() > 0
+                        && self.resources.get(incident.root).kind == ResourceKind::Component
+                        && self
+                            .ends_of(incident.root)
+                            .into_iter()
+                            .any(|end| self.resources.get(end).parent == device)
+                })
+            })
+            .collect()
     }
 }
 
@@ -413,8 +413,6 @@ pub fn incident_name(id: u64) -> String {
     format!("I{id}")
 }
 
-/// Links that must all be reported down before a device is held to be silent.
-const SILENT_LINKS_MIN: u32 = 2;
 /// How long joins are collected before the incident is told again, ns.
 const TELL_AFTER_NS: u64 = 1_000_000_000;
 /// Parts of one device looked at for an incident that forms.

@@ -51,8 +51,8 @@ pub struct Incident {
     status: Status,
     /// Its alarms with their ids, in the order in which they joined.
     pub alarms: Vec<(AlarmSlot, u64)>,
-    /// Alarm held to be the root.
-    pub root_alarm: AlarmSlot,
+    /// Alarm held to be the root, with its id.
+    pub root_alarm: (AlarmSlot, u64),
     /// Resource held to be the root.
     pub root: Slot,
     /// Why this root.
@@ -75,12 +75,15 @@ pub struct Incident {
     pub tickets: Vec<String>,
     /// Why it has no ticket.
     pub no_ticket: Option<Why>,
-    /// Services affected when last looked at.
+    /// Services that it was seen to affect, in slot order.
     pub services: Vec<Slot>,
     /// When the last of its alarms cleared, while none is active.
     pub all_clear_at: Option<Timestamp>,
-    /// When the last of its alarms so far cleared.
-    pub last_clear_at: Option<Timestamp>,
+    /// Receive time of the raise that last made one of its alarms active.
+    pub last_raise_at: Timestamp,
+    /// Checksum of what was last shown of it.
+    pub shown: u32,
+    active: [u32; 5],
     trail: Vec<(Timestamp, Why)>,
 }
 
@@ -92,7 +95,7 @@ impl Incident {
             id,
             status: Status::Forming,
             alarms: vec![founder],
-            root_alarm: founder.0,
+            root_alarm: founder,
             root,
             why: Why::ClearedWithinHoldOff,
             founded: at,
@@ -106,7 +109,9 @@ impl Incident {
             no_ticket: None,
             services: Vec::new(),
             all_clear_at: None,
-            last_clear_at: None,
+            last_raise_at: at.wall,
+            shown: 0,
+            active: [0; 5],
             trail: Vec::new(),
         }
     }
@@ -187,6 +192,33 @@ impl Incident {
         Ok(())
     }
 
+    /// Counts one of its alarms as active, or no longer.
+    pub fn count_active(&mut self, severity: Severity, is_more: bool) {
+        if let Some(cell) = self.active.get_mut(place(severity)) {
+            *cell = if is_more { cell.saturating_add(1) } else { cell.saturating_sub(1) };
+        }
+    }
+
+    /// Counts the active alarms of another incident as its own.
+    pub fn count_active_of(&mut self, other: &Self) {
+        for (cell, more) in self.active.iter_mut().zip(other.active) {
+            *cell = cell.saturating_add(more);
+        }
+    }
+
+    /// Number of its active alarms.
+    #[must_use]
+    pub fn active_count(&self) -> u32 {
+        self.active.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Worst severity among its active alarms; none when none is active.
+    #[must_use]
+    pub fn worst_active(&self) -> Option<Severity> {
+        let is_held = |severity: &Severity| self.active.get(place(*severity)) > Some(&0);
+        Severity::ALL.into_iter().rev().find(is_held)
+    }
+
     /// Keeps a decision and its reason; beyond the bound the oldest but the first goes.
     pub fn note(&mut self, at: Timestamp, why: Why) {
         if self.trail.len() >= EXPLAIN_ENTRIES_MAX {
@@ -200,6 +232,10 @@ impl Incident {
     pub fn trail(&self) -> &[(Timestamp, Why)] {
         &self.trail
     }
+}
+
+fn place(severity: Severity) -> usize {
+    usize::from(severity.number().saturating_sub(2))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! - [`alarm`], [`alarm_table`], [`flap`]: the life of one alarm, and all of them;
 //! - [`resource`], [`topology`], [`build`]: what there is, what needs what, from which settings;
 //! - [`cause`]: what explains an alarm;
+//! - [`silence`]: devices that only their neighbours tell of;
 //! - [`incident`], [`grouping`]: the life of one incident, and which alarm goes into which;
 //! - [`deadline`]: what happens when time passes;
 //! - [`reason`]: the closed list of reasons.
@@ -23,4 +24,5 @@ pub mod grouping;
 pub mod incident;
 pub mod reason;
 pub mod resource;
+pub mod silence;
 pub mod topology;

@@ -76,6 +76,13 @@ pub enum Why {
     UnknownSender,
     /// It toggles too often to be told one by one.
     Flapping,
+    /// Another incident's ticket already counts the outage of the service.
+    CoveredByTicket {
+        /// Number of that ticket.
+        ticket: String,
+    },
+    /// An operator refuted the ticket, and it has not got worse since.
+    Refuted,
 }
 
 impl Why {
@@ -99,6 +106,8 @@ impl Why {
             Self::BelowMajor => "below-major",
             Self::UnknownSender => "unknown-sender",
             Self::Flapping => "flapping",
+            Self::CoveredByTicket { .. } => "covered-by-ticket",
+            Self::Refuted => "refuted",
         }
     }
 
@@ -107,7 +116,7 @@ impl Why {
     pub fn sentence(&self) -> String {
         match self {
             Self::NothingUpstream { resource } => {
-                format!("{resource} is at fault and nothing that it needs is")
+                format!("nothing that {resource} needs is at fault")
             }
             Self::NeedsFailed { resource, upstream } => {
                 format!("{resource} needs {upstream}, which is at fault")
@@ -143,6 +152,10 @@ impl Why {
                                     tickets.unknown_senders_open is false"
                 .to_owned(),
             Self::Flapping => "it toggles too often to be told one by one".to_owned(),
+            Self::CoveredByTicket { ticket } => {
+                format!("{ticket} already counts the outage of the service")
+            }
+            Self::Refuted => "an operator refuted it and it has not got worse since".to_owned(),
         }
     }
 }

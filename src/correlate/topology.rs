@@ -6,6 +6,7 @@
 //! has enough.
 
 use crate::correlate::resource::Slot;
+use crate::model::alarm_type::ResourceEffect;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -103,12 +104,36 @@ impl Topology {
     /// Adds a need, and the way back from each member.
     pub fn add_need(&mut self, slot: Slot, group: Group) {
         for member in &group.members {
-            let dependents = &mut self.node_mut(*member).dependents;
-            if !dependents.contains(&slot) {
-                dependents.push(slot);
-            }
+            self.node_mut(*member).dependents.push(slot);
         }
         self.node_mut(slot).needs.push(group);
+    }
+
+    /// After many needs were added: each dependent once, in slot order.
+    pub fn sort_dependents(&mut self) {
+        for node in &mut self.nodes {
+            node.dependents.sort_unstable();
+            node.dependents.dedup();
+        }
+    }
+
+    /// Counts one active alarm on a resource by its effect, or takes it off.
+    pub fn count_effect(&mut self, slot: Slot, effect: ResourceEffect, is_more: bool) {
+        let node = self.node_mut(slot);
+        let count = match effect {
+            ResourceEffect::Down => &mut node.down_alarms,
+            ResourceEffect::Degraded => &mut node.degraded_alarms,
+            ResourceEffect::None => return,
+        };
+        *count = if is_more { count.saturating_add(1) } else { count.saturating_sub(1) };
+    }
+
+    /// Forgets which alarms there are.
+    pub fn clear_effects(&mut self) {
+        for node in &mut self.nodes {
+            node.down_alarms = 0;
+            node.degraded_alarms = 0;
+        }
     }
 
     /// Forgets every need and link; alarms stay counted.

@@ -32,6 +32,30 @@ pub enum Broken {
         /// By the alarms.
         active: u64,
     },
+    /// I6: an incident's count of active alarms is that of its alarms, which name it.
+    #[error("I6: incident I{incident} counts {counted} active alarms, {active} are")]
+    IncidentActiveCount {
+        /// Incident id.
+        incident: u64,
+        /// By its counter.
+        counted: u32,
+        /// By its alarms.
+        active: u32,
+    },
+    /// I7: a live incident waits for something, or for an operator.
+    #[error("I7: incident I{incident} is live and nothing will end it")]
+    NothingEnds {
+        /// Incident id.
+        incident: u64,
+    },
+    /// I8: a series has given as many numbers as its highest number says.
+    #[error("I8: ticket {number} is beyond the {counted} of its series")]
+    NumberBeyond {
+        /// Ticket number.
+        number: String,
+        /// Numbers given.
+        counted: u64,
+    },
     /// I5: a restored ticket's clock stands.
     #[error("I5: the clock of ticket {number} runs although it is {state}")]
     ClockRuns {
@@ -69,6 +93,11 @@ impl Engine {
                 let (number, state) = (ticket.number.clone(), format!("{:?}", ticket.state()));
                 broken.push(Broken::ClockRuns { number, state });
             }
+            let (series, ordinal) = ticket.number.rsplit_once('-').unwrap_or_default();
+            let counted = self.desk.counters().get(series).copied().unwrap_or(0);
+            if ordinal.parse::<u64>().is_ok_and(|ordinal| ordinal > counted) {
+                broken.push(Broken::NumberBeyond { number: ticket.number.clone(), counted });
+            }
         }
         broken
     }
@@ -83,8 +112,28 @@ impl Engine {
             let waits = [Deadline::Decide(incident_id), Deadline::Stable(incident_id)]
                 .into_iter()
                 .any(|deadline| self.correlator.timers.is_set(deadline));
-            if !incident.is_live() && waits {
-                broken.push(Broken::DeadlineOfFinished { incident: incident_id });
+            if !incident.is_live() {
+                if waits {
+                    broken.push(Broken::DeadlineOfFinished { incident: incident_id });
+                }
+                continue;
+            }
+            let active = incident.alarms.iter().filter(|(slot, alarm_id)| {
+                self.correlator.alarms.get(*slot).is_some_and(|alarm| {
+                    alarm.id == *alarm_id
+                        && alarm.is_active()
+                        && alarm.incident == Some(incident_id)
+                })
+            });
+            let active = u32::try_from(active.count()).unwrap_or(u32::MAX);
+            let counted = incident.active_count();
+            if counted != active {
+                let incident = incident_id;
+                broken.push(Broken::IncidentActiveCount { incident, counted, active });
+            }
+            let has_end = waits || active > 0 || !self.desk.is_done(incident_id);
+            if !has_end {
+                broken.push(Broken::NothingEnds { incident: incident_id });
             }
         }
     }

@@ -1,8 +1,8 @@
 //! State to after-images, in a fixed order: alarms, incidents, tickets, resources.
 
 use crate::correlate::alarm::Alarm;
-use crate::correlate::alarm_table::is_shown_cleared;
 use crate::correlate::changes::IncidentEvent;
+use crate::correlate::correlator::Deadline;
 use crate::correlate::grouping::incident_name;
 use crate::correlate::incident::{Incident, Status};
 use crate::correlate::resource::Resource;
@@ -13,7 +13,6 @@ use crate::engine::effect::{
 };
 use crate::model::alarm_type::EventType;
 use crate::model::event::Channel;
-use crate::model::severity::Severity;
 use crate::model::time::{At, NS_PER_S};
 use crate::ticket::desk::TicketEvent;
 use crate::ticket::record::{State, Ticket};
@@ -32,18 +31,50 @@ impl Engine {
             }
         }
         for (id, event) in &changes.incidents {
-            if let Some(incident) = self.correlator.incidents.get(id) {
-                let image = self.incident_image(incident, *event);
-                effects.push(Effect::Incident(Box::new(image)));
-            }
+            self.show_incident(*id, *event, effects);
         }
         for (key, event) in tickets {
             if let Some(ticket) = self.desk.get(key) {
                 effects.push(Effect::Ticket(Box::new(ticket_image(at, ticket, event))));
             }
         }
+        for (before, slot) in changes.renamed {
+            effects.push(Effect::Resource(Box::new(self.former_image(before, slot))));
+        }
         for slot in &changes.resources {
             effects.push(Effect::Resource(Box::new(self.resource_image(*slot))));
+        }
+    }
+
+    /// Shows an incident; an update that would show what was shown last is left out.
+    fn show_incident(&mut self, id: u64, event: IncidentEvent, effects: &mut Vec<Effect>) {
+        let Some(incident) = self.correlator.incidents.get(&id) else { return };
+        let image = self.incident_image(incident, event);
+        let shown = checksum(&IncidentImage { change: IncidentChange::Updated, ..image.clone() });
+        let is_news = event != IncidentEvent::Updated || incident.shown != shown;
+        if let Some(incident) = self.correlator.incidents.get_mut(&id) {
+            incident.shown = shown;
+        }
+        self.correlator.timers.cancel(Deadline::Tell(id));
+        if is_news {
+            effects.push(Effect::Incident(Box::new(image)));
+        }
+    }
+
+    /// What is left of a resource under the name that it had: nothing but the name it has now.
+    fn former_image(&self, before: String, slot: u32) -> ResourceImage {
+        let device = before.split_once('/').map_or(before.as_str(), |(device, _)| device);
+        ResourceImage {
+            device: device.to_owned(),
+            name: before,
+            is_known: true,
+            is_orphaned: false,
+            addresses: Vec::new(),
+            aliases: vec![self.correlator.resources.get(slot).name()],
+            first_heard: None,
+            admin_down: false,
+            state: "up".to_owned(),
+            active_alarms: 0,
         }
     }
 
@@ -56,7 +87,7 @@ impl Engine {
             alarm_type: kind.id.clone(),
             qualifier: alarm.qualifier.to_string(),
             perceived_severity: alarm.severity,
-            is_cleared: is_shown_cleared(alarm),
+            is_cleared: !alarm.is_active(),
             time_created: alarm.time_created,
             last_raised: alarm.last_raised,
             last_changed: alarm.last_changed,
@@ -74,16 +105,6 @@ impl Engine {
     }
 
     fn incident_image(&self, incident: &Incident, event: IncidentEvent) -> IncidentImage {
-        let alarms = incident
-            .alarms
-            .iter()
-            .filter_map(|(slot, id)| {
-                self.correlator.alarms.get(*slot).filter(|alarm| alarm.id == *id)
-            })
-            .collect::<Vec<_>>();
-        let worst_active =
-            alarms.iter().filter(|alarm| alarm.is_active()).map(|alarm| alarm.severity).max();
-        let root_alarm = self.correlator.alarms.get(incident.root_alarm);
         let services = incident
             .services
             .iter()
@@ -93,7 +114,7 @@ impl Engine {
             status: status(incident.status()),
             change: incident_change(event),
             root_resource: self.correlator.resources.get(incident.root).name(),
-            root_alarm: root_alarm.map(|alarm| alarm_name(alarm.id)).unwrap_or_default(),
+            root_alarm: alarm_name(incident.root_alarm.1),
             alarms: incident
                 .alarms
                 .iter()
@@ -101,7 +122,7 @@ impl Engine {
                 .map(|(_, id)| alarm_name(*id))
                 .collect(),
             alarm_count: u64::try_from(incident.alarms.len()).unwrap_or(u64::MAX),
-            severity: worst_active.unwrap_or(incident.worst).max(Severity::Indeterminate),
+            severity: incident.worst_active().unwrap_or(incident.worst),
             why: incident.why.sentence(),
             trail: incident
                 .trail()
@@ -216,6 +237,13 @@ fn time_entry(entry: &crate::ticket::record::Entry) -> TimeEntry {
         reason: entry.reason.clone(),
         entered_at: entry.entered_at,
     }
+}
+
+/// Tells two images of an incident apart.
+fn checksum(image: &IncidentImage) -> u32 {
+    // An image holds nothing that postcard cannot write; were it so, it would be shown once too
+    // often.
+    postcard::to_stdvec(image).map_or(0, |bytes| crc32c::crc32c(&bytes))
 }
 
 /// An alarm's id as it is shown.

@@ -1,15 +1,17 @@
 //! What follows from what a step changed: tickets decided, services back or failed again,
 //! incidents closed. Runs to a fixed point that is reached in a few rounds.
 
-use crate::correlate::incident::{Incident, Status};
+use crate::correlate::incident::Status;
 use crate::correlate::reason::Why;
+use crate::correlate::resource::Slot;
 use crate::correlate::topology::NodeState;
 use crate::engine::Engine;
 use crate::engine::image::contract_service_name;
 use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
-use crate::ticket::desk::TicketEvent;
+use crate::ticket::desk::{ServiceNews, TicketEvent};
 use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature, NoTicket};
+use crate::ticket::record::Ticket;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Engine {
@@ -23,9 +25,11 @@ impl Engine {
             self.decide_tickets(at, id);
         }
         let mut touched = std::mem::take(&mut self.changes.activity);
-        touched.extend(self.incidents_of_services());
-        for id in touched {
-            self.follow_services(at, id);
+        for id in self.incidents_of_services() {
+            touched.entry(id).or_insert(false);
+        }
+        for (id, has_failed) in touched {
+            self.follow_services(at, id, has_failed);
         }
         self.close_what_is_done(at);
     }
@@ -33,15 +37,23 @@ impl Engine {
     fn decide_tickets(&mut self, at: At, id: u64) {
         let Some(facts) = self.facts(id) else { return };
         let decided = self.desk.decide(at, &facts, &self.clock_quality, &mut self.ticket_changes);
-        if let Some(incident) = self.correlator.incidents.get_mut(&id) {
-            incident.no_ticket = match decided {
-                Ok(()) => None,
-                Err(NoTicket::BelowMajor) => Some(Why::BelowMajor),
-                Err(NoTicket::UnknownSender) => Some(Why::UnknownSender),
-            };
-        }
         self.name_tickets(id);
-        self.changes.activity.insert(id);
+        let Some(incident) = self.correlator.incidents.get_mut(&id) else { return };
+        let reason = match decided {
+            Ok(covering) => {
+                for ticket in covering.iter().filter_map(|key| self.desk.get(*key)) {
+                    let why = Why::CoveredByTicket { ticket: ticket.number.clone() };
+                    incident.note(at.wall, why);
+                }
+                None
+            }
+            Err(NoTicket::BelowMajor) => Some(Why::BelowMajor),
+            Err(NoTicket::UnknownSender) => Some(Why::UnknownSender),
+            Err(NoTicket::Refuted) => Some(Why::Refuted),
+        };
+        let has_ticket = !self.desk.is_done(id);
+        incident.no_ticket = reason.filter(|_| !has_ticket);
+        self.changes.active(id, false);
     }
 
     fn name_tickets(&mut self, id: u64) {
@@ -56,137 +68,147 @@ impl Engine {
         }
     }
 
-    fn facts(&self, id: u64) -> Option<IncidentFacts> {
+    /// What the active alarms of an incident show; notes which services they affect.
+    fn facts(&mut self, id: u64) -> Option<IncidentFacts> {
         let incident = self.correlator.incidents.get(&id)?;
-        let root = self.correlator.resources.get(incident.root);
+        let mut shown: Vec<Shown> = incident
+            .alarms
+            .iter()
+            .filter_map(|(slot, alarm_id)| {
+                self.correlator.alarms.get(*slot).filter(|alarm| alarm.id == *alarm_id)
+            })
+            .filter(|alarm| alarm.is_active())
+            .map(|alarm| Shown {
+                detected_at: alarm.active_since.wall,
+                alarm: alarm.id,
+                occurred_at: alarm.occurred_at,
+                resource: alarm.resource,
+            })
+            .collect();
+        shown.sort_unstable();
+        let first = *shown.first()?;
+        let severity = incident.worst_active().unwrap_or(Severity::Indeterminate);
+        let root_slot = incident.root;
+        // A root without an alarm of its own is shown by the earliest alarm of the incident.
+        let sources: Vec<Slot> = shown.iter().map(|one| one.resource).chain([root_slot]).collect();
+        let services = self.correlator.services_downstream(&sources);
+        let contracts = self.affected_contracts(&services, &shown);
+        if let Some(incident) = self.correlator.incidents.get_mut(&id) {
+            incident.services.extend(services.keys());
+            incident.services.sort_unstable();
+            incident.services.dedup();
+        }
+        let root = self.correlator.resources.get(root_slot);
         let device = self.correlator.resources.get(root.parent);
-        let (detected_at, occurred_at) = self.earliest(incident, None)?;
         Some(IncidentFacts {
             incident: id,
             root_resource: root.name(),
-            severity: self.worst_active(incident),
+            severity,
             is_known: device.is_known || root.is_known,
-            contracts: self.affected_contracts(incident),
-            detected_at,
-            occurred_at,
+            contracts,
+            detected_at: first.detected_at,
+            occurred_at: first.occurred_at,
         })
     }
 
-    fn worst_active(&self, incident: &Incident) -> Severity {
-        incident
-            .alarms
-            .iter()
-            .filter_map(|(slot, id)| {
-                self.correlator.alarms.get(*slot).filter(|alarm| alarm.id == *id)
-            })
-            .filter(|alarm| alarm.is_active())
-            .map(|alarm| alarm.severity)
-            .max()
-            .unwrap_or(Severity::Indeterminate)
-    }
-
-    /// Receive time and device time of the earliest alarm of the incident; with `service`, of those
-    /// that show it affected.
-    fn earliest(
+    /// The contracts of affected services, each service with the earliest alarm that shows it so.
+    fn affected_contracts(
         &self,
-        incident: &Incident,
-        service: Option<u32>,
-    ) -> Option<(Timestamp, Option<Timestamp>)> {
-        incident
-            .alarms
-            .iter()
-            .filter_map(|(slot, id)| {
-                self.correlator.alarms.get(*slot).filter(|alarm| alarm.id == *id)
-            })
-            .filter(|alarm| {
-                service.is_none_or(|service| {
-                    self.correlator.services_below(alarm.resource).contains(&service)
-                })
-            })
-            .map(|alarm| (alarm.active_since.wall, alarm.id, alarm.occurred_at))
-            .min()
-            .map(|(detected, _, occurred)| (detected, occurred))
-    }
-
-    fn affected_contracts(&self, incident: &Incident) -> Vec<AffectedContract> {
+        services: &BTreeMap<Slot, usize>,
+        shown: &[Shown],
+    ) -> Vec<AffectedContract> {
         let mut by_contract: BTreeMap<&str, AffectedContract> = BTreeMap::new();
-        for slot in &incident.services {
+        for (slot, place) in services {
             let Some(contract) = self.contract_of.get(slot) else { continue };
             let Some(nature) = nature_of(self.correlator.topology.state(*slot)) else { continue };
-            let shown = self.earliest(incident, Some(*slot)).or(self.earliest(incident, None));
-            let Some((detected_at, occurred_at)) = shown else { continue };
+            let Some(by) = shown.get(*place).or(shown.first()) else { continue };
             let entry = by_contract.entry(contract).or_insert_with(|| AffectedContract {
                 contract: contract.clone(),
                 services: Vec::new(),
                 nature,
-                detected_at,
-                occurred_at,
+                detected_at: by.detected_at,
+                occurred_at: by.occurred_at,
             });
             entry.services.push(contract_service_name(self.correlator.resources.get(*slot)));
             entry.nature = entry.nature.max(nature);
-            if detected_at < entry.detected_at {
-                entry.detected_at = detected_at;
-                entry.occurred_at = occurred_at;
+            if by.detected_at < entry.detected_at {
+                entry.detected_at = by.detected_at;
+                entry.occurred_at = by.occurred_at;
             }
         }
-        by_contract
-            .into_values()
-            .map(|mut affected| {
-                affected.services.sort();
-                affected
-            })
-            .collect()
+        for affected in by_contract.values_mut() {
+            affected.services.sort();
+        }
+        by_contract.into_values().collect()
     }
 
     /// Incidents with an open ticket for a service whose state changed.
     fn incidents_of_services(&mut self) -> BTreeSet<u64> {
-        let services = std::mem::take(&mut self.changes.services);
-        if services.is_empty() {
-            return BTreeSet::new();
-        }
-        let names: BTreeSet<String> = services
+        std::mem::take(&mut self.changes.services)
             .into_iter()
             .map(|slot| contract_service_name(self.correlator.resources.get(slot)))
-            .collect();
-        self.desk
-            .iter()
-            .filter(|(_, ticket)| ticket.is_open())
-            .filter(|(_, ticket)| ticket.services.iter().any(|name| names.contains(name)))
-            .map(|(_, ticket)| ticket.incident)
+            .flat_map(|name| self.desk.of_service(&name).collect::<Vec<_>>())
+            .filter_map(|key| self.desk.get(key).map(|ticket| ticket.incident))
             .collect()
     }
 
     /// Tells each ticket of the incident whether what it is about is back.
-    fn follow_services(&mut self, at: At, id: u64) {
-        let Some(incident) = self.correlator.incidents.get(&id) else { return };
-        let all_clear_at = incident.all_clear_at;
-        let last_clear_at = incident.last_clear_at;
+    fn follow_services(&mut self, at: At, id: u64, has_failed: bool) {
         for key in self.desk.of_incident(id).to_vec() {
             let Some(ticket) = self.desk.get(key).filter(|ticket| ticket.is_open()) else {
                 continue;
             };
-            let Some(contract) = &ticket.contract else {
-                self.desk.service_changed(at, key, all_clear_at, &mut self.ticket_changes);
-                continue;
+            let Some(incident) = self.correlator.incidents.get(&ticket.incident) else { continue };
+            let failed_at = self
+                .correlator
+                .incidents
+                .get(&id)
+                .map_or(at.wall, |incident| incident.last_raise_at);
+            let out = if has_failed {
+                ServiceNews::Failed { since: failed_at }
+            } else {
+                ServiceNews::Out
             };
-            let worst = ticket
-                .services
-                .iter()
-                .filter_map(|name| self.correlator.service_slot(name))
-                .map(|slot| self.correlator.topology.state(slot))
-                .max()
-                .unwrap_or(NodeState::Up);
-            let is_enough = worst == NodeState::Up
-                || (worst == NodeState::Backup && contract.backup_stops_clock);
-            // A service that never left its backup opened the ticket: that is not yet the way back.
-            let began_on_backup = ticket.nature == Some(Nature::BackupActive);
-            let is_back = is_enough && !(worst == NodeState::Backup && began_on_backup);
-            let back_since = is_back.then(|| last_clear_at.unwrap_or(at.wall));
-            self.desk.service_changed(at, key, back_since, &mut self.ticket_changes);
+            if ticket.contract.is_none() {
+                let news = incident.all_clear_at.map_or(out, |since| ServiceNews::Back { since });
+                self.desk.service_changed(at, key, news, &mut self.ticket_changes);
+                continue;
+            }
+            let (worst, since) = self.worst_service(ticket, incident.all_clear_at);
+            let is_back = is_within_commitment(ticket, worst);
+            let news =
+                if is_back { ServiceNews::Back { since: since.unwrap_or(at.wall) } } else { out };
+            self.desk.service_changed(at, key, news, &mut self.ticket_changes);
             if !is_back && let Some(nature) = nature_of(worst) {
                 self.desk.set_nature(key, nature, &mut self.ticket_changes);
             }
         }
+    }
+
+    /// The worst state among a ticket's services, and when the last of them came to its state.
+    /// A service that the inventory names no more is back only when all of the incident is.
+    fn worst_service(
+        &self,
+        ticket: &Ticket,
+        all_clear_at: Option<Timestamp>,
+    ) -> (NodeState, Option<Timestamp>) {
+        let mut worst = NodeState::Up;
+        let mut since = None;
+        for name in &ticket.services {
+            let slot = self.correlator.service_slot(name);
+            let known = slot.filter(|slot| self.correlator.resources.get(*slot).is_known);
+            let (state, changed_at) = match (known, all_clear_at) {
+                (Some(slot), _) => (
+                    self.correlator.topology.state(slot),
+                    self.correlator.service_since.get(&slot).copied(),
+                ),
+                (None, Some(all_clear_at)) => (NodeState::Up, Some(all_clear_at)),
+                (None, None) => (ticket.nature.map_or(NodeState::Down, state_of), None),
+            };
+            worst = worst.max(state);
+            since = since.max(changed_at);
+        }
+        (worst, since)
     }
 
     fn close_what_is_done(&mut self, at: At) {
@@ -196,7 +218,8 @@ impl Engine {
             .filter(|(_, event)| {
                 matches!(event, TicketEvent::Closed | TicketEvent::Refuted | TicketEvent::Merged)
             })
-            .filter_map(|(key, _)| self.desk.get(*key).map(|ticket| ticket.incident))
+            .filter_map(|(key, _)| self.desk.get(*key))
+            .flat_map(|ticket| ticket.covers.iter().copied().chain([ticket.incident]))
             .collect();
         concerned.extend(self.changes.incidents.keys().copied());
         for id in concerned {
@@ -209,6 +232,32 @@ impl Engine {
                 self.correlator.close_incident(at, id, &mut self.changes);
             }
         }
+    }
+}
+
+/// One active alarm, earliest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Shown {
+    detected_at: Timestamp,
+    alarm: u64,
+    occurred_at: Option<Timestamp>,
+    resource: Slot,
+}
+
+/// Whether services in that state (the worst of them) are what the ticket's contract promises.
+fn is_within_commitment(ticket: &Ticket, worst: NodeState) -> bool {
+    // A ticket that is only about the backup being active is over when the main path is back.
+    let backup_counts = ticket.contract.as_ref().is_some_and(|one| one.backup_stops_clock)
+        && ticket.nature != Some(Nature::BackupActive);
+    worst == NodeState::Up || (worst == NodeState::Backup && backup_counts)
+}
+
+/// The state of a service that is affected in that way.
+fn state_of(nature: Nature) -> NodeState {
+    match nature {
+        Nature::BackupActive => NodeState::Backup,
+        Nature::Degraded => NodeState::Degraded,
+        Nature::TotalOutage => NodeState::Down,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::engine::effect::{Answer, Effect};
 use crate::engine::input::{Action, Command, Input, Repeat};
 use crate::model::settings::Settings;
 use crate::model::time::{At, EngineTime};
-use crate::ticket::desk::Refusal;
+use crate::ticket::command::Refusal;
 
 /// Deadlines fired in one step at most; the rest is due at once in the next.
 const FIRED_MAX: usize = 256;
@@ -60,7 +60,7 @@ impl Engine {
             }
             Input::Command(command) => Some(self.command(at, command)),
             Input::Settings(settings) => {
-                self.apply_settings(settings);
+                self.apply_settings(at, settings);
                 None
             }
             Input::Boot(boot) => {
@@ -93,12 +93,12 @@ impl Engine {
                 engine: EngineTime(at.engine.0.saturating_sub(u64::from(repeat.age_ns))),
                 wall: at.wall.plus_ns(age.saturating_neg()),
             };
-            self.correlator.repeat(repeat.alarm, arrived);
+            self.correlator.repeat(repeat.alarm, arrived, repeat.listener, &mut self.changes);
         }
     }
 
-    fn apply_settings(&mut self, settings: &Settings) {
-        self.correlator.apply_settings(settings, &mut self.changes);
+    fn apply_settings(&mut self, at: At, settings: &Settings) {
+        self.correlator.apply_settings(at, settings, &mut self.changes);
         self.desk.apply_settings(&settings.tickets, &settings.contracts);
         self.contract_of = settings
             .inventory

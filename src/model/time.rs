@@ -92,8 +92,8 @@ impl EngineTime {
     }
 }
 
-/// The two clocks at one moment, as the journal record carries them.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+/// The two clocks at one moment, as the journal record carries them. Ordered by engine time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug, Serialize, Deserialize)]
 pub struct At {
     /// For hold-off, stability, flapping and every other interval that the engine waits for.
     pub engine: EngineTime,

@@ -40,6 +40,11 @@ impl<K: Ord + Copy> Timers<K> {
         }
     }
 
+    /// The deadline of a key.
+    pub fn due_of(&self, key: K) -> Option<EngineTime> {
+        self.due_of.get(&key).copied()
+    }
+
     /// Whether the key has a deadline.
     pub fn is_set(&self, key: K) -> bool {
         self.due_of.contains_key(&key)

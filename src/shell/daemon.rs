@@ -25,6 +25,7 @@ use crate::shell::publish::Published;
 use crate::shell::publish::feed::{FEED_EFFECTS_MAX, feed};
 use crate::shell::publish::publisher::KafkaPublisher;
 use crate::shell::recover::{self, RecoverError, Replay};
+use crate::shell::self_alarm::{SELF, SelfAlarms};
 use crate::shell::sequencer::{Control, Sequencer, Shared};
 use crate::shell::sinks;
 use crate::shell::store::thread::StoreThread;
@@ -327,13 +328,18 @@ impl Launch {
             clock,
         };
         let opened = intake.start(bound, &runtime, &mut out)?;
-        let counters = ledger.iter().map(|(_, counters)| Arc::clone(counters)).collect();
+        let own = Arc::new(ListenerCounters::default());
+        let counters =
+            ledger.iter().map(|(_, counters)| counters).chain([&own]).map(Arc::clone).collect();
         let sequencer =
             boot((journal, replay, clock, hash_seed), &shared, (counters, end), (supervision, out))
                 .map_err(system("sequencer thread"))?;
         let readiness = Arc::new(Readiness::default());
         let metrics = Sources {
-            listeners: intake_ledger(&config, &ledger),
+            listeners: intake_ledger(&config, &ledger)
+                .into_iter()
+                .chain([(SELF.to_owned(), Arc::clone(&own))])
+                .collect(),
             shared: Arc::clone(&shared),
             outbox: Arc::clone(&outbox_status),
             store: store.status(),
@@ -363,6 +369,12 @@ impl Launch {
                 store: store.status(),
                 kafka: kafka.as_ref().map(KafkaPublisher::status),
                 retirement,
+                own: SelfAlarms {
+                    lanes: Arc::clone(&shared.lanes),
+                    clock,
+                    counters: own,
+                    listener: u16::try_from(config.listeners.len()).unwrap_or(u16::MAX),
+                },
             },
         )
         .map_err(system("upkeep thread"))?;

@@ -34,14 +34,14 @@ pub enum Bound {
 /// Why a listener could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "listener {listener}: {source}; the address is the setting --set \
+    "listener {listener}: {reason}; the address is the setting --set \
      'listeners.{listener}.addresses=[\"ADDRESS:PORT\"]'"
 )]
 pub struct ListenError {
     /// Name of the listener.
     pub listener: String,
     /// What went wrong.
-    pub source: SocketError,
+    pub reason: SocketError,
 }
 
 /// Opens a listener: on the sockets that systemd handed over under its name, else on its addresses.
@@ -53,7 +53,7 @@ pub fn open(
     adopted: &mut BTreeMap<String, Vec<OwnedFd>>,
 ) -> Result<Bound, ListenError> {
     let given = adopted.remove(&listener.name).unwrap_or_default();
-    let failed = |source| ListenError { listener: listener.name.clone(), source };
+    let failed = |reason| ListenError { listener: listener.name.clone(), reason };
     match &listener.transport {
         Transport::SnmpTrap { receive_buffer_bytes, .. } => {
             let sockets = udp(listener, given, *receive_buffer_bytes).map_err(failed)?;
@@ -168,7 +168,7 @@ impl Intake<'_> {
                         let is_ipv4 = socket.local_address().is_ipv4();
                         let thread = socket
                             .start(feed)
-                            .map_err(|source| ListenError { listener: name.to_owned(), source })?;
+                            .map_err(|reason| ListenError { listener: name.to_owned(), reason })?;
                         warn_of_small_buffer(name, thread.receive_buffer_bytes());
                         out.answerers.push((index, is_ipv4, thread.answerer()));
                         opened.udp.push((index, Arc::new(thread)));

@@ -19,6 +19,7 @@ pub mod outbox;
 pub mod pipeline;
 pub mod publish;
 pub mod recover;
+pub mod self_alarm;
 pub mod sequencer;
 pub mod sinks;
 pub mod store;

@@ -11,6 +11,7 @@ use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::outbox::OutboxStatus;
 use crate::shell::publish::publisher::PublisherStatus;
 use crate::shell::recover;
+use crate::shell::self_alarm::{DATA_LOST, SINK_FAILING, SelfAlarms};
 use crate::shell::sequencer::{Control, Shared};
 use crate::shell::store::thread::StoreStatus;
 use std::io;
@@ -33,6 +34,8 @@ pub struct Watched {
     pub kafka: Option<Arc<PublisherStatus>>,
     /// The way to give journal segments back.
     pub retirement: Retirement,
+    /// The way in for alarms about vigie itself.
+    pub own: SelfAlarms,
 }
 
 /// The thread.
@@ -62,6 +65,8 @@ impl Upkeep {
             child: None,
             quality: clock_quality::read(),
             dropped: vec![0; sockets.len()],
+            shed: vec![0; watched.ledger.len()],
+            failing: (false, false),
             seen: Vec::new(),
             shared,
             sockets,
@@ -94,6 +99,8 @@ struct Rounds {
     child: Option<Child>,
     quality: crate::engine::input::ClockQuality,
     dropped: Vec<u64>,
+    shed: Vec<u64>,
+    failing: (bool, bool),
     seen: Vec<u64>,
     shared: Arc<Shared>,
     sockets: Vec<(u16, Arc<UdpThread>)>,
@@ -106,6 +113,8 @@ impl Rounds {
             self.shared.kafka_cursor.store(kafka.cursor(), Ordering::Release);
         }
         self.note_drops();
+        self.note_shed();
+        self.note_sinks();
         self.note_clock();
         self.feed_watchdog();
         self.snapshot();
@@ -125,10 +134,45 @@ impl Rounds {
                     .map(|(name, _)| name.clone())
                     .unwrap_or_default();
                 tracing::error!(listener = name, count, "the kernel dropped datagrams");
+                let text = format!("{name}: the kernel dropped {count} datagrams");
+                self.watched.own.raise(DATA_LOST, &name, &text);
                 let reason = "kernel-dropped".to_owned();
                 // When too many inputs wait, the counter on /metrics still has it.
                 let _ = self.shared.control(Control::Loss(Loss { listener: name, reason, count }));
             }
+        }
+    }
+
+    /// So are messages that were shed.
+    fn note_shed(&mut self) {
+        for ((name, ledger), before) in self.watched.ledger.iter().zip(&mut self.shed) {
+            let now = ledger.shed().map(|(_, _, count)| count).fold(0, u64::saturating_add);
+            let count = now.saturating_sub(*before);
+            *before = now;
+            if count > 0 {
+                tracing::error!(listener = name, count, "messages were shed");
+                let text = format!("{name}: {count} messages were shed under overload");
+                self.watched.own.raise(DATA_LOST, name, &text);
+                let reason = "shed".to_owned();
+                let loss = Loss { listener: name.clone(), reason, count };
+                let _ = self.shared.control(Control::Loss(loss));
+            }
+        }
+    }
+
+    fn note_sinks(&mut self) {
+        let history = self.watched.store.is_failing();
+        let kafka = self.watched.kafka.as_ref().is_some_and(|kafka| kafka.is_failing());
+        for (name, now, before) in
+            [("history", history, &mut self.failing.0), ("kafka", kafka, &mut self.failing.1)]
+        {
+            if now && !*before {
+                let text = format!("{name} cannot be written; what is for it waits");
+                self.watched.own.raise(SINK_FAILING, name, &text);
+            } else if *before && !now {
+                self.watched.own.clear(SINK_FAILING, name, &format!("{name} is written again"));
+            }
+            *before = now;
         }
     }
 

@@ -7,9 +7,9 @@ use crate::model::time::{At, Timestamp};
 use crate::model::timer::Timers;
 use crate::ticket::policy::decide;
 use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature, NoTicket, TicketDecision};
-use crate::ticket::record::{ImpossibleTransition, Opening, Ticket, VIGIE};
+use crate::ticket::record::{Opening, Ticket, VIGIE};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What waits for time to pass.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, Copy)]
@@ -47,15 +47,33 @@ pub enum TicketEvent {
     Closed,
 }
 
+/// What is new about the services of a ticket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServiceNews {
+    /// Within their commitment.
+    Back {
+        /// Since then.
+        since: Timestamp,
+    },
+    /// Not within it, and something failed just now.
+    Failed {
+        /// When that was received.
+        since: Timestamp,
+    },
+    /// Not within it, as before.
+    Out,
+}
+
 /// What a step of the desk changed, in order.
 pub type TicketChanges = Vec<(u64, TicketEvent)>;
 
 /// The tickets. Keys are their ordinal over all series, in the order of opening.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Desk {
-    tickets: BTreeMap<u64, Ticket>,
-    by_number: BTreeMap<String, u64>,
-    by_incident: BTreeMap<u64, Vec<u64>>,
+    pub(super) tickets: BTreeMap<u64, Ticket>,
+    pub(super) by_number: BTreeMap<String, u64>,
+    pub(super) by_incident: BTreeMap<u64, Vec<u64>>,
+    pub(super) by_service: BTreeMap<String, BTreeSet<u64>>,
     counters: BTreeMap<String, u64>,
     opened_in_all: u64,
     /// Deadlines.
@@ -63,23 +81,6 @@ pub struct Desk {
     /// Settings in force.
     pub settings: TicketSettings,
     contracts: BTreeMap<String, Contract>,
-}
-
-/// Why an operator's command on a ticket was refused.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// No such ticket.
-    #[error("there is no ticket {0}; list them with GET /api/v1/tickets")]
-    Unknown(String),
-    /// The life cycle does not have the step.
-    #[error(transparent)]
-    Impossible(#[from] ImpossibleTransition),
-    /// It is confirmed already.
-    #[error("ticket {0} is confirmed already")]
-    AlreadyConfirmed(String),
-    /// The time given cannot be.
-    #[error("{0} lies {1}; give a time between the start of the incident and now")]
-    TimeImpossible(Timestamp, &'static str),
 }
 
 impl Desk {
@@ -127,31 +128,46 @@ impl Desk {
             .any(|key| self.tickets.get(key).is_some_and(Ticket::is_open))
     }
 
-    /// Decides an incident's tickets and opens those that are missing.
+    /// Keys of the unfinished tickets that count an outage of the service, in the order of opening.
+    pub fn of_service(&self, service: &str) -> impl Iterator<Item = u64> + '_ {
+        self.by_service.get(service).into_iter().flatten().copied()
+    }
+
+    /// Decides an incident's tickets and opens those that are missing. Gives the tickets of other
+    /// incidents that count the outage of its services already.
     ///
     /// # Errors
-    /// The reason why it needs none (or none beside those that it has).
+    /// The reason why it needs none beside those that it has.
     pub fn decide(
         &mut self,
         at: At,
         facts: &IncidentFacts,
         clock_quality: &str,
         changes: &mut TicketChanges,
-    ) -> Result<(), NoTicket> {
+    ) -> Result<Vec<u64>, NoTicket> {
+        let mut covering = Vec::new();
         match decide(facts, self.settings.unknown_senders_open) {
             TicketDecision::None(reason) => return Err(reason),
             TicketDecision::Internal => {
                 if self.is_done(facts.incident) {
-                    self.open_internal(at, facts, clock_quality, changes);
+                    self.open_internal(at, facts, clock_quality, changes)?;
                 }
             }
             TicketDecision::Contracts => {
+                let mut refused = None;
                 for affected in &facts.contracts {
-                    self.open_or_update(at, facts, affected, (clock_quality, changes));
+                    match self.open_or_update(at, facts, affected, (clock_quality, changes)) {
+                        Ok(keys) => covering.extend(keys),
+                        Err(reason) => refused = Some(reason),
+                    }
+                }
+                self.unify(at, facts.incident, changes);
+                if let Some(reason) = refused.filter(|_| self.is_done(facts.incident)) {
+                    return Err(reason);
                 }
             }
         }
-        Ok(())
+        Ok(covering)
     }
 
     fn open_internal(
@@ -160,8 +176,14 @@ impl Desk {
         facts: &IncidentFacts,
         clock_quality: &str,
         changes: &mut TicketChanges,
-    ) {
+    ) -> Result<(), NoTicket> {
         let is_blocking = facts.severity == Severity::Critical;
+        let is_refuted = |ticket: &Ticket| {
+            ticket.is_refuted && ticket.contract.is_none() && ticket.is_blocking >= is_blocking
+        };
+        if self.tickets_of(facts.incident).any(is_refuted) {
+            return Err(NoTicket::Refuted);
+        }
         self.open(
             at,
             Opening {
@@ -180,26 +202,49 @@ impl Desk {
             },
             changes,
         );
+        Ok(())
     }
 
+    fn tickets_of(&self, incident: u64) -> impl Iterator<Item = &Ticket> {
+        self.of_incident(incident).iter().filter_map(|key| self.tickets.get(key))
+    }
+
+    /// One affected contract: its ticket of this incident is kept up to date; services whose outage
+    /// another incident's ticket counts already are left to that one (the keys given); for the rest
+    /// a ticket opens.
     fn open_or_update(
         &mut self,
         at: At,
         facts: &IncidentFacts,
         affected: &AffectedContract,
         (clock_quality, changes): (&str, &mut TicketChanges),
-    ) {
+    ) -> Result<Vec<u64>, NoTicket> {
+        let is_of_contract = |ticket: &Ticket| {
+            ticket.contract.as_ref().is_some_and(|one| one.id == affected.contract)
+        };
         let known = self.of_incident(facts.incident).iter().copied().find(|key| {
-            self.tickets.get(key).is_some_and(|ticket| {
-                ticket.is_open()
-                    && ticket.contract.as_ref().is_some_and(|one| one.id == affected.contract)
-            })
+            self.tickets.get(key).is_some_and(|one| one.is_open() && is_of_contract(one))
         });
         if let Some(key) = known {
             self.update(key, facts, affected, changes);
-            return;
+            return Ok(Vec::new());
         }
-        let Some(contract) = self.contracts.get(&affected.contract).cloned() else { return };
+        let is_refuted = |ticket: &Ticket| {
+            ticket.is_refuted && is_of_contract(ticket) && ticket.nature >= Some(affected.nature)
+        };
+        if self.tickets_of(facts.incident).any(is_refuted) {
+            return Err(NoTicket::Refuted);
+        }
+        let Some(contract) = self.contracts.get(&affected.contract).cloned() else {
+            return Ok(Vec::new());
+        };
+        let (covering, services) = self.covered(affected);
+        for key in &covering {
+            self.cover(facts.incident, *key);
+        }
+        if services.is_empty() {
+            return Ok(covering);
+        }
         let observe = self.settings.observe || contract.observe;
         self.open(
             at,
@@ -208,7 +253,7 @@ impl Desk {
                 incident: facts.incident,
                 contract: Some(contract),
                 root_resource: facts.root_resource.clone(),
-                services: affected.services.clone(),
+                services,
                 nature: Some(affected.nature),
                 is_blocking: affected.nature == Nature::TotalOutage,
                 detected_at: affected.detected_at,
@@ -219,6 +264,7 @@ impl Desk {
             },
             changes,
         );
+        Ok(covering)
     }
 
     fn update(
@@ -228,18 +274,10 @@ impl Desk {
         affected: &AffectedContract,
         changes: &mut TicketChanges,
     ) {
+        self.add_services(key, affected.services.clone(), changes);
         let Some(ticket) = self.tickets.get_mut(&key) else { return };
-        let mut services = ticket.services.clone();
-        services.extend(affected.services.iter().cloned());
-        services.sort();
-        services.dedup();
-        let nature = Some(affected.nature);
-        let is_same = ticket.services == services
-            && ticket.nature == nature
-            && ticket.root_resource == facts.root_resource;
-        if !is_same {
-            ticket.services = services;
-            ticket.nature = nature;
+        // A ticket that only covers this incident keeps the root of its own.
+        if ticket.incident == facts.incident && ticket.root_resource != facts.root_resource {
             ticket.root_resource.clone_from(&facts.root_resource);
             changes.push((key, TicketEvent::Updated));
         }
@@ -262,6 +300,9 @@ impl Desk {
             .map_or(self.settings.confirmation_delay_min, |one| one.confirmation_delay_min);
         self.by_number.insert(opening.number.clone(), key);
         self.by_incident.entry(opening.incident).or_default().push(key);
+        for service in &opening.services {
+            self.by_service.entry(service.clone()).or_default().insert(key);
+        }
         self.tickets.insert(key, Ticket::open(opening));
         self.timers.set(Deadline::Confirm(key), at.engine.plus_ns(minutes_ns(delay_min)));
         self.set_breach(at, key);
@@ -289,33 +330,39 @@ impl Desk {
         }
     }
 
-    /// An incident's service is back (`back_since`) or is not (`None`, failed at `failed_at`).
-    /// `is_affected` says which of its tickets is still affected.
+    /// What a ticket is about is back, failed, or is still out.
     pub fn service_changed(
         &mut self,
         at: At,
         key: u64,
-        back_since: Option<Timestamp>,
+        service: ServiceNews,
         changes: &mut TicketChanges,
     ) {
         let stable_min = self.stable_min(key);
-        let Some(ticket) = self.tickets.get_mut(&key) else { return };
-        match (ticket.state(), back_since) {
-            (_, Some(_)) if ticket.time("restored_at").is_some() => {}
-            (_, Some(since)) if ticket.is_open() && ticket.back_since.is_none() => {
-                ticket.back_since = Some(since);
-                let due = at.engine.plus_ns(minutes_ns(stable_min));
-                self.timers.set(Deadline::Stable(key), due);
+        let Some(ticket) = self.tickets.get_mut(&key).filter(|ticket| ticket.is_open()) else {
+            return;
+        };
+        let is_restored = ticket.time("restored_at").is_some();
+        match service {
+            ServiceNews::Back { since } => {
+                if !is_restored && ticket.back_since.is_none() {
+                    ticket.back_since = Some(since);
+                    let due = at.engine.plus_ns(minutes_ns(stable_min));
+                    self.timers.set(Deadline::Stable(key), due);
+                }
             }
-            (_, None) if ticket.is_open() => {
+            ServiceNews::Failed { .. } | ServiceNews::Out if !is_restored => {
                 ticket.back_since = None;
                 self.timers.cancel(Deadline::Stable(key));
-                if ticket.relapse(at.wall, at.wall).is_ok() {
+            }
+            ServiceNews::Failed { since } => {
+                if ticket.relapse(since, at.wall).is_ok() {
                     changes.push((key, TicketEvent::Reopened));
                     self.set_breach(at, key);
                 }
             }
-            _ => {}
+            // Restored by somebody's word: that stands until something fails anew.
+            ServiceNews::Out => {}
         }
     }
 
@@ -375,173 +422,33 @@ impl Desk {
     }
 
     fn forget(&mut self, key: u64) {
-        if let Some(ticket) = self.tickets.remove(&key) {
-            self.by_number.remove(&ticket.number);
-            if let Some(keys) = self.by_incident.get_mut(&ticket.incident) {
+        let Some(ticket) = self.tickets.remove(&key) else { return };
+        self.by_number.remove(&ticket.number);
+        for incident in ticket.covers.iter().chain([&ticket.incident]) {
+            if let Some(keys) = self.by_incident.get_mut(incident) {
                 keys.retain(|known| *known != key);
                 if keys.is_empty() {
-                    self.by_incident.remove(&ticket.incident);
+                    self.by_incident.remove(incident);
                 }
             }
         }
     }
 
-    fn finished(&mut self, at: At, key: u64) {
+    pub(super) fn finished(&mut self, at: At, key: u64) {
         for deadline in [Deadline::Confirm(key), Deadline::Stable(key), Deadline::Breach(key)] {
             self.timers.cancel(deadline);
         }
-        self.timers.set(Deadline::Forget(key), at.engine.plus_ns(FORGET_AFTER_NS));
-    }
-
-    /// One incident took another over: its tickets come along. Where both have one for the same
-    /// contract (or both an internal one), the older goes on and the other is cancelled.
-    pub fn merge(&mut self, at: At, loser: u64, survivor: u64, changes: &mut TicketChanges) {
-        for key in self.by_incident.remove(&loser).unwrap_or_default() {
-            let Some(ticket) = self.tickets.get_mut(&key) else { continue };
-            ticket.incident = survivor;
-            self.by_incident.entry(survivor).or_default().push(key);
-            changes.push((key, TicketEvent::Updated));
-        }
-        let mut keys = self.of_incident(survivor).to_vec();
-        keys.sort_unstable();
-        let mut holders: BTreeMap<Option<String>, u64> = BTreeMap::new();
-        for key in keys.iter().copied() {
-            let Some(ticket) = self.tickets.get(&key).filter(|ticket| ticket.is_open()) else {
-                continue;
-            };
-            let contract = ticket.contract.as_ref().map(|one| one.id.clone());
-            if let Some(holder) = holders.get(&contract).copied() {
-                self.cancel_merged(at, key, holder, changes);
-            } else {
-                holders.insert(contract, key);
+        if let Some(ticket) = self.tickets.get(&key) {
+            for service in &ticket.services {
+                if let Some(keys) = self.by_service.get_mut(service) {
+                    keys.remove(&key);
+                    if keys.is_empty() {
+                        self.by_service.remove(service);
+                    }
+                }
             }
         }
-        self.by_incident.insert(survivor, keys);
-    }
-
-    fn cancel_merged(&mut self, at: At, key: u64, holder: u64, changes: &mut TicketChanges) {
-        let goes_on =
-            self.tickets.get(&holder).map(|ticket| ticket.number.clone()).unwrap_or_default();
-        let reason = format!("the same fault as {goes_on}");
-        let Some(ticket) = self.tickets.get_mut(&key) else { return };
-        if ticket.cancel((VIGIE, &reason), at.wall).is_ok() {
-            changes.push((key, TicketEvent::Merged));
-            self.finished(at, key);
-        }
-    }
-
-    fn key_of(&self, number: &str) -> Result<u64, Refusal> {
-        self.by_number.get(number).copied().ok_or_else(|| Refusal::Unknown(number.to_owned()))
-    }
-
-    fn ticket_mut(&mut self, number: &str) -> Result<(u64, &mut Ticket), Refusal> {
-        let key = self.key_of(number)?;
-        let unknown = || Refusal::Unknown(number.to_owned());
-        self.tickets.get_mut(&key).map(|ticket| (key, ticket)).ok_or_else(unknown)
-    }
-
-    /// An operator confirms.
-    ///
-    /// # Errors
-    /// When there is no such ticket, or it is confirmed or finished already.
-    pub fn confirm(
-        &mut self,
-        number: &str,
-        author: &str,
-        changes: &mut TicketChanges,
-    ) -> Result<(), Refusal> {
-        let (key, ticket) = self.ticket_mut(number)?;
-        if ticket.confirmed_by.is_some() {
-            return Err(Refusal::AlreadyConfirmed(number.to_owned()));
-        }
-        if !ticket.is_open() {
-            let (number, state) = (number.to_owned(), ticket.state());
-            return Err(ImpossibleTransition { number, state, trigger: "confirmed" }.into());
-        }
-        ticket.confirmed_by = Some(author.to_owned());
-        changes.push((key, TicketEvent::Confirmed));
-        self.timers.cancel(Deadline::Confirm(key));
-        Ok(())
-    }
-
-    /// An operator says that it is not real.
-    ///
-    /// # Errors
-    /// When there is no such ticket, or it is finished already.
-    pub fn refute(
-        &mut self,
-        at: At,
-        number: &str,
-        said: (&str, &str),
-        changes: &mut TicketChanges,
-    ) -> Result<(), Refusal> {
-        let (key, ticket) = self.ticket_mut(number)?;
-        ticket.cancel(said, at.wall)?;
-        changes.push((key, TicketEvent::Refuted));
-        self.finished(at, key);
-        Ok(())
-    }
-
-    /// A named technician takes it.
-    ///
-    /// # Errors
-    /// When there is no such ticket, or somebody has it already.
-    pub fn take(
-        &mut self,
-        at: At,
-        number: &str,
-        author: &str,
-        changes: &mut TicketChanges,
-    ) -> Result<(), Refusal> {
-        let (key, ticket) = self.ticket_mut(number)?;
-        ticket.take(author, at.wall)?;
-        changes.push((key, TicketEvent::Updated));
-        Ok(())
-    }
-
-    /// An operator says that service is back since `restored_at`.
-    ///
-    /// # Errors
-    /// When there is no such ticket, it is restored already, or the time cannot be.
-    pub fn restore(
-        &mut self,
-        at: At,
-        (number, restored_at): (&str, Option<Timestamp>),
-        said: (&str, &str),
-        changes: &mut TicketChanges,
-    ) -> Result<(), Refusal> {
-        let (key, ticket) = self.ticket_mut(number)?;
-        let restored_at = restored_at.unwrap_or(at.wall);
-        if restored_at > at.wall {
-            return Err(Refusal::TimeImpossible(restored_at, "in the future"));
-        }
-        if ticket.time("incident_started_at").is_some_and(|start| restored_at < start) {
-            return Err(Refusal::TimeImpossible(restored_at, "before the start of the incident"));
-        }
-        ticket.restore(restored_at, said, at.wall)?;
-        changes.push((key, TicketEvent::Restored));
-        self.timers.cancel(Deadline::Breach(key));
-        self.timers.cancel(Deadline::Stable(key));
-        Ok(())
-    }
-
-    /// Closure is pronounced.
-    ///
-    /// # Errors
-    /// When there is no such ticket or it is not restored.
-    pub fn close(
-        &mut self,
-        at: At,
-        number: &str,
-        said: (&str, &str),
-        changes: &mut TicketChanges,
-    ) -> Result<u64, Refusal> {
-        let (key, ticket) = self.ticket_mut(number)?;
-        ticket.close(said, at.wall)?;
-        let incident = ticket.incident;
-        changes.push((key, TicketEvent::Closed));
-        self.finished(at, key);
-        Ok(incident)
+        self.timers.set(Deadline::Forget(key), at.engine.plus_ns(FORGET_AFTER_NS));
     }
 }
 

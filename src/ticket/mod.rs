@@ -3,9 +3,13 @@
 //! - [`policy`]: contract ticket, internal ticket or none, each with its reason;
 //! - [`record`]: one ticket, its times and its life cycle;
 //! - [`clock`]: the part of time that counts against the GTR;
-//! - [`desk`]: all tickets, their numbers and their deadlines.
+//! - [`desk`]: all tickets, their numbers and their deadlines;
+//! - [`family`]: one outage, one ticket per contract, when there are several incidents;
+//! - [`command`]: what operators say about them.
 
 pub mod clock;
+pub mod command;
 pub mod desk;
+pub mod family;
 pub mod policy;
 pub mod record;

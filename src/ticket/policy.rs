@@ -88,6 +88,8 @@ pub enum NoTicket {
     BelowMajor,
     /// The inventory does not know the sender, and unknown senders open nothing.
     UnknownSender,
+    /// An operator refuted it, and it has not got worse since.
+    Refuted,
 }
 
 /// Decides by domain rules: affected contracts first, then severity and sender.

@@ -119,6 +119,10 @@ pub struct Ticket {
     pub observe: bool,
     /// Whether the breach was told.
     pub is_breached: bool,
+    /// Whether an operator said that it is not real.
+    pub is_refuted: bool,
+    /// Other incidents whose effect on its services this ticket counts too.
+    pub covers: Vec<u64>,
     /// Since when the service has been back, while its stability is awaited.
     pub back_since: Option<Timestamp>,
     times: Vec<Entry>,
@@ -147,6 +151,8 @@ impl Ticket {
             clock_quality: opening.clock_quality,
             observe: opening.observe,
             is_breached: false,
+            is_refuted: false,
+            covers: Vec::new(),
             back_since: None,
             times: Vec::new(),
         };

@@ -10,6 +10,8 @@ mod support;
 mod crash;
 mod faults;
 mod kafka;
+mod operator;
 mod prometheus;
+mod reload;
 mod syslog;
 mod traps;

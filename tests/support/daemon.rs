@@ -49,6 +49,11 @@ impl Home {
         self.with(&format!("inventory.files=[\"{}\"]", file.display()))
     }
 
+    /// Writes another inventory over the one that [`Home::with_inventory`] wrote.
+    pub(crate) fn rewrite_inventory(&self, toml: &str) {
+        self.scratch.write("inventory.toml", toml);
+    }
+
     /// The state directory.
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.scratch.path().join("state")
@@ -134,6 +139,16 @@ impl Daemon<'_> {
     /// Asks it to end as an operator does, and waits.
     pub(crate) fn terminate(mut self) -> ExitStatus {
         self.process.terminate(PATIENCE)
+    }
+
+    /// Asks it to read its rules and inventory again, and waits until the log says what came of it.
+    pub(crate) fn reload(&self, outcome: &str) {
+        let before = self.process.log().matches(outcome).count();
+        self.process.reload();
+        eventually(outcome, PATIENCE, || {
+            let log = self.process.log();
+            if log.matches(outcome).count() > before { Ok(()) } else { Err(log) }
+        });
     }
 
     /// Ends it at once; it gets no chance to tidy up.

@@ -53,6 +53,11 @@ impl Process {
         self.wait(within)
     }
 
+    /// Asks it to read its rules and inventory again (SIGHUP).
+    pub(crate) fn reload(&self) {
+        signal(self.child.id(), libc::SIGHUP);
+    }
+
     /// Ends it at once (SIGKILL): it gets no chance to tidy up.
     pub(crate) fn kill(&mut self) {
         drop(self.child.kill());

@@ -8,7 +8,7 @@ use crate::shell::cli::args::{
 };
 use crate::shell::cli::heard;
 use crate::shell::cli::run;
-use crate::shell::config::{Config, default_state_dir};
+use crate::shell::config::default_state_dir;
 use crate::shell::control::{self, Request};
 use crate::shell::demo::{self, DemoOptions};
 use crate::shell::journal::{Kind, RealDisk, read_from, verify};
@@ -92,6 +92,9 @@ fn snapshot(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     lower_priority();
     let dir = &state.state_dir;
     let journal = recover::journal_dir(dir);
+    if !journal.is_dir() {
+        bail!("{} holds no journal; give the --state-dir of a daemon", dir.display());
+    }
     let mut replay = Replay::begin(dir)?;
     let from = replay.read.saturating_add(1);
     let mut last_mark = None;
@@ -211,25 +214,4 @@ fn dump_journal(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCo
             Err(error) => writeln!(out, "{error}")?,
         }
     }
-}
-
-/// The configuration of a run.
-///
-/// # Errors
-/// Every mistake, on standard error.
-pub fn load(arguments: &ConfigArgs) -> anyhow::Result<Config> {
-    let loaded = Config::load(
-        arguments.config.as_deref(),
-        &arguments.overrides,
-        arguments.state_dir.as_deref(),
-    );
-    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
-    let Some(config) = loaded.value else {
-        let mistakes: Vec<String> = loaded.errors.iter().map(ToString::to_string).collect();
-        bail!("the configuration has mistakes:\n{}", mistakes.join("\n"))
-    };
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
-    Ok(config)
 }

@@ -1,10 +1,10 @@
 //! `vigie run`: the daemon in the foreground, until SIGTERM or SIGINT; SIGHUP reloads.
 
 use crate::shell::cli::args::ConfigArgs;
-use crate::shell::cli::commands::load;
 use crate::shell::config::{Config, LogFormat, LogLevel};
 use crate::shell::daemon::Daemon;
 use crate::shell::intake::guard;
+use anyhow::bail;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::os::fd::OwnedFd;
@@ -136,4 +136,22 @@ fn start_log(config: &Config) {
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
     // A second daemon in one process (tests) keeps the first one's log.
     let _ = if is_journald { log.without_time().try_init() } else { log.try_init() };
+}
+
+/// The configuration of a run.
+fn load(arguments: &ConfigArgs) -> anyhow::Result<Config> {
+    let loaded = Config::load(
+        arguments.config.as_deref(),
+        &arguments.overrides,
+        arguments.state_dir.as_deref(),
+    );
+    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    let Some(config) = loaded.value else {
+        let mistakes: Vec<String> = loaded.errors.iter().map(ToString::to_string).collect();
+        bail!("the configuration has mistakes:\n{}", mistakes.join("\n"))
+    };
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
 }

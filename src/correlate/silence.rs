@@ -1,0 +1,87 @@
+//! The silence of a device, as its neighbours see it: a device that died says nothing itself.
+//!
+//! It is judged when the hold-off of an incident ends, so that the device has had that long to say
+//! something, and so that the order in which the neighbours were heard does not count.
+
+use crate::correlate::changes::Changes;
+use crate::correlate::correlator::Correlator;
+use crate::correlate::reason::Why;
+use crate::correlate::resource::Slot;
+use crate::model::time::{At, EngineTime, Timestamp};
+
+/// What the neighbours of a silent device say.
+struct Silence {
+    device: Slot,
+    links: u32,
+    since: Timestamp,
+}
+
+impl Correlator {
+    /// Where the incident's root shows the device at the other end to be silent, that device is
+    /// the root, and what it explains comes into the incident. Gives the incident that goes on.
+    pub(crate) fn gather_silent(&mut self, at: At, id: u64, changes: &mut Changes) -> u64 {
+        let Some(incident) = self.incidents.get(&id) else { return id };
+        let (root, root_alarm) = (incident.root, incident.root_alarm);
+        let Some(silence) = self.silence_seen_from(root) else { return id };
+        let device = silence.device;
+        self.topology.node_mut(device).is_silent = true;
+        self.propagate(&[device], silence.since, changes);
+        let name = self.resources.get(device).name();
+        let why = Why::SilentDevice { device: name, links: silence.links };
+        self.set_root(at, id, (device, root_alarm, why), changes);
+        let below = self.alarms_downstream(device);
+        self.absorb(at, id, &below, changes)
+    }
+
+    /// Whether every link to the device at the other end, two at least, is reported down by the
+    /// other ends, while the device itself said nothing since the first of those reports and told
+    /// of none of those links shortly before.
+    fn silence_seen_from(&self, resource: Slot) -> Option<Silence> {
+        let peer = self.topology.get(resource)?.peer?;
+        let device = self.resources.get(peer).parent;
+        let node = self.topology.get(device)?;
+        if node.has_own_fault() {
+            return None;
+        }
+        let mut links = 0_u32;
+        let mut first: Option<At> = None;
+        let mut told_itself: Option<EngineTime> = None;
+        for part in &node.dependents {
+            let Some(other_end) = self.topology.get(*part).and_then(|node| node.peer) else {
+                continue;
+            };
+            let reported = self.since_down(other_end)?;
+            first = Some(first.map_or(reported, |first| first.min(reported)));
+            told_itself = told_itself.max(self.since_down(*part).map(|since| since.engine));
+            links = links.saturating_add(1);
+        }
+        let first = first.filter(|_| links >= SILENT_LINKS_MIN)?;
+        let hold_off_ns = self.hold_off_ns();
+        let has_spoken = self.resources.get(device).last_heard > first.engine
+            || told_itself.is_some_and(|told| told.plus_ns(hold_off_ns) > first.engine);
+        (!has_spoken).then_some(Silence { device, links, since: first.wall })
+    }
+
+    fn since_down(&self, slot: Slot) -> Option<At> {
+        let alarm = self.oldest_down_alarm(slot, None)?;
+        self.alarms.get(alarm).map(|alarm| alarm.active_since)
+    }
+
+    /// A link to a silent device came back.
+    pub(crate) fn end_silence(&mut self, resource: Slot, since: Timestamp, changes: &mut Changes) {
+        let Some(peer) = self.topology.get(resource).and_then(|node| node.peer) else { return };
+        let device = self.resources.get(peer).parent;
+        self.device_spoke(device, since, changes);
+    }
+
+    /// A device said something: it is not silent.
+    pub(crate) fn device_spoke(&mut self, device: Slot, since: Timestamp, changes: &mut Changes) {
+        if self.topology.get(device).is_some_and(|node| node.is_silent) {
+            self.topology.node_mut(device).is_silent = false;
+            self.propagate(&[device], since, changes);
+        }
+    }
+}
+
+/// Links that must all be reported down before a device is held to be silent.
+const SILENT_LINKS_MIN: u32 = 2;

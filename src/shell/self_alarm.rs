@@ -1,0 +1,77 @@
+//! Alarms of vigie about itself. They take the same way as everybody's: a lane, the journal, the
+//! engine. Their resource is `vigie`, their listener has a ledger of its own.
+
+use crate::model::event::{Channel, Event, Lane, Verb};
+use crate::model::fault::Faults;
+use crate::model::severity::Severity;
+use crate::shell::batch::NO_PEER;
+use crate::shell::clock::EngineClock;
+use crate::shell::lanes::Lanes;
+use crate::shell::observe::counters::ListenerCounters;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Name of vigie's own listener, and of its resource.
+pub const SELF: &str = "vigie";
+/// Messages were lost, in the kernel or on purpose.
+pub const DATA_LOST: &str = "vigie-data-lost";
+/// A sink cannot be written.
+pub const SINK_FAILING: &str = "vigie-sink-failing";
+
+/// The way in for vigie's own alarms.
+pub struct SelfAlarms {
+    /// Lanes.
+    pub lanes: Arc<Lanes>,
+    /// Engine time.
+    pub clock: EngineClock,
+    /// Its ledger.
+    pub counters: Arc<ListenerCounters>,
+    /// Its index among the ledgers.
+    pub listener: u16,
+}
+
+impl SelfAlarms {
+    /// Raises.
+    pub fn raise(&self, alarm_type: &str, qualifier: &str, text: &str) {
+        self.tell(Verb::Raise, (alarm_type, qualifier), text);
+    }
+
+    /// Clears.
+    pub fn clear(&self, alarm_type: &str, qualifier: &str, text: &str) {
+        self.tell(Verb::Clear, (alarm_type, qualifier), text);
+    }
+
+    fn tell(&self, verb: Verb, (alarm_type, qualifier): (&str, &str), text: &str) {
+        let mut batch = self.lanes.take_empty();
+        batch.push(&Event {
+            verb,
+            severity: Severity::Minor,
+            channel: Channel::Internal,
+            lane: Lane::Urgent,
+            faults: Faults::NONE,
+            listener: self.listener,
+            epoch: 0,
+            arrived: self.clock.at(),
+            occurred_at: None,
+            peer: NO_PEER,
+            is_known: true,
+            device: SELF,
+            component: "",
+            component_alias: "",
+            alarm_type,
+            qualifier,
+            rule: "self",
+            text,
+            raw: b"",
+        });
+        self.counters.received.fetch_add(1, Ordering::Relaxed);
+        let mut waiting = Some(batch);
+        // vigie's own alarms are never shed; the sequencer always comes round to them.
+        while let Some(batch) = waiting.take() {
+            if let Err(refused) = self.lanes.send(Lane::Urgent, batch) {
+                waiting = Some(refused);
+                std::thread::yield_now();
+            }
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! What holds for every story, not only for those told in `tests/scenarios/`: generated places,
+//! generated messages, in any order.
+
+#[path = "scenarios/message.rs"]
+mod message;
+#[path = "scenarios/run.rs"]
+mod run;
+
+use message::Message;
+use proptest::prelude::*;
+use run::{Given, Run};
+use std::collections::BTreeMap;
+use vigie::engine::effect::{Effect, IncidentImage, IncidentStatus, TicketImage, TicketState};
+use vigie::engine::input::{Action, Command};
+use vigie::model::alarm_type::{AlarmType, EventType, ResourceEffect};
+use vigie::model::contract::Contract;
+use vigie::model::event::{Channel, Verb};
+use vigie::model::inventory::{Component, Dependency, Device, Inventory, Service};
+use vigie::model::settings::Settings;
+use vigie::model::severity::Severity;
+use vigie::model::time::At;
+
+const SECOND_NS: u64 = 1_000_000_000;
+const DAY_NS: u64 = 86_400 * SECOND_NS;
+/// Ports of every generated device.
+const PORTS: usize = 2;
+const TYPES: [(&str, Severity, ResourceEffect, u64); 4] = [
+    ("down", Severity::Critical, ResourceEffect::Down, 0),
+    ("slow", Severity::Major, ResourceEffect::Degraded, 0),
+    ("noted", Severity::Minor, ResourceEffect::None, 0),
+    ("passing", Severity::Warning, ResourceEffect::None, 600_000),
+];
+
+fn alarm_types() -> Vec<AlarmType> {
+    let mut types: Vec<AlarmType> = TYPES
+        .into_iter()
+        .map(|(id, severity, effect, expires_after_ms)| AlarmType {
+            id: id.to_owned(),
+            title: String::new(),
+            event_type: EventType::Other,
+            probable_cause: String::new(),
+            severity,
+            effect,
+            persistence_ms: 0,
+            will_clear: expires_after_ms == 0,
+            expires_after_ms,
+        })
+        .collect();
+    types.sort_by(|one, other| one.id.cmp(&other.id));
+    types
+}
+
+fn name(device: usize) -> String {
+    format!("d{device}")
+}
+
+/// A place of devices, each standing on earlier ones; `needs[d]` lists on which, and how many of
+/// them must work. Port `p0` of a device is linked to port `p1` of the one before.
+fn place(needs: &[(Vec<usize>, bool)], has_links: bool) -> Box<Settings> {
+    let mut inventory = Inventory::default();
+    for (number, (below, is_redundant)) in needs.iter().enumerate() {
+        let any_of: Vec<String> = below.iter().map(|device| name(*device)).collect();
+        let needed = if *is_redundant { 1 } else { u32::try_from(any_of.len()).expect("few") };
+        let components = (0..PORTS)
+            .map(|port| Component {
+                name: format!("p{port}"),
+                peer: (has_links && port == 0 && number > 0)
+                    .then(|| format!("{}/p1", name(number - 1))),
+                ..Component::default()
+            })
+            .collect();
+        inventory.devices.push(Device {
+            name: name(number),
+            depends_on: if any_of.is_empty() {
+                Vec::new()
+            } else {
+                vec![Dependency { any_of, needed }]
+            },
+            components,
+            ..Device::default()
+        });
+        inventory.services.push(Service {
+            name: format!("s{number}"),
+            contract: format!("C-{}", number % 3),
+            depends_on: vec![Dependency { any_of: vec![name(number)], needed: 1 }],
+            ..Service::default()
+        });
+    }
+    // Some devices carry nothing of a contract.
+    inventory.services.truncate(needs.len().div_ceil(2));
+    Box::new(Settings {
+        alarm_types: alarm_types(),
+        inventory,
+        contracts: (0..3).map(|one| Contract::new(&format!("C-{one}"), "Customer", 60)).collect(),
+        ..Settings::default()
+    })
+}
+
+fn needs(devices: usize) -> impl Strategy<Value = Vec<(Vec<usize>, bool)>> {
+    let one = |number: usize| {
+        let below = proptest::collection::btree_set(0..number.max(1), 0..=number.min(2));
+        (below, any::<bool>()).prop_map(move |(below, is_redundant)| {
+            let below = below.into_iter().filter(|device| *device < number).collect();
+            (below, is_redundant)
+        })
+    };
+    (0..devices).map(one).collect::<Vec<_>>()
+}
+
+/// One generated thing that happens: after how long, where, what.
+#[derive(Clone, Debug)]
+struct Turn {
+    wait_ms: u64,
+    device: usize,
+    port: Option<usize>,
+    kind: usize,
+    verb: u8,
+    is_syslog: bool,
+    late_ms: u64,
+}
+
+fn turn(devices: usize) -> impl Strategy<Value = Turn> {
+    let wait_ms = prop_oneof![0_u64..40, 500_u64..5_000, 5_000_u64..30_000, 100_000_u64..400_000];
+    let late_ms = prop_oneof![4 => Just(0_u64), 1 => 1_u64..60, 1 => 60_u64..3_000];
+    let port = prop_oneof![Just(None), (0..PORTS).prop_map(Some)];
+    (wait_ms, 0..devices, port, 0..TYPES.len(), 0_u8..12, any::<bool>(), late_ms).prop_map(
+        |(wait_ms, device, port, kind, verb, is_syslog, late_ms)| Turn {
+            wait_ms,
+            device,
+            port,
+            kind,
+            verb,
+            is_syslog,
+            late_ms,
+        },
+    )
+}
+
+fn said(at_ns: u64, turn: &Turn) -> Message {
+    let (alarm_type, severity, _, _) = TYPES[turn.kind];
+    Message {
+        verb: match turn.verb {
+            0..6 => Verb::Raise,
+            6..10 => Verb::Clear,
+            10 => Verb::Event,
+            _ => Verb::AdminDown,
+        },
+        severity: if turn.verb == 5 { Severity::Major } else { severity },
+        channel: if turn.is_syslog { Channel::Syslog } else { Channel::Trap },
+        listener: u16::from(turn.is_syslog),
+        arrived_ns: at_ns.saturating_sub(turn.late_ms * 1_000_000),
+        occurred_ns: None,
+        is_known: true,
+        device: name(turn.device),
+        component: turn.port.map(|port| format!("p{port}")).unwrap_or_default(),
+        alias: String::new(),
+        alarm_type: alarm_type.to_owned(),
+        qualifier: String::new(),
+    }
+}
+
+fn begin(settings: Box<Settings>) -> Run {
+    let mut run = Run::new();
+    run.give(run.at(0), Given::Boot);
+    run.give(run.at(0), Given::Settings(settings));
+    run
+}
+
+/// Everything that was ever shown of the tickets, in order, and the last of each incident.
+#[derive(Default)]
+struct Shown {
+    tickets: Vec<TicketImage>,
+    incidents: BTreeMap<String, IncidentImage>,
+}
+
+impl Shown {
+    fn take(&mut self, run: &Run) {
+        for effect in &run.effects {
+            match effect {
+                Effect::Ticket(ticket) => self.tickets.push((**ticket).clone()),
+                Effect::Incident(incident) => {
+                    self.incidents.insert(incident.id.clone(), (**incident).clone());
+                }
+                Effect::Alarm(_) | Effect::Resource(_) | Effect::Answer(_) => {}
+            }
+        }
+    }
+
+    fn last_tickets(&self) -> BTreeMap<&str, &TicketImage> {
+        self.tickets.iter().map(|ticket| (ticket.number.as_str(), ticket)).collect()
+    }
+
+    fn open_roots(&self) -> Vec<&str> {
+        self.incidents
+            .values()
+            .filter(|incident| incident.status == IncidentStatus::Open)
+            .map(|incident| incident.root_resource.as_str())
+            .collect()
+    }
+}
+
+fn pass(run: &mut Run, shown: &mut Shown, until_ns: u64) {
+    while let Some(due) = run.engine.next_deadline() {
+        let due_ns = due.0.saturating_sub(run::ENGINE_START_NS);
+        if due_ns > until_ns {
+            return;
+        }
+        run.pass_until(due_ns);
+        shown.take(run);
+    }
+}
+
+/// Lives through the turns, then clears everything, closes every ticket and waits.
+/// `steps` are settings of the wall clock, each before the turn of that number.
+fn live(
+    settings: Box<Settings>,
+    turns: &[Turn],
+    steps: &BTreeMap<usize, i64>,
+) -> (Run, Shown, u64) {
+    let devices = settings.inventory.devices.len();
+    let (mut run, mut shown, mut now_ns) = (begin(settings), Shown::default(), SECOND_NS * 10);
+    for (number, turn) in turns.iter().enumerate() {
+        now_ns += turn.wait_ms * 1_000_000;
+        pass(&mut run, &mut shown, now_ns);
+        if let Some(step_s) = steps.get(&number) {
+            let (at, step_ns) = (run.at(now_ns), step_s * 1_000_000_000);
+            run.give(At { wall: at.wall.plus_ns(step_ns), ..at }, Given::ClockStep(step_ns));
+            shown.take(&run);
+        }
+        run.message(now_ns, said(now_ns, turn), true);
+        shown.take(&run);
+    }
+    now_ns += SECOND_NS * 10;
+    for device in 0..devices {
+        for port in [None].into_iter().chain((0..PORTS).map(Some)) {
+            for kind in 0..TYPES.len() {
+                now_ns += SECOND_NS;
+                pass(&mut run, &mut shown, now_ns);
+                let clear =
+                    Turn { wait_ms: 0, device, port, kind, verb: 6, is_syslog: false, late_ms: 0 };
+                run.message(now_ns, said(now_ns, &clear), true);
+                shown.take(&run);
+            }
+        }
+    }
+    now_ns += SECOND_NS * 3_600;
+    pass(&mut run, &mut shown, now_ns);
+    let resolved: Vec<String> = shown
+        .last_tickets()
+        .values()
+        .filter(|ticket| ticket.state == TicketState::Resolved)
+        .map(|ticket| ticket.number.clone())
+        .collect();
+    for (id, number) in (0..).zip(resolved) {
+        let action = Action::CloseTicket { number, reason: "agreed".to_owned() };
+        let command = Command { id, author: "ann".to_owned(), action };
+        run.give(run.at(now_ns), Given::Command(command));
+        shown.take(&run);
+    }
+    (run, shown, now_ns)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 96,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// Invariants hold after every input (the run checks them); replay gives the same digest;
+    /// a snapshot anywhere changes nothing.
+    #[test]
+    fn replay_and_snapshots_change_nothing(
+        needs in needs(6),
+        has_links in any::<bool>(),
+        turns in proptest::collection::vec(turn(6), 1..60),
+        steps in proptest::collection::btree_map(0_usize..60, -100_000_i64..100_000, 0..3),
+        cut in 0.0_f64..1.0,
+    ) {
+        let (run, shown, _) = live(place(&needs, has_links), &turns, &steps);
+        prop_assert!(shown.tickets.iter().all(|ticket| ticket.elapsed_s >= 0));
+        prop_assert_eq!(run.again(None).digest(), run.digest());
+        let inputs = u32::try_from(run.given.len()).expect("few");
+        let cut = (0..run.given.len())
+            .zip(0_u32..)
+            .find(|(_, number)| f64::from(*number) >= cut * f64::from(inputs - 1))
+            .map(|(place, _)| place);
+        let again = run.again(cut);
+        prop_assert_eq!(&again.told, &run.told);
+        prop_assert_eq!(again.digest(), run.digest());
+    }
+
+    /// Numbers follow each other without a hole, no clock runs backwards, and when everything is
+    /// clear and closed nothing is left, not even a deadline.
+    #[test]
+    fn everything_ends_and_every_number_is_used_once(
+        needs in needs(6),
+        has_links in any::<bool>(),
+        turns in proptest::collection::vec(turn(6), 1..60),
+    ) {
+        let (mut run, mut shown, now_ns) = live(place(&needs, has_links), &turns, &BTreeMap::new());
+        let mut elapsed: BTreeMap<String, i64> = BTreeMap::new();
+        let mut opened = 0;
+        for ticket in &shown.tickets {
+            let before = elapsed.get(&ticket.number).copied();
+            prop_assert!(ticket.elapsed_s >= before.unwrap_or(0), "{ticket:?}");
+            // While it runs, the last stretch may turn out to have been over: a restoration is
+            // dated back to the clear.
+            if !ticket.clock_running || before.is_none() {
+                elapsed.insert(ticket.number.clone(), ticket.elapsed_s);
+            }
+            if before.is_none() {
+                opened += 1;
+                prop_assert_eq!(&ticket.number, &format!("VIG-{opened:06}"));
+            }
+            prop_assert!(ticket.gtr_started_at <= ticket.restored_at.unwrap_or(ticket.gtr_started_at)
+                || ticket.elapsed_s == 0);
+        }
+        for incident in shown.incidents.values() {
+            prop_assert!(
+                matches!(incident.status, IncidentStatus::Closed | IncidentStatus::Merged),
+                "{incident:?}\n{}", run.told.concat()
+            );
+        }
+        let gauges = run.engine.gauges();
+        prop_assert_eq!((gauges.incidents_open, gauges.tickets_open), (0, 0));
+        pass(&mut run, &mut shown, now_ns + 10 * DAY_NS);
+        prop_assert_eq!(run.engine.next_deadline(), None);
+        prop_assert_eq!(run.engine.gauges().alarms_held, 0);
+    }
+
+    /// A device fails and takes all that stands on it along: whatever is heard first, one incident
+    /// opens, and the device is its root.
+    #[test]
+    fn one_fault_has_one_root_in_any_order(
+        parents in proptest::collection::vec(any::<prop::sample::Index>(), 1..7),
+        order in any::<u64>(),
+        has_links in any::<bool>(),
+    ) {
+        let mut needs: Vec<(Vec<usize>, bool)> = vec![(Vec::new(), false)];
+        for parent in &parents {
+            let below = parent.index(needs.len());
+            needs.push((vec![below], false));
+        }
+        let mut heard: Vec<usize> = (0..needs.len()).collect();
+        let mut seed = order;
+        for last in (1..heard.len()).rev() {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let other = usize::try_from(seed >> 33).expect("31 bits") % (last + 1);
+            heard.swap(last, other);
+        }
+        let (mut run, mut shown) = (begin(place(&needs, has_links)), Shown::default());
+        let mut now_ns = SECOND_NS * 100;
+        for device in heard {
+            now_ns += SECOND_NS;
+            pass(&mut run, &mut shown, now_ns);
+            let raise = Turn {
+                wait_ms: 0, device, port: None, kind: 0, verb: 0, is_syslog: false, late_ms: 0,
+            };
+            run.message(now_ns, said(now_ns, &raise), true);
+            shown.take(&run);
+        }
+        pass(&mut run, &mut shown, now_ns + SECOND_NS * 60);
+        prop_assert_eq!(shown.open_roots(), ["d0"], "{}", run.told.concat());
+        prop_assert_eq!(run.engine.gauges().incidents_open, 1);
+    }
+
+    /// Links of one device fail, told by either or both ends in any order: the incidents have the
+    /// same roots.
+    #[test]
+    fn links_of_one_device_have_the_same_roots_in_any_order(
+        told in proptest::collection::btree_set(0_usize..4, 1..5),
+        hub in 1_usize..4,
+        orders in [any::<u64>(), any::<u64>()],
+    ) {
+        let needs: Vec<(Vec<usize>, bool)> = (0..5).map(|_| (Vec::new(), false)).collect();
+        let links = [(hub, 0), (hub - 1, 1), (hub, 1), (hub + 1, 0)];
+        let ends: Vec<(usize, usize)> = told.into_iter().map(|end| links[end]).collect();
+        let mut outcomes = Vec::new();
+        for order in orders {
+            let mut heard = ends.clone();
+            let mut seed = order;
+            for last in (1..heard.len()).rev() {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                heard.swap(last, usize::try_from(seed >> 33).expect("31 bits") % (last + 1));
+            }
+            let (mut run, mut shown) = (begin(place(&needs, true)), Shown::default());
+            let mut now_ns = SECOND_NS * 100;
+            for (device, port) in heard {
+                now_ns += SECOND_NS / 10;
+                pass(&mut run, &mut shown, now_ns);
+                let raise = Turn {
+                    wait_ms: 0, device, port: Some(port), kind: 0, verb: 0, is_syslog: false,
+                    late_ms: 0,
+                };
+                run.message(now_ns, said(now_ns, &raise), true);
+                shown.take(&run);
+            }
+            pass(&mut run, &mut shown, now_ns + SECOND_NS * 60);
+            let mut roots: Vec<String> =
+                shown.open_roots().into_iter().map(str::to_owned).collect();
+            roots.sort();
+            outcomes.push((roots, run.told.concat()));
+        }
+        prop_assert_eq!(&outcomes[0].0, &outcomes[1].0, "{}\n---\n{}", outcomes[0].1, outcomes[1].1);
+    }
+}

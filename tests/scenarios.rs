@@ -1,0 +1,161 @@
+//! Stories of faults, each a folder of `tests/scenarios/`: `inventory.toml`, `input.txt` (the
+//! script, see `scenarios/script.rs`) and `expected.txt` (everything that the engine decided, in
+//! order). `UPDATE_EXPECT=1` rewrites the expected text; the difference is part of the review.
+//!
+//! Each story also proves that the same inputs give the same digest, that a snapshot at any
+//! position changes nothing, and that compact repeats decide as whole messages do.
+
+#[path = "scenarios/message.rs"]
+mod message;
+#[path = "scenarios/run.rs"]
+mod run;
+#[path = "scenarios/script.rs"]
+mod script;
+
+use run::{Given, Run};
+use script::{Act, Script};
+use std::path::{Path, PathBuf};
+use vigie::classify::library;
+use vigie::classify::rules::{RuleSource, compile};
+use vigie::model::settings::Settings;
+use vigie::shell::config::inventory::read_bytes;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")
+}
+
+fn stories() -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder())
+        .expect("tests/scenarios is part of the project")
+        .map(|entry| entry.expect("a readable folder"))
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn text(story: &str, file: &str) -> String {
+    let path = folder().join(story).join(file);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The settings of a story with one of its inventories.
+fn settings(story: &str, file: &str, set: &[(String, String)]) -> Box<Settings> {
+    let sources: Vec<RuleSource<'_>> = library::sources().collect();
+    let rules = compile(&sources).expect("the library compiles");
+    let path = folder().join(story).join(file);
+    let bytes = if path.exists() || file != "inventory.toml" {
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    } else {
+        std::fs::read(folder().join("inventory.toml")).expect("the shared inventory")
+    };
+    let checked = read_bytes(file, &bytes);
+    let supervised = checked.value.unwrap_or_else(|| panic!("{story}: {:?}", checked.errors));
+    let mut settings = Settings {
+        alarm_types: rules.alarm_types().to_vec(),
+        inventory: supervised.inventory,
+        contracts: supervised.contracts,
+        ..Settings::default()
+    };
+    for (name, value) in set {
+        let is_on = value == "true";
+        match name.as_str() {
+            "unknown_senders_open" => settings.tickets.unknown_senders_open = is_on,
+            "observe" => settings.tickets.observe = is_on,
+            other => panic!("{story}: no setting {other}"),
+        }
+    }
+    Box::new(settings)
+}
+
+fn tell(story: &str, script: &Script, may_be_compact: bool) -> Run {
+    let mut run = Run::new();
+    run.give(run.at(0), Given::Boot);
+    run.give(run.at(0), Given::Settings(settings(story, "inventory.toml", &script.set)));
+    for step in &script.steps {
+        run.pass_until(step.at_ns);
+        let at = run.at(step.at_ns);
+        match &step.act {
+            Act::Message(message) => run.message(step.at_ns, message.clone(), may_be_compact),
+            Act::Operator(command) => run.give(at, Given::Command(command.clone())),
+            Act::ClockStep(step_ns) => {
+                let at = vigie::model::time::At { wall: at.wall.plus_ns(*step_ns), ..at };
+                run.give(at, Given::ClockStep(*step_ns));
+            }
+            Act::Inventory(file) => {
+                run.give(at, Given::Settings(settings(story, file, &script.set)));
+            }
+            Act::Pulse => {}
+        }
+    }
+    run
+}
+
+/// The lines about incidents and tickets.
+fn decisions(told: &[String]) -> Vec<String> {
+    told.concat()
+        .lines()
+        .filter(|line| !line.contains("  alarm ") && !line.contains("  resource "))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn ending(run: &Run) -> String {
+    let gauges = run.engine.gauges();
+    let active: u64 = gauges.active.iter().map(|(_, count)| *count).sum();
+    format!(
+        "      end  {active} alarms active, {} incidents open, {} tickets open\n",
+        gauges.incidents_open, gauges.tickets_open
+    )
+}
+
+#[test]
+fn every_story_ends_as_expected() {
+    let is_updating = std::env::var_os("UPDATE_EXPECT").is_some();
+    let only = std::env::var("SCENARIO").ok();
+    let mut failed = Vec::new();
+    for story in stories() {
+        if only.as_ref().is_some_and(|only| *only != story) {
+            continue;
+        }
+        let script = Script::parse(&text(&story, "input.txt"))
+            .unwrap_or_else(|error| panic!("{story}/input.txt: {error}"));
+        let run = tell(&story, &script, true);
+        let said = run.told.concat() + &ending(&run);
+        let expected = folder().join(&story).join("expected.txt");
+        if is_updating {
+            std::fs::write(&expected, &said).expect("the expected text can be written");
+        }
+        let wanted = std::fs::read_to_string(&expected).unwrap_or_default();
+        if said != wanted {
+            failed.push(format!("{story}: expected\n{wanted}\nbut got\n{said}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn every_story_is_the_same_again_and_through_a_snapshot_at_any_position() {
+    for story in stories() {
+        let script = Script::parse(&text(&story, "input.txt")).expect("a script");
+        let run = tell(&story, &script, true);
+        assert_eq!(run.again(None).digest(), run.digest(), "{story}");
+        let inputs = run.given.len();
+        for cut in (0..inputs).step_by(inputs.div_ceil(40).max(1)) {
+            let again = run.again(Some(cut));
+            assert_eq!(again.told, run.told, "{story}: snapshot before input {}", cut + 1);
+            assert_eq!(again.digest(), run.digest(), "{story}: snapshot before {}", cut + 1);
+        }
+    }
+}
+
+#[test]
+fn compact_repeats_decide_as_whole_messages_do() {
+    for story in stories() {
+        let script = Script::parse(&text(&story, "input.txt")).expect("a script");
+        let compact = tell(&story, &script, true);
+        let whole = tell(&story, &script, false);
+        assert_eq!(decisions(&compact.told), decisions(&whole.told), "{story}");
+    }
+}

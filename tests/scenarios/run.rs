@@ -1,0 +1,339 @@
+//! Drives the engine as the sequencer does, records every input, and tells what came of it.
+
+use crate::message::Message;
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
+use vigie::engine::Engine;
+use vigie::engine::digest::RollingDigest;
+use vigie::engine::effect::{AlarmImage, Effect, IncidentImage, TicketImage};
+use vigie::engine::input::{Boot, Command, Input, Repeat};
+use vigie::engine::snapshot::Snapshot;
+use vigie::model::event::Event;
+use vigie::model::fault::Faults;
+use vigie::model::settings::Settings;
+use vigie::model::time::{At, EngineTime, Timestamp};
+
+/// Engine time at the start of a scenario: not zero, as in life.
+pub(crate) const ENGINE_START_NS: u64 = 1_000_000_000_000;
+/// Wall time at the start, 2026-11-24T08:00:00Z.
+pub(crate) const WALL_START: Timestamp = Timestamp(1_795_507_200_000_000_000);
+
+/// An input that owns what it says.
+#[derive(Clone, Debug)]
+pub(crate) enum Given {
+    /// A message.
+    Message(Message),
+    /// A repeat: alarm slot, listener, channel bit, age.
+    Repeat(Repeat),
+    /// An operator's command.
+    Command(Command),
+    /// New settings.
+    Settings(Box<Settings>),
+    /// The wall clock was set.
+    ClockStep(i64),
+    /// The daemon started.
+    Boot,
+    /// Time passed.
+    Pulse,
+}
+
+/// Engine, digest and everything said so far.
+pub(crate) struct Run {
+    /// The engine.
+    pub(crate) engine: Engine,
+    digest: RollingDigest,
+    /// One text per input, in order.
+    pub(crate) told: Vec<String>,
+    /// Every input with its time.
+    pub(crate) given: Vec<(At, Given)>,
+    /// Every effect of the last input.
+    pub(crate) effects: Vec<Effect>,
+    wall_offset_ns: i64,
+    settings: Settings,
+}
+
+impl Run {
+    /// A run from nothing.
+    pub(crate) fn new() -> Self {
+        Self {
+            engine: Engine::new(),
+            digest: RollingDigest::continuing([0; 32]),
+            told: Vec::new(),
+            given: Vec::new(),
+            effects: Vec::new(),
+            wall_offset_ns: 0,
+            settings: Settings::default(),
+        }
+    }
+
+    /// The two clocks at a time after the start.
+    pub(crate) fn at(&self, at_ns: u64) -> At {
+        let wall = WALL_START
+            .plus_ns(i64::try_from(at_ns).expect("a scenario is short"))
+            .plus_ns(self.wall_offset_ns);
+        At { engine: EngineTime(ENGINE_START_NS + at_ns), wall }
+    }
+
+    /// Lets time pass, one pulse per deadline.
+    pub(crate) fn pass_until(&mut self, until_ns: u64) {
+        let mut pulses = 0;
+        while let Some(due) = self.engine.next_deadline() {
+            let due_ns = due.0.saturating_sub(ENGINE_START_NS);
+            if due_ns > until_ns {
+                return;
+            }
+            self.give(self.at(due_ns), Given::Pulse);
+            pulses += 1;
+            assert!(pulses < 100_000, "time does not pass: something is due again and again");
+        }
+    }
+
+    /// Applies one input and holds the invariants against the state.
+    pub(crate) fn give(&mut self, at: At, given: Given) {
+        if let Given::ClockStep(step_ns) = given {
+            self.wall_offset_ns += step_ns;
+        }
+        if let Given::Settings(settings) = &given {
+            self.settings = (**settings).clone();
+        }
+        let position = u64::try_from(self.given.len()).expect("few inputs") + 1;
+        let mut effects = Vec::new();
+        with_input(&given, at, &self.settings, |input| {
+            self.engine.step(at, position, input, &mut effects);
+        });
+        self.digest.input(position, 0, format!("{at:?} {given:?}").as_bytes());
+        self.digest.effects(&effects);
+        let mut text = String::new();
+        for effect in &effects {
+            tell(effect, at.engine.0 - ENGINE_START_NS, &mut text);
+        }
+        let broken = self.engine.check();
+        assert!(
+            broken.is_empty(),
+            "after input {position} ({given:?}): {broken:?}\n{}{text}",
+            self.told.concat()
+        );
+        self.told.push(text);
+        self.given.push((at, given));
+        self.effects = effects;
+    }
+
+    /// A message, as a compact repeat where the engine says that it is one.
+    pub(crate) fn message(&mut self, at_ns: u64, message: Message, may_be_compact: bool) {
+        let at = self.at(at_ns);
+        let mut slot = None;
+        if may_be_compact {
+            let given = Given::Message(message.clone());
+            with_input(&given, at, &self.settings, |input| {
+                if let Input::Event(event) = input {
+                    slot = self.engine.repeat_of(event);
+                }
+            });
+        }
+        let given = match slot {
+            Some(alarm) => Given::Repeat(Repeat {
+                alarm,
+                listener: message.listener,
+                channel: message.channel.bit(),
+                age_ns: u32::try_from(at_ns.saturating_sub(message.arrived_ns)).expect("recent"),
+            }),
+            None => Given::Message(message),
+        };
+        self.give(at, given);
+    }
+
+    /// The digest of all so far.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        self.digest.value()
+    }
+
+    /// The same inputs again, with the state taken through a snapshot before the input `cut`.
+    pub(crate) fn again(&self, cut: Option<usize>) -> Self {
+        let mut run = Self::new();
+        for (place, (at, given)) in self.given.iter().enumerate() {
+            if cut == Some(place) {
+                run.engine = through_bytes(run.engine, run.digest.value());
+            }
+            run.give(*at, given.clone());
+        }
+        run
+    }
+}
+
+fn through_bytes(engine: Engine, digest: [u8; 32]) -> Engine {
+    let snapshot = Snapshot {
+        engine_version: vigie::engine::ENGINE_VERSION,
+        position: engine.position(),
+        digest,
+        engine,
+    };
+    let bytes = snapshot.to_bytes().expect("the state can be written");
+    Snapshot::from_bytes(&bytes).expect("what was written can be read").engine
+}
+
+fn with_input(given: &Given, at: At, settings: &Settings, then: impl FnOnce(&Input<'_>)) {
+    match given {
+        Given::Message(message) => then(&Input::Event(event(message, at, settings))),
+        Given::Repeat(repeat) => then(&Input::Repeats(&[*repeat])),
+        Given::Command(command) => then(&Input::Command(command.clone())),
+        Given::Settings(settings) => then(&Input::Settings(settings.clone())),
+        Given::ClockStep(step_ns) => then(&Input::ClockStep { step_ns: *step_ns }),
+        Given::Boot => then(&Input::Boot(Boot {
+            version: "test".to_owned(),
+            engine_version: vigie::engine::ENGINE_VERSION,
+            hash_seed: 7,
+            downtime_ns: 0,
+        })),
+        Given::Pulse => then(&Input::Pulse),
+    }
+}
+
+fn event<'a>(message: &'a Message, at: At, settings: &Settings) -> Event<'a> {
+    let engine = EngineTime(ENGINE_START_NS + message.arrived_ns);
+    let age_ns = i64::try_from(at.engine.ns_since(engine)).expect("recent");
+    let early_ns = i64::try_from(engine.ns_since(at.engine)).expect("recent");
+    Event {
+        verb: message.verb,
+        severity: message.severity,
+        channel: message.channel,
+        lane: message.lane(settings),
+        faults: Faults::NONE,
+        listener: message.listener,
+        epoch: 1,
+        arrived: At { engine, wall: at.wall.plus_ns(early_ns - age_ns) },
+        occurred_at: message
+            .occurred_ns
+            .map(|ns| WALL_START.plus_ns(i64::try_from(ns).expect("a scenario is short"))),
+        peer: message.device.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        is_known: message.is_known,
+        device: &message.device,
+        component: &message.component,
+        component_alias: &message.alias,
+        alarm_type: &message.alarm_type,
+        qualifier: &message.qualifier,
+        rule: "scenario",
+        text: "",
+        raw: b"",
+    }
+}
+
+fn tell(effect: &Effect, at_ns: u64, out: &mut String) {
+    let mut line = String::new();
+    match effect {
+        Effect::Alarm(alarm) => tell_alarm(alarm, &mut line),
+        Effect::Incident(incident) => tell_incident(incident, &mut line),
+        Effect::Ticket(ticket) => tell_ticket(ticket, &mut line),
+        Effect::Resource(resource) => {
+            let is_service = resource.name.starts_with("service:");
+            if !(is_service || resource.is_orphaned || resource.admin_down) {
+                return;
+            }
+            let _ = write!(line, "resource {} {}", resource.name, resource.state);
+            for (is_so, word) in
+                [(resource.is_orphaned, " orphaned"), (resource.admin_down, " admin-down")]
+            {
+                line.push_str(if is_so { word } else { "" });
+            }
+        }
+        Effect::Answer(answer) => {
+            let word = if answer.accepted { "accepted" } else { "refused" };
+            let _ = write!(line, "answer {word}: {}", answer.message);
+        }
+    }
+    let _ = writeln!(out, "{:>9}  {line}", since_start(i64::try_from(at_ns).unwrap_or(i64::MAX)));
+}
+
+fn tell_alarm(alarm: &AlarmImage, line: &mut String) {
+    let _ = write!(line, "alarm {} {} {}", alarm.id, alarm.resource, alarm.alarm_type);
+    if !alarm.qualifier.is_empty() {
+        let _ = write!(line, " {}", alarm.qualifier);
+    }
+    let state = if alarm.is_cleared { "cleared" } else { "active" };
+    let _ = write!(line, " {} {state}", alarm.perceived_severity);
+    if alarm.is_flapping {
+        line.push_str(" flapping");
+    }
+    let _ = write!(line, " x{} by {}", alarm.occurrences, alarm.source);
+    if let Some(incident) = &alarm.incident {
+        let _ = write!(line, " in {incident}");
+    }
+}
+
+fn tell_incident(incident: &IncidentImage, line: &mut String) {
+    let (id, change) = (&incident.id, format!("{:?}", incident.change).to_lowercase());
+    let status = format!("{:?}", incident.status).to_lowercase();
+    let _ = write!(line, "incident {id} {change}: {status} {}", incident.severity);
+    let _ = write!(line, ", root {}, {} alarms", incident.root_resource, incident.alarm_count);
+    if !incident.services.is_empty() {
+        let _ = write!(line, ", services {}", incident.services.join(" "));
+    }
+    if !incident.tickets.is_empty() {
+        let _ = write!(line, ", tickets {}", incident.tickets.join(" "));
+    }
+    if let Some(reason) = &incident.no_ticket_reason {
+        let _ = write!(line, ", no ticket: {reason}");
+    }
+    if let Some(into) = &incident.merged_into {
+        let _ = write!(line, ", into {into}");
+    }
+    if let Some(restored) = incident.restored_at {
+        let _ = write!(line, ", restored {}", wall(restored));
+    }
+    let _ = write!(line, "; {}", incident.why);
+}
+
+fn tell_ticket(ticket: &TicketImage, line: &mut String) {
+    let change = format!("{:?}", ticket.change).to_lowercase();
+    let state = format!("{:?}", ticket.state).to_lowercase();
+    let _ = write!(line, "ticket {} {change}: {state}", ticket.number);
+    match &ticket.confirmed_by {
+        Some(who) => {
+            let _ = write!(line, ", confirmed by {who}");
+        }
+        None => line.push_str(", unconfirmed"),
+    }
+    let contract = ticket.contract.as_deref().unwrap_or("internal");
+    let _ = write!(line, ", {} {contract} {}", ticket.incident, ticket.severity);
+    if let Some(nature) = &ticket.nature {
+        let _ = write!(line, " {nature} of {}", ticket.services.join(" "));
+    }
+    let _ = write!(line, ", root {}", ticket.root_resource);
+    if let Some(occurred) = ticket.occurred_at {
+        let _ = write!(line, ", occurred {}", wall(occurred));
+    }
+    let _ = write!(line, ", detected {}", wall(ticket.detected_at));
+    let _ = write!(line, ", clock since {}", wall(ticket.gtr_started_at));
+    if let Some(restored) = ticket.restored_at {
+        let _ = write!(line, ", restored {}", wall(restored));
+    }
+    let runs = if ticket.clock_running { "runs" } else { "stands" };
+    let _ = write!(line, ", {runs} at {}", since_start(ticket.elapsed_s * 1_000_000_000));
+    if let Some(breach) = ticket.breach_at {
+        let _ = write!(line, ", breach {}", wall(breach));
+    }
+}
+
+fn wall(at: Timestamp) -> String {
+    since_start(at.ns_since(WALL_START))
+}
+
+/// `1h02m03.5s`.
+fn since_start(ns: i64) -> String {
+    let sign = if ns < 0 { "-" } else { "" };
+    let ms = ns.unsigned_abs() / 1_000_000;
+    let (hours, minutes, seconds, ms) =
+        (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000);
+    let mut text = sign.to_owned();
+    if hours > 0 {
+        let _ = write!(text, "{hours}h");
+    }
+    if hours > 0 || minutes > 0 {
+        let _ = write!(text, "{minutes:02}m");
+    }
+    let _ = write!(text, "{seconds:02}");
+    if ms > 0 {
+        let _ = write!(text, ".{ms:03}");
+    }
+    text.push('s');
+    text
+}

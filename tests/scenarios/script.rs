@@ -1,0 +1,205 @@
+//! The scenario script: one line per thing that happens, as an operator would tell it.
+//!
+//! ```text
+//! set unknown_senders_open true                     (before the first `at`)
+//! at 10s trap edge-1 raise interface-down GigabitEthernet0/1 major
+//! at 12s syslog edge-1 clear interface-down GigabitEthernet0/1 arrived=11s listener=1
+//! at 13s operator confirm VIG-000001
+//! at 14s clock step -1h
+//! at 15s inventory other.toml
+//! pulse until 40s
+//! ```
+//! `-` stands for no component. `arrived=` is when the kernel received it (else the time of the
+//! line), `occurred=` when the device says that it happened, `listener=` who heard it (trap 0 and
+//! syslog 1 else), `qualifier=`, `alias=`, `repeat=` with `every=`, and `unknown` for a sender that
+//! the inventory does not know.
+
+use crate::message::Message;
+use vigie::engine::input::{Action, Command};
+use vigie::model::event::{Channel, UNCLASSIFIED, Verb};
+use vigie::model::severity::Severity;
+
+/// A script, read.
+pub(crate) struct Script {
+    /// Changes to the settings, by name.
+    pub(crate) set: Vec<(String, String)>,
+    /// What happens, in order.
+    pub(crate) steps: Vec<Step>,
+}
+
+/// One thing that happens.
+#[derive(Clone)]
+pub(crate) struct Step {
+    /// When, ns after the start.
+    pub(crate) at_ns: u64,
+    /// What.
+    pub(crate) act: Act,
+}
+
+/// What happens.
+#[derive(Clone)]
+pub(crate) enum Act {
+    /// A message is applied.
+    Message(Message),
+    /// An operator says something.
+    Operator(Command),
+    /// The wall clock is set, ns.
+    ClockStep(i64),
+    /// The inventory is read again from another file.
+    Inventory(String),
+    /// Time passes.
+    Pulse,
+}
+
+impl Script {
+    /// Reads a script.
+    ///
+    /// # Errors
+    /// The line that is not understood.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut script = Self { set: Vec::new(), steps: Vec::new() };
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.split('#').next().unwrap_or_default();
+            let words: Vec<&str> = line.split_whitespace().collect();
+            script
+                .line(&words)
+                .ok_or_else(|| format!("line {number} is not understood: {line}"))?;
+        }
+        script.steps.sort_by_key(|step| step.at_ns);
+        Ok(script)
+    }
+
+    fn line(&mut self, words: &[&str]) -> Option<()> {
+        match words {
+            [] => Some(()),
+            ["set", name, value] => {
+                self.set.push(((*name).to_owned(), (*value).to_owned()));
+                Some(())
+            }
+            ["pulse", "until", until] => {
+                self.steps.push(Step { at_ns: duration_ns(until)?, act: Act::Pulse });
+                Some(())
+            }
+            ["at", at, rest @ ..] => self.act(duration_ns(at)?, rest),
+            _ => None,
+        }
+    }
+
+    fn act(&mut self, at_ns: u64, words: &[&str]) -> Option<()> {
+        let act = match words {
+            ["operator", action, number, rest @ ..] => {
+                Act::Operator(operator(self.steps.len(), action, number, &rest.join(" "))?)
+            }
+            ["clock", "step", step] => {
+                let size = i64::try_from(duration_ns(step.trim_start_matches(['-', '+']))?).ok()?;
+                Act::ClockStep(if step.starts_with('-') { -size } else { size })
+            }
+            ["inventory", file] => Act::Inventory((*file).to_owned()),
+            [channel, rest @ ..] => return self.messages(at_ns, channel, rest),
+            [] => return None,
+        };
+        self.steps.push(Step { at_ns, act });
+        Some(())
+    }
+
+    fn messages(&mut self, at_ns: u64, channel: &str, words: &[&str]) -> Option<()> {
+        let (channel, listener) = match channel {
+            "trap" => (Channel::Trap, 0),
+            "syslog" => (Channel::Syslog, 1),
+            _ => return None,
+        };
+        let [device, verb, rest @ ..] = words else { return None };
+        let verb = match *verb {
+            "raise" => Verb::Raise,
+            "clear" => Verb::Clear,
+            "event" => Verb::Event,
+            "admin-down" => Verb::AdminDown,
+            _ => return None,
+        };
+        let mut message = Message {
+            verb,
+            severity: Severity::Indeterminate,
+            channel,
+            listener,
+            arrived_ns: at_ns,
+            occurred_ns: None,
+            is_known: true,
+            device: (*device).to_owned(),
+            component: String::new(),
+            alias: String::new(),
+            alarm_type: UNCLASSIFIED.to_owned(),
+            qualifier: String::new(),
+        };
+        let (mut repeat, mut every_ns, mut place) = (1_u64, 0_u64, 0);
+        for word in rest {
+            match word.split_once('=') {
+                Some(("arrived", value)) => message.arrived_ns = duration_ns(value)?,
+                Some(("occurred", value)) => message.occurred_ns = Some(duration_ns(value)?),
+                Some(("listener", value)) => message.listener = value.parse().ok()?,
+                Some(("qualifier", value)) => value.clone_into(&mut message.qualifier),
+                Some(("alias", value)) => value.clone_into(&mut message.alias),
+                Some(("repeat", value)) => repeat = value.parse().ok()?,
+                Some(("every", value)) => every_ns = duration_ns(value)?,
+                Some(_) if !word.starts_with("ifIndex=") => return None,
+                None if *word == "unknown" => message.is_known = false,
+                _ => {
+                    place += 1;
+                    match (place, *word) {
+                        (1, id) => id.clone_into(&mut message.alarm_type),
+                        (2, "-") => {}
+                        (2, component) => component.clone_into(&mut message.component),
+                        (3, severity) => message.severity = severity.parse().ok()?,
+                        _ => return None,
+                    }
+                }
+            }
+        }
+        for turn in 0..repeat {
+            let mut one = message.clone();
+            one.arrived_ns += turn * every_ns;
+            self.steps.push(Step { at_ns: at_ns + turn * every_ns, act: Act::Message(one) });
+        }
+        Some(())
+    }
+}
+
+fn operator(id: usize, action: &str, number: &str, reason: &str) -> Option<Command> {
+    let (number, reason) = (number.to_owned(), reason.to_owned());
+    let action = match action {
+        "confirm" => Action::ConfirmTicket { number },
+        "refute" => Action::RefuteTicket { number, reason },
+        "take" => Action::TakeTicket { number },
+        "restore" => Action::RestoreTicket { number, restored_at: None, reason },
+        "close" => Action::CloseTicket { number, reason },
+        _ => return None,
+    };
+    Some(Command { id: u64::try_from(id).ok()?, author: "ann".to_owned(), action })
+}
+
+/// Nanoseconds of `1h2m3.5s`, `200ms`, `1d`.
+fn duration_ns(text: &str) -> Option<u64> {
+    let mut sum = 0_u64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let number = rest.find(|c: char| c.is_ascii_alphabetic())?;
+        let (digits, tail) = rest.split_at(number);
+        let end = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let (unit, next) = tail.split_at(end);
+        let unit_ns = match unit {
+            "d" => 86_400_000_000_000,
+            "h" => 3_600_000_000_000,
+            "m" => 60_000_000_000,
+            "s" => 1_000_000_000,
+            "ms" => 1_000_000,
+            _ => return None,
+        };
+        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+        sum += whole.parse::<u64>().ok()? * unit_ns;
+        if !part.is_empty() {
+            let scale = 10_u64.pow(u32::try_from(part.len()).ok()?);
+            sum += part.parse::<u64>().ok()? * unit_ns / scale;
+        }
+        rest = next;
+    }
+    Some(sum)
+}
