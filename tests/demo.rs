@@ -62,7 +62,8 @@ fn it_ends_by_itself_with_every_root_right_and_nothing_lost() {
 fn two_at_once_and_ctrl_c() {
     let place = Place::new("interrupted");
     let other = place.demo(&["--for", "3s"]);
-    let mut child = place.demo(&[]);
+    // An end of its own, so that it is not left behind when this test fails.
+    let mut child = place.demo(&["--for", "60s"]);
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let broken = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("BREAK")));
     assert!(broken.is_some(), "it stages a fault");
