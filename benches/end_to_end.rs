@@ -13,7 +13,7 @@ use std::time::Duration;
 use support::bare::{self, BareLoop};
 use support::daemon::{self, Daemon, Ledger};
 use support::fleet::{Fleet, Kind, Messages, raise};
-use support::process::ratio;
+use support::process::{self, ratio};
 use support::sender::{Sender, pause};
 use support::stream::{Mix, Stream};
 
@@ -117,6 +117,7 @@ fn vigie(options: &Options, fleet: Fleet, messages: &Messages) -> anyhow::Result
     );
     let mut stream = Stream::new(fleet, options.stream);
     let count = options.rate * options.seconds;
+    let threads = process::threads_cpu_ns(daemon.pid());
     let before = daemon.cpu_ns()?;
     let took = sender.send(messages, (options.rate, count), || stream.next())?;
     let lag = daemon.ledger()?;
@@ -136,6 +137,10 @@ fn vigie(options: &Options, fleet: Fleet, messages: &Messages) -> anyhow::Result
     println!("journal                          {:>6} bytes per event", ratio(journal, count));
     println!("longest stall of the engine      {:>6} us", daemon.metric("vigie_round_max_us")?);
     println!("CPU of vigie                     {:>6} ms", taken / 1_000_000);
+    for (name, now) in process::threads_cpu_ns(daemon.pid()) {
+        let spent = now.saturating_sub(threads.get(&name).copied().unwrap_or(0));
+        println!("  {name:<15}                {:>6} ns per event", spent / count);
+    }
     let dir = daemon.stop()?;
     print!("{}", daemon::replay(&dir)?);
     Ok(taken / count)

@@ -1,6 +1,7 @@
 //! What the kernel says about a process: CPU time and memory.
 
 use anyhow::Context as _;
+use std::collections::BTreeMap;
 use std::fs::read_to_string;
 
 /// User and system time of a process so far, ns. The kernel counts in hundredths of a second.
@@ -38,4 +39,17 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
 pub(crate) fn ratio(above: u64, below: u64) -> String {
     let hundredths = above.saturating_mul(100).checked_div(below).unwrap_or(0);
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
+/// CPU time of each thread of a process so far, by name, ns. Threads of one name add up.
+pub(crate) fn threads_cpu_ns(pid: u32) -> BTreeMap<String, u64> {
+    let mut threads = BTreeMap::new();
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return threads };
+    for task in tasks.flatten() {
+        let name = read_to_string(task.path().join("comm")).unwrap_or_default();
+        let schedule = read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        let ran = schedule.split_whitespace().next().and_then(|ran| ran.parse::<u64>().ok());
+        *threads.entry(name.trim().to_owned()).or_insert(0) += ran.unwrap_or(0);
+    }
+    threads
 }
