@@ -50,7 +50,8 @@ impl Fleet {
     }
 }
 
-/// Every message of a fleet: for each alarm a raise and a clear.
+/// Every message of a fleet. Devices tell the same fault with the same bytes and differ in their
+/// address, so that the sender's own memory is small and leaves the caches to the receiver.
 pub(crate) struct Messages {
     fleet: Fleet,
     bytes: Vec<u8>,
@@ -74,8 +75,7 @@ impl Messages {
     /// Encodes them.
     pub(crate) fn encode(kind: Kind, fleet: Fleet) -> Self {
         let mut messages = Self { fleet, bytes: Vec::new(), ends: Vec::new() };
-        for alarm in 0..fleet.alarms() {
-            let interface = alarm % fleet.interfaces + 1;
+        for interface in 1..=fleet.interfaces {
             for is_down in [true, false] {
                 match kind {
                     Kind::Trap => messages.bytes.extend(link_trap(interface, is_down)),
@@ -89,7 +89,7 @@ impl Messages {
 
     /// A message and who sends it.
     pub(crate) fn get(&self, id: MessageId) -> (Ipv4Addr, &[u8]) {
-        let place = usize::try_from(id).expect("fits a pointer");
+        let place = usize::try_from(id % (2 * self.fleet.interfaces)).expect("fits a pointer");
         let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
         let device = id / 2 / self.fleet.interfaces;
         (self.fleet.address(device), &self.bytes[start..self.ends[place]])

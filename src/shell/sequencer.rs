@@ -9,7 +9,7 @@ use crate::engine::effect::Effect;
 use crate::engine::input::{ClockQuality, Command, Input, Loss, Repeat};
 use crate::engine::{ENGINE_VERSION, Engine, Gauges};
 use crate::model::event::{Event, Lane, Verb};
-use crate::model::limits::RECORD_BYTES_MAX;
+use crate::model::limits::{BATCH_EVENTS, RECORD_BYTES_MAX};
 use crate::model::settings::Settings;
 use crate::model::time::At;
 use crate::shell::batch::Batch;
@@ -96,6 +96,7 @@ pub struct Sequencer {
     counters: Vec<Arc<ListenerCounters>>,
     outbox: OutboxEnd,
     applied: u64,
+    hashes: Vec<u64>,
     repeats: Vec<Repeat>,
     payload: Vec<u8>,
     effects: Vec<Effect>,
@@ -133,6 +134,7 @@ impl Sequencer {
             counters,
             outbox,
             applied,
+            hashes: Vec::with_capacity(BATCH_EVENTS),
             repeats: Vec::with_capacity(REPEATS_MAX),
             payload: Vec::with_capacity(REPEATS_MAX * REPEAT_BYTES),
             effects: Vec::new(),
@@ -273,14 +275,19 @@ impl Sequencer {
         let at = self.clock.at();
         let mut listener = 0_u16;
         let mut journaled = 0_u64;
-        for event in batch.events() {
+        let mut hashes = std::mem::take(&mut self.hashes);
+        hashes.clear();
+        hashes.extend(batch.events().map(|event| self.engine.hash_of(&event)));
+        self.engine.look_ahead(&hashes);
+        for (event, hash) in batch.events().zip(&hashes) {
             listener = event.listener;
-            if self.event(at, &event) {
+            if self.event(at, &event, *hash) {
                 journaled = journaled.saturating_add(1);
             } else if let Some(counters) = self.counters.get(usize::from(event.listener)) {
                 counters.add_shed(ShedReason::JournalFull, event.lane, 1);
             }
         }
+        self.hashes = hashes;
         if batch.answers().len() > 0 {
             self.flush_repeats(at);
             let position = self.journal.next_position().saturating_sub(1);
@@ -294,9 +301,9 @@ impl Sequencer {
     }
 
     /// Journals and applies one event; `false` when the journal has no room for it.
-    fn event(&mut self, at: At, event: &Event<'_>) -> bool {
+    fn event(&mut self, at: At, event: &Event<'_>, hash: u64) -> bool {
         if !self.journal.is_full()
-            && let Some(alarm) = self.engine.repeat_of(event)
+            && let Some(alarm) = self.engine.repeat_of(event, hash)
         {
             if self.repeats.len() >= REPEATS_MAX {
                 self.flush_repeats(at);
@@ -432,7 +439,7 @@ impl Sequencer {
             if self.journal.is_full() {
                 self.journal.make_room();
             }
-            let told = self.engine.take_touched();
+            let told = self.engine.take_touched(COUNTS_MAX);
             if !told.is_empty() {
                 let told = told.into_iter().map(|(id, occurrences, last_raised)| Occurrences {
                     id,
@@ -499,6 +506,9 @@ fn offset(at: At) -> i64 {
 const CONTROLS_MAX: usize = 1_024;
 /// Repeats per record.
 const REPEATS_MAX: usize = 4_096;
+/// Alarms whose counts are told per second: under a storm of repeats each is told every few
+/// seconds, and the engine never stops for long to tell them.
+const COUNTS_MAX: usize = 4_096;
 const SETTINGS_CHUNK_BYTES: usize = RECORD_BYTES_MAX - 64;
 /// Wall-clock changes smaller than this are slewing, not steps, ns.
 const STEP_NS_MIN: u64 = 500_000_000;
