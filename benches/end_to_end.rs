@@ -95,7 +95,7 @@ fn bare_loop(
 
 /// CPU of the daemon per event, ns; prints the rest.
 fn vigie(options: &Options, fleet: Fleet, messages: &Messages) -> anyhow::Result<u64> {
-    let daemon = Daemon::start(&options.dir, fleet, &[])?;
+    let daemon = Daemon::start(&options.dir, fleet)?;
     let sender = Sender::to(daemon.address(options.kind))?;
     let alarms = u64::from(fleet.alarms());
     let mut next = 0;
@@ -108,7 +108,7 @@ fn vigie(options: &Options, fleet: Fleet, messages: &Messages) -> anyhow::Result
     // The hold-off of the last of them, and what follows from it.
     pause(Duration::from_secs(4));
     let start = daemon.ledger()?;
-    let journal_start = journal_bytes(&options.dir, &daemon)?;
+    let journal_start = journal_bytes(&options.dir)?;
     println!(
         "known before: {} active alarms, {} incidents, {} tickets",
         daemon.metric("vigie_alarms_active")?,
@@ -124,18 +124,13 @@ fn vigie(options: &Options, fleet: Fleet, messages: &Messages) -> anyhow::Result
     let after = daemon.settled(start.received + count)?;
     pause(Duration::from_millis(500));
     let taken = daemon.cpu_ns()?.saturating_sub(before);
-    let journal = journal_bytes(&options.dir, &daemon)?.saturating_sub(journal_start);
+    let journal = journal_bytes(&options.dir)?.saturating_sub(journal_start);
     report(&start, &after, count);
-    let settled = |ledger: &Ledger| ledger.journaled + ledger.ignored + ledger.shed;
-    println!(
-        "sent in {} ms; settled {} ms after the last one was sent: {}",
-        took / 1_000_000,
-        500,
-        settled(&after) - settled(&start)
-    );
+    println!("sent in                          {:>6} ms", took / 1_000_000);
     println!("waiting when the last was sent   {:>6}", count + start.received - lag.received);
     println!("journal                          {:>6} bytes per event", ratio(journal, count));
-    println!("longest stall of the engine      {:>6} us", daemon.metric("vigie_round_max_us")?);
+    let stall = daemon.sample("vigie_engine_round_seconds{quantile=\"1\"}")?;
+    println!("longest round of the engine      {stall:>6} s");
     println!("CPU of vigie                     {:>6} ms", taken / 1_000_000);
     for (name, now) in process::threads_cpu_ns(daemon.pid()) {
         let spent = now.saturating_sub(threads.get(&name).copied().unwrap_or(0));
@@ -161,12 +156,8 @@ fn report(start: &Ledger, after: &Ledger, sent: u64) {
     println!("lost                             {:>6}", sent - received + shed);
 }
 
-/// Bytes that the journal has written, by the lengths of its segments less what is reserved.
-fn journal_bytes(dir: &Path, daemon: &Daemon) -> anyhow::Result<u64> {
-    let written = daemon.metric("vigie_journal_bytes_total")?;
-    if written > 0 {
-        return Ok(written);
-    }
+/// Bytes that the journal has written.
+fn journal_bytes(dir: &Path) -> anyhow::Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(dir.join("state").join("journal"))? {
         bytes += entry?.metadata()?.len();

@@ -40,9 +40,8 @@ pub(crate) struct Ledger {
 }
 
 impl Daemon {
-    /// Starts one in an empty folder `dir`, with the fleet as its inventory. `settings` are further
-    /// `section.key=value`.
-    pub(crate) fn start(dir: &Path, fleet: Fleet, settings: &[&str]) -> anyhow::Result<Self> {
+    /// Starts one in an empty folder `dir`, with the fleet as its inventory.
+    pub(crate) fn start(dir: &Path, fleet: Fleet) -> anyhow::Result<Self> {
         if dir.exists() {
             std::fs::remove_dir_all(dir).context("emptying the folder")?;
         }
@@ -55,28 +54,21 @@ impl Daemon {
                 "[listeners.snmp-trap]\nkind = \"snmp-trap\"\naddresses = [\"{trap}\"]\n\
                  [listeners.syslog-udp]\nkind = \"syslog-udp\"\naddresses = [\"{syslog}\"]\n\
                  [listeners.http]\nkind = \"http\"\naddresses = [\"{http}\"]\n\
+                 [correlation]\nhold_off_ms = 2000\n\
                  [rules]\nbuiltin = true\n[inventory]\nfiles = [\"devices.csv\"]\n"
             ),
         )?;
-        Self::start_again(dir, [trap, syslog, http], settings)
+        Self::start_again(dir, [trap, syslog, http])
     }
 
-    fn start_again(
-        dir: &Path,
-        [trap, syslog, http]: [SocketAddr; 3],
-        settings: &[&str],
-    ) -> anyhow::Result<Self> {
+    fn start_again(dir: &Path, [trap, syslog, http]: [SocketAddr; 3]) -> anyhow::Result<Self> {
         let log = std::fs::File::create(dir.join("log"))?;
         let mut command = Command::new(VIGIE);
         command.arg("run").arg("--config").arg(dir.join("vigie.toml"));
         command.arg("--state-dir").arg(dir.join("state"));
-        for setting in settings {
-            command.arg("--set").arg(setting);
-        }
         let started = boot_ns();
         let child = command.stdout(Stdio::null()).stderr(log).spawn().context("starting vigie")?;
-        let mut daemon =
-            Self { child, dir: dir.to_owned(), trap, syslog, http, ready_after_ns: 0 };
+        let mut daemon = Self { child, dir: dir.to_owned(), trap, syslog, http, ready_after_ns: 0 };
         while daemon.get("/readyz").is_err() {
             if let Some(status) = daemon.child.try_wait()? {
                 let log = std::fs::read_to_string(dir.join("log")).unwrap_or_default();
@@ -90,10 +82,10 @@ impl Daemon {
     }
 
     /// Stops it and starts it again on the same state.
-    pub(crate) fn restart(self, settings: &[&str]) -> anyhow::Result<Self> {
+    pub(crate) fn restart(self) -> anyhow::Result<Self> {
         let addresses = [self.trap, self.syslog, self.http];
         let dir = self.stop()?;
-        Self::start_again(&dir, addresses, settings)
+        Self::start_again(&dir, addresses)
     }
 
     /// Where messages of that kind go.
@@ -131,6 +123,13 @@ impl Daemon {
         Ok(sum(&self.get("/metrics")?, name))
     }
 
+    /// The value of one sample, as text.
+    pub(crate) fn sample(&self, name: &str) -> anyhow::Result<String> {
+        let text = self.get("/metrics")?;
+        let found = text.lines().find_map(|line| line.strip_prefix(name));
+        Ok(found.with_context(|| format!("no {name}"))?.trim().to_owned())
+    }
+
     /// What became of the messages so far.
     pub(crate) fn ledger(&self) -> anyhow::Result<Ledger> {
         let text = self.get("/metrics")?;
@@ -155,6 +154,29 @@ impl Daemon {
             before = settled;
             pause(Duration::from_millis(300));
         }
+    }
+
+    /// Takes a snapshot as the daemon's child does: how long that took, ms, and the memory of the
+    /// child at most, KiB.
+    pub(crate) fn snapshot(&self) -> anyhow::Result<(u64, u64)> {
+        let started = boot_ns();
+        let mut child = Command::new(VIGIE)
+            .arg("snapshot")
+            .arg("--state-dir")
+            .arg(self.dir.join("state"))
+            .stdout(Stdio::null())
+            .spawn()?;
+        let mut most = 0;
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            // Gone already when the line is missing.
+            most = most.max(process::memory_kib(child.id(), "VmHWM").unwrap_or(0));
+            pause(Duration::from_millis(2));
+        };
+        ensure!(status.success(), "the snapshot ended with {status}");
+        Ok(((boot_ns() - started) / 1_000_000, most))
     }
 
     /// Ends it as systemd would; gives its folder.

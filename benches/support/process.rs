@@ -24,17 +24,6 @@ pub(crate) fn memory_kib(pid: u32, line: &str) -> anyhow::Result<u64> {
     number.context("no such line")?.parse().context("a number of KiB")
 }
 
-/// The children of a process.
-pub(crate) fn children(pid: u32) -> Vec<u32> {
-    let mut found = Vec::new();
-    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return found };
-    for task in tasks.flatten() {
-        let text = read_to_string(task.path().join("children")).unwrap_or_default();
-        found.extend(text.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
-    }
-    found
-}
-
 /// A quotient with two decimals.
 pub(crate) fn ratio(above: u64, below: u64) -> String {
     let hundredths = above.saturating_mul(100).checked_div(below).unwrap_or(0);

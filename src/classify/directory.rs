@@ -4,7 +4,7 @@
 use crate::model::index::{HashIndex, KeyHasher};
 use crate::model::inventory::{Device, Inventory};
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// Gives the rules of a time zone by its IANA name.
@@ -110,7 +110,7 @@ impl Directory {
         whole.or_else(|| self.by_exact_name(name.split_once('.')?.0))
     }
 
-    /// The name that the inventory gives to this component of the device.
+    /// The name that the inventory gives to this component of the device, if it is another one.
     pub(super) fn component(&self, device: usize, alias: &str) -> Option<&str> {
         if self.components.is_empty() {
             return None;
@@ -210,19 +210,26 @@ impl Directory {
         }
     }
 
+    /// Keeps the names that stand for another. A name that stands for itself, however it is
+    /// written, needs no entry: most messages then cost no more than a miss.
     fn add_components(&mut self, place: usize, device: &Device) {
+        let mut plain = BTreeSet::new();
         for component in &device.components {
-            let Some(name) = self.keep(&component.name) else { return };
-            self.add_component(place, &component.name, name);
-            for alias in &component.aliases {
-                self.add_component(place, alias, name);
-            }
-            if let Some(index) = component.if_index {
-                self.add_component(place, &format!("ifIndex={index}"), name);
-            }
             let mut long = String::new();
             super::interface::push_long_name(&component.name, &mut long);
-            self.add_component(place, &long, name);
+            if long == component.name {
+                plain.insert(long);
+            }
+        }
+        for component in &device.components {
+            let Some(name) = self.keep(&component.name) else { return };
+            let index = component.if_index.map(|index| format!("ifIndex={index}"));
+            let mut long = String::new();
+            super::interface::push_long_name(&component.name, &mut long);
+            let aliases = component.aliases.iter().chain(&index).chain([&component.name, &long]);
+            for alias in aliases.filter(|alias| !plain.contains(*alias)) {
+                self.add_component(place, alias, name);
+            }
         }
     }
 

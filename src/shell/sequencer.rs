@@ -22,8 +22,9 @@ use crate::shell::observe::counters::{ListenerCounters, ShedReason};
 use crate::shell::outbox::{OutboxEnd, Staged};
 use crate::shell::publish::{Occurrences, Published};
 use crossbeam::queue::ArrayQueue;
-use std::sync::Arc;
+use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// An input that does not come through the lanes.
@@ -53,7 +54,9 @@ pub struct Shared {
     pub applied: AtomicU64,
     /// Records that repeats were written in, and their entries, for the bytes-per-repeat figure.
     pub repeats: AtomicU64,
-    /// Inputs by the time from receipt to application, ns, recorded once per batch.
+    /// Durations of the rounds that took something, µs: how long the engine heard nothing else.
+    pub round_us: Mutex<Histogram<u64>>,
+    /// The engine's gauges, renewed about once a second.
     pub gauges: arc_swap::ArcSwap<Option<Gauges>>,
     /// Highest position that Kafka has; kept in marks.
     pub kafka_cursor: AtomicU64,
@@ -70,6 +73,7 @@ impl Shared {
             rounds: AtomicU64::new(0),
             applied: AtomicU64::new(0),
             repeats: AtomicU64::new(0),
+            round_us: Mutex::new(Histogram::new(2).expect("two significant figures are allowed")),
             gauges: arc_swap::ArcSwap::from_pointee(None),
             kafka_cursor: AtomicU64::new(0),
         }
@@ -211,6 +215,7 @@ impl Sequencer {
     /// last lane. Gives the number of inputs taken.
     fn round(&mut self) -> usize {
         let at = self.clock.at();
+        let begun = at.engine;
         let mut taken = self.take_controls(at);
         self.watch_wall_clock(at);
         taken = taken.saturating_add(self.pulse(at));
@@ -222,10 +227,20 @@ impl Sequencer {
                 self.shared.lanes.give_back(batch);
             }
         }
-        self.flush_repeats(at);
+        let at = self.clock.at();
         self.periodic(at);
         self.commit();
+        self.measure(at.engine.ns_since(begun), taken);
         taken
+    }
+
+    fn measure(&self, round_ns: u64, taken: usize) {
+        if taken > 0
+            && let Ok(mut rounds) = self.shared.round_us.lock()
+        {
+            // It resizes itself, so that no value is out of range.
+            let _ = rounds.record((round_ns / 1_000).max(1));
+        }
     }
 
     fn take_controls(&mut self, at: At) -> usize {
@@ -288,8 +303,9 @@ impl Sequencer {
             }
         }
         self.hashes = hashes;
+        // With the time by which their ages were told.
+        self.flush_repeats(at);
         if batch.answers().len() > 0 {
-            self.flush_repeats(at);
             let position = self.journal.next_position().saturating_sub(1);
             for answer in batch.answers() {
                 self.outbox.answer(position, &answer);
@@ -493,10 +509,11 @@ impl Sequencer {
     }
 }
 
-/// Lets messages gather: a wake-up per batch would cost more than the work on it.
+/// Lets messages gather: a wake-up per batch, and a write to the journal for it, would cost more
+/// than the work on it.
 #[expect(clippy::disallowed_methods, reason = "the pause that replaces a wake-up per batch")]
 fn coalesce() {
-    std::thread::sleep(Duration::from_micros(200));
+    std::thread::sleep(Duration::from_micros(1_000));
 }
 
 fn offset(at: At) -> i64 {
