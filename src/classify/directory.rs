@@ -4,7 +4,7 @@
 use crate::model::index::{HashIndex, KeyHasher};
 use crate::model::inventory::{Device, Inventory};
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// Gives the rules of a time zone by its IANA name.
@@ -20,6 +20,9 @@ pub struct Directory {
     name_keys: Vec<(String, usize)>,
     components: HashIndex,
     component_keys: Vec<ComponentKey>,
+    /// The texts of the component keys, one after the other: a look-up touches few places in
+    /// memory, which is what it costs.
+    component_texts: String,
 }
 
 struct Entry {
@@ -28,11 +31,18 @@ struct Entry {
     zone: TimeZone,
 }
 
-/// A name of a component and what it stands for.
+/// A name of a component and what it stands for, as places in `component_texts`.
 struct ComponentKey {
-    device: usize,
-    alias: String,
-    name: String,
+    device: u32,
+    alias: Span,
+    name: Span,
+}
+
+/// A piece of text.
+#[derive(Clone, Copy)]
+struct Span {
+    start: u32,
+    len: u32,
 }
 
 /// A known device.
@@ -62,6 +72,7 @@ impl Directory {
             name_keys: Vec::new(),
             components: HashIndex::default(),
             component_keys: Vec::new(),
+            component_texts: String::new(),
         };
         let site_zones: BTreeMap<&str, &str> =
             inventory.sites.iter().map(|one| (one.name.as_str(), one.timezone.as_str())).collect();
@@ -99,17 +110,24 @@ impl Directory {
         whole.or_else(|| self.by_exact_name(name.split_once('.')?.0))
     }
 
-    /// The name that the inventory gives to this component of the device.
+    /// The name that the inventory gives to this component of the device, if it is another one.
     pub(super) fn component(&self, device: usize, alias: &str) -> Option<&str> {
         if self.components.is_empty() {
             return None;
         }
         let key = |slot: u32| self.component_keys.get(usize::try_from(slot).ok()?);
         let hash = self.component_hash(device, alias);
+        let device = slot(device);
         let slot = self.components.find(hash, |slot| {
-            key(slot).is_some_and(|one| one.device == device && one.alias == alias)
+            key(slot).is_some_and(|one| one.device == device && self.text(one.alias) == alias)
         })?;
-        key(slot).map(|one| one.name.as_str())
+        Some(self.text(key(slot)?.name))
+    }
+
+    fn text(&self, span: Span) -> &str {
+        let start = usize::try_from(span.start).unwrap_or(usize::MAX);
+        let len = usize::try_from(span.len).unwrap_or(usize::MAX);
+        self.component_texts.get(start..start.saturating_add(len)).unwrap_or("")
     }
 
     fn by_exact_name(&self, name: &str) -> Option<Known<'_>> {
@@ -192,28 +210,47 @@ impl Directory {
         }
     }
 
+    /// Keeps the names that stand for another. A name that stands for itself, however it is
+    /// written, needs no entry: most messages then cost no more than a miss.
     fn add_components(&mut self, place: usize, device: &Device) {
+        let mut plain = BTreeSet::new();
         for component in &device.components {
-            self.add_component(place, &component.name, &component.name);
-            for alias in &component.aliases {
-                self.add_component(place, alias, &component.name);
-            }
-            if let Some(index) = component.if_index {
-                self.add_component(place, &format!("ifIndex={index}"), &component.name);
-            }
             let mut long = String::new();
             super::interface::push_long_name(&component.name, &mut long);
-            self.add_component(place, &long, &component.name);
+            if long == component.name {
+                plain.insert(long);
+            }
+        }
+        for component in &device.components {
+            let Some(name) = self.keep(&component.name) else { return };
+            let index = component.if_index.map(|index| format!("ifIndex={index}"));
+            let mut long = String::new();
+            super::interface::push_long_name(&component.name, &mut long);
+            let aliases = component.aliases.iter().chain(&index).chain([&component.name, &long]);
+            for alias in aliases.filter(|alias| !plain.contains(*alias)) {
+                self.add_component(place, alias, name);
+            }
         }
     }
 
-    fn add_component(&mut self, device: usize, alias: &str, name: &str) {
-        if self.component(device, alias).is_none() {
-            let hash = self.component_hash(device, alias);
-            self.components.insert(hash, slot(self.component_keys.len()));
-            let (alias, name) = (alias.to_owned(), name.to_owned());
-            self.component_keys.push(ComponentKey { device, alias, name });
+    fn add_component(&mut self, device: usize, alias: &str, name: Span) {
+        if self.component(device, alias).is_some() {
+            return;
         }
+        let is_name = self.text(name) == alias;
+        let Some(kept) = (if is_name { Some(name) } else { self.keep(alias) }) else { return };
+        let hash = self.component_hash(device, alias);
+        self.components.insert(hash, slot(self.component_keys.len()));
+        self.component_keys.push(ComponentKey { device: slot(device), alias: kept, name });
+    }
+
+    /// Takes a text into the common memory; `None` when that has no room for more, after 4 GiB.
+    fn keep(&mut self, text: &str) -> Option<Span> {
+        let start = u32::try_from(self.component_texts.len()).ok()?;
+        let len = u32::try_from(text.len()).ok()?;
+        start.checked_add(len)?;
+        self.component_texts.push_str(text);
+        Some(Span { start, len })
     }
 }
 

@@ -42,6 +42,13 @@ impl AlarmTable {
         })
     }
 
+    /// A slot whose identity has that hash, if any; most likely the one that [`AlarmTable::find`]
+    /// gives.
+    #[must_use]
+    pub fn first_with(&self, hash: u64) -> Option<AlarmSlot> {
+        self.by_identity.find(hash, |_| true)
+    }
+
     /// Adds an alarm.
     pub fn add(&mut self, id: u64, identity: Identity, event: &Event<'_>) -> AlarmSlot {
         let alarm = Some(Box::new(Alarm::new(id, identity, event)));

@@ -112,22 +112,51 @@ impl Correlator {
         self.alarms.rebuild_index(&self.hasher, &self.resources, &self.types);
     }
 
-    /// The alarm that the event only repeats, if it changes nothing.
+    /// The alarm that the event only repeats, if it changes nothing. `hash` is that of
+    /// [`Correlator::hash_of`].
     #[must_use]
-    pub fn repeat_of(&self, event: &Event<'_>) -> Option<AlarmSlot> {
-        let slot = self.find_alarm(event)?;
+    pub fn repeat_of(&self, event: &Event<'_>, hash: u64) -> Option<AlarmSlot> {
+        let slot = self.find_alarm(event, hash)?;
         let alarm = self.alarms.get(slot)?;
         // While an administrator holds it down, every message may end that.
         let is_held_down = self.resources.get(alarm.resource).admin_down_at.is_some();
         (!is_held_down && alarm.is_repeated_by(event)).then_some(slot)
     }
 
-    fn find_alarm(&self, event: &Event<'_>) -> Option<AlarmSlot> {
-        let hash = identity_hash(
+    /// Hash of the alarm identity that the event names.
+    #[must_use]
+    pub fn hash_of(&self, event: &Event<'_>) -> u64 {
+        identity_hash(
             &self.hasher,
             (event.device, event.component),
             (event.alarm_type, event.qualifier),
-        );
+        )
+    }
+
+    /// Reads what [`Correlator::repeat_of`] will look at for each of these hashes. It changes
+    /// nothing; it waits for memory once for many events instead of once for each.
+    pub fn look_ahead(&self, hashes: &[u64]) {
+        let mut slots = [u32::MAX; LOOK_AHEAD];
+        for hashes in hashes.chunks(LOOK_AHEAD) {
+            for (slot, hash) in slots.iter_mut().zip(hashes) {
+                *slot = self.alarms.first_with(*hash).unwrap_or(u32::MAX);
+            }
+            let mut resources = [None; LOOK_AHEAD];
+            for ((resource, slot), _) in resources.iter_mut().zip(&slots).zip(hashes) {
+                *resource = self.alarms.get(*slot).map(|alarm| alarm.resource);
+            }
+            let mut seen = 0_usize;
+            for resource in resources.into_iter().flatten() {
+                let resource = self.resources.get(resource);
+                seen = seen.wrapping_add(resource.component.len());
+                seen ^= usize::from(resource.component.as_bytes().first().copied().unwrap_or(0));
+                seen ^= usize::from(resource.device.as_bytes().first().copied().unwrap_or(0));
+            }
+            std::hint::black_box(seen);
+        }
+    }
+
+    fn find_alarm(&self, event: &Event<'_>, hash: u64) -> Option<AlarmSlot> {
         let found = self.alarms.find(hash, |alarm| self.is_alarm_of(alarm, event));
         if found.is_some() || event.component.is_empty() {
             return found;
@@ -135,12 +164,7 @@ impl Correlator {
         let resource = self.resources.find_by_alias(&self.hasher, event.device, event.component)?;
         let component = &self.resources.get(resource).component;
         let named = Event { component, ..*event };
-        let hash = identity_hash(
-            &self.hasher,
-            (event.device, component),
-            (event.alarm_type, event.qualifier),
-        );
-        self.alarms.find(hash, |alarm| self.is_alarm_of(alarm, &named))
+        self.alarms.find(self.hash_of(&named), |alarm| self.is_alarm_of(alarm, &named))
     }
 
     fn is_alarm_of(&self, alarm: &Alarm, event: &Event<'_>) -> bool {
@@ -163,10 +187,11 @@ impl Correlator {
         self.device_spoke(device, arrived.wall, changes);
     }
 
-    /// The alarms whose counts changed since this was last asked. Reading them is no input: it
-    /// changes nothing that an output depends on.
-    pub fn take_touched(&mut self) -> Vec<AlarmSlot> {
-        let touched = std::mem::take(&mut self.touched);
+    /// At most `max` of the alarms whose counts changed since they were last told; the rest waits.
+    /// Reading them is no input: it changes nothing that an output depends on.
+    pub fn take_touched(&mut self, max: usize) -> Vec<AlarmSlot> {
+        let count = self.touched.len().min(max);
+        let touched: Vec<AlarmSlot> = self.touched.drain(..count).collect();
         for slot in &touched {
             if let Some(alarm) = self.alarms.get_mut(*slot) {
                 alarm.is_touched = false;
@@ -511,5 +536,7 @@ impl Correlator {
     }
 }
 
+/// Events that [`Correlator::look_ahead`] follows side by side.
+const LOOK_AHEAD: usize = 64;
 /// A held clear counts after this long without a contradiction, ns.
 const CONFIRM_CLEAR_NS: u64 = 1_000_000_000;

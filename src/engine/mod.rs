@@ -77,17 +77,32 @@ impl Engine {
     }
 
     /// The alarm that the event only repeats, if it changes nothing: then a 16-byte entry in the
-    /// journal is enough.
+    /// journal is enough. `hash` is that of [`Engine::hash_of`].
     #[must_use]
-    pub fn repeat_of(&self, event: &Event<'_>) -> Option<u32> {
-        self.correlator.repeat_of(event)
+    pub fn repeat_of(&self, event: &Event<'_>, hash: u64) -> Option<u32> {
+        self.correlator.repeat_of(event, hash)
     }
 
-    /// Counts and times of alarms that changed without an effect since this was last asked: id,
-    /// occurrences, last raised. Reading is no input.
-    pub fn take_touched(&mut self) -> Vec<(String, u64, crate::model::time::Timestamp)> {
+    /// Hash of the alarm identity that the event names.
+    #[must_use]
+    pub fn hash_of(&self, event: &Event<'_>) -> u64 {
+        self.correlator.hash_of(event)
+    }
+
+    /// Fetches into the caches what events with these hashes will need; see
+    /// [`Correlator::look_ahead`].
+    pub fn look_ahead(&self, hashes: &[u64]) {
+        self.correlator.look_ahead(hashes);
+    }
+
+    /// Counts and times of at most `max` alarms that changed without an effect since they were last
+    /// told, those that wait longest first: id, occurrences, last raised. Reading is no input.
+    pub fn take_touched(
+        &mut self,
+        max: usize,
+    ) -> Vec<(String, u64, crate::model::time::Timestamp)> {
         self.correlator
-            .take_touched()
+            .take_touched(max)
             .into_iter()
             .filter_map(|slot| {
                 let alarm = self.correlator.alarms.get(slot)?;

@@ -162,13 +162,17 @@ impl Batch {
     }
 
     fn event<'a>(&'a self, slot: &Slot) -> Event<'a> {
-        let mut start = slot.start;
-        let mut fields = [&[][..]; 8];
-        for (field, end) in fields.iter_mut().zip(slot.ends) {
-            *field = self.field(start, end);
+        let [ends @ .., raw_end] = slot.ends;
+        let texts_end = ends.last().copied().unwrap_or(slot.start);
+        // One check for all texts: they lie side by side and were `str` when they were pushed.
+        let texts = std::str::from_utf8(self.field(slot.start, texts_end)).unwrap_or("");
+        let mut start = 0_usize;
+        let [device, component, alias, alarm_type, qualifier, rule, text] = ends.map(|end| {
+            let end = usize::try_from(end.saturating_sub(slot.start)).unwrap_or(usize::MAX);
+            let text = texts.get(start..end).unwrap_or("");
             start = end;
-        }
-        let [device, component, alias, alarm_type, qualifier, rule, text, raw] = fields;
+            text
+        });
         Event {
             verb: slot.verb,
             severity: slot.severity,
@@ -181,14 +185,14 @@ impl Batch {
             occurred_at: slot.occurred_at,
             peer: slot.peer,
             is_known: slot.is_known,
-            device: text_of(device),
-            component: text_of(component),
-            component_alias: text_of(alias),
-            alarm_type: text_of(alarm_type),
-            qualifier: text_of(qualifier),
-            rule: text_of(rule),
-            text: text_of(text),
-            raw,
+            device,
+            component,
+            component_alias: alias,
+            alarm_type,
+            qualifier,
+            rule,
+            text,
+            raw: self.field(texts_end, raw_end),
         }
     }
 
@@ -197,11 +201,6 @@ impl Batch {
         let end = usize::try_from(end).unwrap_or(usize::MAX);
         self.bytes.get(start..end).unwrap_or(&[])
     }
-}
-
-/// These bytes were a `str` when they were pushed.
-fn text_of(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or("")
 }
 
 /// Address of what has no sender: vigie itself.

@@ -265,6 +265,6 @@ impl Outbox {
 }
 
 const ITEMS_MAX: usize = 4_096;
-const PUBLISH_EVERY: Duration = Duration::from_millis(50);
-const PUBLISH_EVERY_NS: u64 = 50_000_000;
+const PUBLISH_EVERY: Duration = Duration::from_millis(100);
+const PUBLISH_EVERY_NS: u64 = 100_000_000;
 const DURABLE_WAIT: Duration = Duration::from_millis(500);

@@ -9,7 +9,7 @@ use crate::engine::effect::Effect;
 use crate::engine::input::{ClockQuality, Command, Input, Loss, Repeat};
 use crate::engine::{ENGINE_VERSION, Engine, Gauges};
 use crate::model::event::{Event, Lane, Verb};
-use crate::model::limits::RECORD_BYTES_MAX;
+use crate::model::limits::{BATCH_EVENTS, RECORD_BYTES_MAX};
 use crate::model::settings::Settings;
 use crate::model::time::At;
 use crate::shell::batch::Batch;
@@ -22,8 +22,9 @@ use crate::shell::observe::counters::{ListenerCounters, ShedReason};
 use crate::shell::outbox::{OutboxEnd, Staged};
 use crate::shell::publish::{Occurrences, Published};
 use crossbeam::queue::ArrayQueue;
-use std::sync::Arc;
+use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// An input that does not come through the lanes.
@@ -53,7 +54,9 @@ pub struct Shared {
     pub applied: AtomicU64,
     /// Records that repeats were written in, and their entries, for the bytes-per-repeat figure.
     pub repeats: AtomicU64,
-    /// Inputs by the time from receipt to application, ns, recorded once per batch.
+    /// Durations of the rounds that took something, µs: how long the engine heard nothing else.
+    pub round_us: Mutex<Histogram<u64>>,
+    /// The engine's gauges, renewed about once a second.
     pub gauges: arc_swap::ArcSwap<Option<Gauges>>,
     /// Highest position that Kafka has; kept in marks.
     pub kafka_cursor: AtomicU64,
@@ -70,6 +73,7 @@ impl Shared {
             rounds: AtomicU64::new(0),
             applied: AtomicU64::new(0),
             repeats: AtomicU64::new(0),
+            round_us: Mutex::new(Histogram::new(2).expect("two significant figures are allowed")),
             gauges: arc_swap::ArcSwap::from_pointee(None),
             kafka_cursor: AtomicU64::new(0),
         }
@@ -96,6 +100,7 @@ pub struct Sequencer {
     counters: Vec<Arc<ListenerCounters>>,
     outbox: OutboxEnd,
     applied: u64,
+    hashes: Vec<u64>,
     repeats: Vec<Repeat>,
     payload: Vec<u8>,
     effects: Vec<Effect>,
@@ -133,6 +138,7 @@ impl Sequencer {
             counters,
             outbox,
             applied,
+            hashes: Vec::with_capacity(BATCH_EVENTS),
             repeats: Vec::with_capacity(REPEATS_MAX),
             payload: Vec::with_capacity(REPEATS_MAX * REPEAT_BYTES),
             effects: Vec::new(),
@@ -209,6 +215,7 @@ impl Sequencer {
     /// last lane. Gives the number of inputs taken.
     fn round(&mut self) -> usize {
         let at = self.clock.at();
+        let begun = at.engine;
         let mut taken = self.take_controls(at);
         self.watch_wall_clock(at);
         taken = taken.saturating_add(self.pulse(at));
@@ -220,10 +227,20 @@ impl Sequencer {
                 self.shared.lanes.give_back(batch);
             }
         }
-        self.flush_repeats(at);
+        let at = self.clock.at();
         self.periodic(at);
         self.commit();
+        self.measure(at.engine.ns_since(begun), taken);
         taken
+    }
+
+    fn measure(&self, round_ns: u64, taken: usize) {
+        if taken > 0
+            && let Ok(mut rounds) = self.shared.round_us.lock()
+        {
+            // It resizes itself, so that no value is out of range.
+            let _ = rounds.record((round_ns / 1_000).max(1));
+        }
     }
 
     fn take_controls(&mut self, at: At) -> usize {
@@ -273,16 +290,22 @@ impl Sequencer {
         let at = self.clock.at();
         let mut listener = 0_u16;
         let mut journaled = 0_u64;
-        for event in batch.events() {
+        let mut hashes = std::mem::take(&mut self.hashes);
+        hashes.clear();
+        hashes.extend(batch.events().map(|event| self.engine.hash_of(&event)));
+        self.engine.look_ahead(&hashes);
+        for (event, hash) in batch.events().zip(&hashes) {
             listener = event.listener;
-            if self.event(at, &event) {
+            if self.event(at, &event, *hash) {
                 journaled = journaled.saturating_add(1);
             } else if let Some(counters) = self.counters.get(usize::from(event.listener)) {
                 counters.add_shed(ShedReason::JournalFull, event.lane, 1);
             }
         }
+        self.hashes = hashes;
+        // With the time by which their ages were told.
+        self.flush_repeats(at);
         if batch.answers().len() > 0 {
-            self.flush_repeats(at);
             let position = self.journal.next_position().saturating_sub(1);
             for answer in batch.answers() {
                 self.outbox.answer(position, &answer);
@@ -294,9 +317,9 @@ impl Sequencer {
     }
 
     /// Journals and applies one event; `false` when the journal has no room for it.
-    fn event(&mut self, at: At, event: &Event<'_>) -> bool {
+    fn event(&mut self, at: At, event: &Event<'_>, hash: u64) -> bool {
         if !self.journal.is_full()
-            && let Some(alarm) = self.engine.repeat_of(event)
+            && let Some(alarm) = self.engine.repeat_of(event, hash)
         {
             if self.repeats.len() >= REPEATS_MAX {
                 self.flush_repeats(at);
@@ -432,7 +455,7 @@ impl Sequencer {
             if self.journal.is_full() {
                 self.journal.make_room();
             }
-            let told = self.engine.take_touched();
+            let told = self.engine.take_touched(COUNTS_MAX);
             if !told.is_empty() {
                 let told = told.into_iter().map(|(id, occurrences, last_raised)| Occurrences {
                     id,
@@ -486,10 +509,11 @@ impl Sequencer {
     }
 }
 
-/// Lets messages gather: a wake-up per batch would cost more than the work on it.
+/// Lets messages gather: a wake-up per batch, and a write to the journal for it, would cost more
+/// than the work on it.
 #[expect(clippy::disallowed_methods, reason = "the pause that replaces a wake-up per batch")]
 fn coalesce() {
-    std::thread::sleep(Duration::from_micros(200));
+    std::thread::sleep(Duration::from_micros(1_000));
 }
 
 fn offset(at: At) -> i64 {
@@ -499,6 +523,9 @@ fn offset(at: At) -> i64 {
 const CONTROLS_MAX: usize = 1_024;
 /// Repeats per record.
 const REPEATS_MAX: usize = 4_096;
+/// Alarms whose counts are told per second: under a storm of repeats each is told every few
+/// seconds, and the engine never stops for long to tell them.
+const COUNTS_MAX: usize = 4_096;
 const SETTINGS_CHUNK_BYTES: usize = RECORD_BYTES_MAX - 64;
 /// Wall-clock changes smaller than this are slewing, not steps, ns.
 const STEP_NS_MIN: u64 = 500_000_000;

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// Rows per page at most; also what one change copies at most.
-pub const PAGE_ROWS: usize = 256;
+pub const PAGE_ROWS: usize = 64;
 /// A page with fewer rows joins its neighbour when both fit well into one.
 const PAGE_ROWS_LOW: usize = PAGE_ROWS / 4;
 

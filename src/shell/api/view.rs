@@ -129,7 +129,7 @@ impl ViewWriter {
     }
 
     /// Publishes a version if anything changed since the last; `true` if it did. Costs a pointer
-    /// per page of 256 rows; meant to be called every 50 to 100 ms.
+    /// per page of rows; meant to be called every 50 to 100 ms.
     pub fn publish(&mut self) -> bool {
         if !std::mem::take(&mut self.has_changed) {
             return false;

@@ -10,7 +10,7 @@ use crate::shell::publish::publisher::PublisherStatus;
 use crate::shell::sequencer::Shared;
 use crate::shell::store::thread::StoreStatus;
 use prometheus::{
-    Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -52,7 +52,25 @@ impl Sources {
         self.fill_ledgers(registry)?;
         self.fill_gauges(registry)?;
         self.fill_sinks(registry)?;
+        self.fill_rounds(registry)?;
         self.fill_latency(registry)
+    }
+
+    fn fill_rounds(&self, registry: &Registry) -> prometheus::Result<()> {
+        let options = Opts::new(
+            "vigie_engine_round_seconds",
+            "How long the engine works before it looks at urgent messages again, since the start.",
+        );
+        let rounds = GaugeVec::new(options, &["quantile"])?;
+        registry.register(Box::new(rounds.clone()))?;
+        if let Ok(recorded) = self.shared.round_us.lock() {
+            for quantile in [0.5, 0.99, 1.0] {
+                let micros = std::time::Duration::from_micros(recorded.value_at_quantile(quantile));
+                let label = quantile.to_string();
+                rounds.with_label_values(&[label.as_str()]).set(micros.as_secs_f64());
+            }
+        }
+        Ok(())
     }
 
     fn fill_ledgers(&self, registry: &Registry) -> prometheus::Result<()> {
@@ -177,8 +195,8 @@ impl Sources {
              included.",
         )
         .buckets(vec![
-            0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 2.05, 2.5, 5.0, 10.0, 10.05, 10.5, 15.0, 30.0, 60.0,
-            120.0, 300.0, 600.0,
+            0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 2.005, 2.01, 2.02, 2.05, 2.5, 5.0, 10.0, 10.05, 10.5,
+            15.0, 30.0, 60.0, 120.0, 300.0, 600.0,
         ]);
         let histogram = Histogram::with_opts(options)?;
         if let Ok(recorded) = self.outbox.detection_to_ticket_us.lock() {
