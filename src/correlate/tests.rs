@@ -1,5 +1,6 @@
 //! Grouping where a story is too coarse: what is forgotten, what is counted anew, ties.
 
+use crate::correlate::alarm_table::AlarmSlot;
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
 use crate::correlate::incident::Status;
@@ -102,6 +103,11 @@ fn pass(correlator: &mut Correlator, until: At) {
     }
 }
 
+/// The alarm that the event only repeats.
+fn repeat_of(correlator: &Correlator, event: &Event<'_>) -> Option<AlarmSlot> {
+    correlator.repeat_of(event, correlator.hash_of(event))
+}
+
 #[test]
 fn of_two_causes_the_one_named_first_is_the_root_whichever_was_heard_first() {
     for order in [["left", "right"], ["right", "left"]] {
@@ -172,7 +178,7 @@ fn what_active_alarms_mean_is_counted_anew_when_their_type_changes() {
 fn a_device_that_is_heard_only_through_repeats_is_not_silent() {
     let mut correlator = correlator();
     apply(&mut correlator, 1, &event(Verb::Raise, 1, "left"));
-    let slot = correlator.repeat_of(&event(Verb::Raise, 5, "left")).expect("a repeat");
+    let slot = repeat_of(&correlator, &event(Verb::Raise, 5, "left")).expect("a repeat");
     correlator.repeat(slot, at(5), 0, &mut Changes::default());
     let left = correlator.resources.find(&correlator.hasher, "left", "").expect("known");
     assert_eq!(correlator.resources.get(left).last_heard, at(5).engine);
@@ -182,9 +188,9 @@ fn a_device_that_is_heard_only_through_repeats_is_not_silent() {
 fn nothing_is_a_repeat_while_an_administrator_holds_the_resource_down() {
     let mut correlator = correlator();
     apply(&mut correlator, 1, &event(Verb::Clear, 1, "left"));
-    assert!(correlator.repeat_of(&event(Verb::Clear, 2, "left")).is_some());
+    assert!(repeat_of(&correlator, &event(Verb::Clear, 2, "left")).is_some());
     apply(&mut correlator, 2, &event(Verb::AdminDown, 3, "left"));
-    assert!(correlator.repeat_of(&event(Verb::Clear, 4, "left")).is_none());
+    assert!(repeat_of(&correlator, &event(Verb::Clear, 4, "left")).is_none());
     apply(&mut correlator, 3, &event(Verb::Clear, 4, "left"));
     apply(&mut correlator, 4, &event(Verb::Raise, 5, "left"));
     assert_eq!(correlator.incidents.len(), 1, "back in service, then a fault");

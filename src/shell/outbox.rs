@@ -235,7 +235,12 @@ impl Outbox {
             feed.offer(&Arc::new(decisions));
         }
         if let Some(feed) = &self.history {
-            feed.offer(&Arc::new(effects));
+            // What came and went within the hold-off is no history of incidents.
+            let kept = |one: &Published| {
+                !matches!(one.effect, Effect::Incident(_)) || one.effect.is_decision()
+            };
+            let lasting: Vec<Published> = effects.into_iter().filter(kept).collect();
+            feed.offer(&Arc::new(lasting));
         }
     }
 

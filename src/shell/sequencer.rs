@@ -513,7 +513,7 @@ impl Sequencer {
 /// than the work on it.
 #[expect(clippy::disallowed_methods, reason = "the pause that replaces a wake-up per batch")]
 fn coalesce() {
-    std::thread::sleep(Duration::from_micros(1_000));
+    std::thread::sleep(Duration::from_millis(1));
 }
 
 fn offset(at: At) -> i64 {

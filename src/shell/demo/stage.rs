@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    /// A new one below the system's folder for temporary files, for this user only. Its name is short,
-    /// since that of a socket in it may have 107 bytes at most.
+    /// A new one below the system's folder for temporary files, for this user only. Its name is
+    /// short, since that of a socket in it may have 107 bytes at most.
     pub(super) fn new(mark: u64) -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt as _;
         let name = format!("vigie-demo-{}-{mark:x}", std::process::id());
