@@ -314,8 +314,7 @@ proptest! {
                 prop_assert_eq!(&ticket.number, &format!("VIG-{opened:06}"));
             }
             let restored_at = ticket.restored_at.unwrap_or(ticket.gtr_started_at);
-            prop_assert!(ticket.gtr_started_at <= restored_at
-                || ticket.elapsed_s == 0);
+            prop_assert!(ticket.gtr_started_at <= restored_at || ticket.elapsed_s == 0);
         }
         for incident in shown.incidents.values() {
             prop_assert!(
@@ -403,7 +402,7 @@ proptest! {
             roots.sort();
             outcomes.push((roots, run.told.concat()));
         }
-        let [one, other] = [&outcomes[0], &outcomes[1]];
-        prop_assert_eq!(&one.0, &other.0, "{}\n---\n{}", one.1, other.1);
+        let [(one, told), (other, told_other)] = &outcomes[..] else { unreachable!() };
+        prop_assert_eq!(one, other, "{}\n---\n{}", told, told_other);
     }
 }

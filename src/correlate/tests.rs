@@ -3,7 +3,7 @@
 use crate::correlate::alarm_table::AlarmSlot;
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
-use crate::correlate::incident::Status;
+use crate::correlate::incident::{Incident, Status};
 use crate::correlate::topology::NodeState;
 use crate::model::alarm_type::{AlarmType, EventType, ResourceEffect};
 use crate::model::event::{Channel, Event, Lane, Verb};
@@ -134,11 +134,11 @@ fn an_incident_that_is_over_and_forgotten_takes_no_alarm_along() {
     // Before the alarm is forgotten, after the incident was closed: another incident.
     let changes = apply(&mut correlator, 3, &event(Verb::Raise, 1_000, "left"));
     assert_eq!(changes.incidents.keys().copied().collect::<Vec<_>>(), [3]);
-    assert_eq!(correlator.incidents.get(&1).map(|one| one.status()), Some(Status::Closed));
+    assert_eq!(correlator.incidents.get(&1).map(Incident::status), Some(Status::Closed));
     // The first is forgotten, the alarm stays with the second.
     pass(&mut correlator, at(20_000));
     assert!(!correlator.incidents.contains_key(&1));
-    assert_eq!(correlator.incidents.get(&3).map(|one| one.active_count()), Some(1));
+    assert_eq!(correlator.incidents.get(&3).map(Incident::active_count), Some(1));
     let (_, alarm) = correlator.alarms.iter().next().expect("it is active");
     assert_eq!(alarm.incident, Some(3));
 }

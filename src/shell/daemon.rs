@@ -242,7 +242,8 @@ fn open_core(config: &Config) -> Result<Core, StartError> {
         let bytes = recovery.truncated_bytes;
         tracing::warn!(bytes, "a torn end of the journal was cut off");
     }
-    let mut replay = Replay::begin(dir)?;
+    let last_position = recovery.last.map_or(0, |(position, _)| position);
+    let mut replay = Replay::begin(dir, last_position)?;
     let from = replay.read.saturating_add(1);
     replay.run(&mut journal.reader(from))?;
     let last = recovery.last.map_or(At::default(), |(_, at)| at);

@@ -61,6 +61,10 @@ pub struct Replay {
     pub mark: Option<Mark>,
     /// Marks and decisions that this run did not reproduce.
     pub differences: Vec<Difference>,
+    /// What could not be read, one sentence each. Behind a hole nothing can be reproduced, so that
+    /// differences are looked for up to the next start only.
+    pub holes: Vec<String>,
+    is_behind_hole: bool,
     inputs_read: InputReader,
     expected: Vec<(u64, u32, Effect)>,
     effects: Vec<Effect>,
@@ -79,16 +83,24 @@ pub struct Difference {
 const DIFFERENCES_MAX: usize = 16;
 
 impl Replay {
-    /// Begins with the newest usable snapshot of the directory, or with nothing.
+    /// Begins with the newest usable snapshot of the directory, or with nothing. A snapshot of what
+    /// the journal does not have (its end is `last`) belongs to another journal.
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub fn begin(state_dir: &Path) -> Result<Self, RecoverError> {
+    pub fn begin(state_dir: &Path, last: u64) -> Result<Self, RecoverError> {
         let mut replay = Self::from_nothing();
         for path in snapshots(state_dir)?.into_iter().rev() {
             let bytes = fs::read(&path)
                 .map_err(|source| RecoverError::File { path: path.clone(), source })?;
             match Snapshot::from_bytes(&bytes) {
+                Ok(snapshot) if snapshot.position > last => {
+                    tracing::warn!(
+                        path = %path.display(),
+                        last,
+                        "the journal ends before this snapshot: passed over"
+                    );
+                }
                 Ok(snapshot) => {
                     replay.digest = RollingDigest::continuing(snapshot.digest);
                     replay.applied = snapshot.position;
@@ -116,6 +128,8 @@ impl Replay {
             inputs: 0,
             mark: None,
             differences: Vec::new(),
+            holes: Vec::new(),
+            is_behind_hole: false,
             inputs_read: InputReader::default(),
             expected: Vec::new(),
             effects: Vec::new(),
@@ -127,14 +141,37 @@ impl Replay {
     /// # Errors
     /// When the journal cannot be read or does not go on where the snapshot ends.
     pub fn run(&mut self, reader: &mut Reader) -> Result<(), RecoverError> {
-        while let Some(record) = reader.next()? {
-            if self.read == 0 && record.position > 1 && self.applied == 0 {
+        loop {
+            let record = match reader.next() {
+                Ok(Some(record)) => record,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    self.hole(error)?;
+                    continue;
+                }
+            };
+            let is_first = self.read == 0 && self.applied == 0 && self.holes.is_empty();
+            if is_first && record.position > 1 {
                 return Err(RecoverError::Gap { first: record.position });
             }
             if record.position > self.read {
                 self.record(&record);
             }
         }
+    }
+
+    /// Damage is named and passed over: what is behind it still counts.
+    fn hole(&mut self, error: ReadError) -> Result<(), RecoverError> {
+        let goes_on = matches!(
+            error,
+            ReadError::Damaged { .. } | ReadError::Missing { .. } | ReadError::UnknownKind { .. }
+        );
+        if !goes_on || self.holes.len() >= HOLES_MAX {
+            return Err(error.into());
+        }
+        tracing::error!(%error, "the journal has a hole; what follows it still counts");
+        self.holes.push(error.to_string());
+        self.is_behind_hole = true;
         Ok(())
     }
 
@@ -144,9 +181,15 @@ impl Replay {
     /// When the journal cannot be read.
     pub fn run_until(&mut self, reader: &mut Reader, position: u64) -> Result<(), RecoverError> {
         while self.read < position {
-            let Some(record) = reader.next()? else { return Ok(()) };
-            if record.position > self.read && record.position <= position {
-                self.record(&record);
+            match reader.next() {
+                Ok(Some(record)) if record.position > position => return Ok(()),
+                Ok(Some(record)) => {
+                    if record.position > self.read {
+                        self.record(&record);
+                    }
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => self.hole(error)?,
             }
         }
         Ok(())
@@ -171,6 +214,8 @@ impl Replay {
         self.digest.input(record.position, record.kind.code(), record.payload);
         self.applied = record.position;
         let Meaning::Input(input) = meaning else { return };
+        // Whoever started here had read the journal with its hole, as this run has.
+        self.is_behind_hole &= record.kind != Kind::Boot;
         self.inputs = self.inputs.saturating_add(match &input {
             Input::Repeats(repeats) => u64::try_from(repeats.len()).unwrap_or(u64::MAX),
             _ => 1,
@@ -215,6 +260,9 @@ impl Replay {
     }
 
     fn differ(&mut self, position: u64, what: &'static str) {
+        if self.is_behind_hole {
+            return;
+        }
         if self.differences.len() < DIFFERENCES_MAX {
             self.differences.push(Difference { position, what });
         }
@@ -310,3 +358,5 @@ pub fn newest_snapshot(state_dir: &Path) -> Option<u64> {
 }
 
 const SNAPSHOTS_KEPT: usize = 2;
+/// Holes passed over; a journal with more of them is no journal.
+const HOLES_MAX: usize = 1_000;

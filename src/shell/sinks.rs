@@ -55,8 +55,8 @@ impl DecisionLog for JournalDecisions {
     }
 }
 
-/// Opens the history. One that knows positions which the journal does not have belongs to another
-/// journal: it is set aside, never mixed.
+/// Opens the history. One that cannot be read, or that knows positions which the journal does not
+/// have (it belongs to another), is set aside, never mixed.
 ///
 /// # Errors
 /// When the file cannot be opened.
@@ -65,16 +65,19 @@ pub fn open_store(path: &Path, applied: u64) -> Result<Store, StoreError> {
         // A folder that cannot be made shows when the file cannot be opened.
         let _ = std::fs::create_dir_all(parent);
     }
-    let store = Store::open(path)?;
-    if store.cursor() <= applied {
-        return Ok(store);
-    }
-    drop(store);
+    let why = match Store::open(path) {
+        Ok(store) if store.cursor() <= applied => return Ok(store),
+        Ok(_) => "the history is of another journal".to_owned(),
+        // The history can be made again from now on; supervision cannot wait for it.
+        Err(error) if path.exists() => error.to_string(),
+        Err(error) => return Err(error),
+    };
     let aside = path.with_extension(format!("{}.sqlite", crate::shell::clock::wall().0));
     tracing::warn!(
         path = %path.display(),
         aside = %aside.display(),
-        "the history is of another journal: set aside, a new one begins"
+        why,
+        "the history is set aside, a new one begins"
     );
     // When it cannot be moved, opening it again says so through the cursor at the next start.
     let _ = std::fs::rename(path, aside);

@@ -28,8 +28,11 @@ pub fn compile(rules: &Rules, texts: &[Text]) -> Result<rules::RuleSet, Vec<Diag
             library::sources().map(|one| rules::RuleSource { file: one.file, text: one.text }),
         );
     }
-    sources
-        .extend(texts.iter().map(|text| rules::RuleSource { file: &text.file, text: &text.text }));
+    // A copy of the library beside the configuration is the library, not a second one.
+    let is_copy =
+        |text: &&Text| rules.builtin && library::sources().any(|one| *one.text == *text.text);
+    let own = texts.iter().filter(|text| !is_copy(text));
+    sources.extend(own.map(|text| rules::RuleSource { file: &text.file, text: &text.text }));
     rules::compile(&sources)
 }
 

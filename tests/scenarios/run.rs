@@ -126,7 +126,7 @@ impl Run {
             let given = Given::Message(message.clone());
             with_input(&given, at, &self.settings, |input| {
                 if let Input::Event(event) = input {
-                    slot = self.engine.repeat_of(event);
+                    slot = self.engine.repeat_of(event, self.engine.hash_of(event));
                 }
             });
         }

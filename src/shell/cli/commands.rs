@@ -11,7 +11,7 @@ use crate::shell::cli::run;
 use crate::shell::config::default_state_dir;
 use crate::shell::control::{self, Request};
 use crate::shell::demo::{self, DemoOptions};
-use crate::shell::journal::{Kind, RealDisk, read_from, verify};
+use crate::shell::journal::{Kind, ReadError, RealDisk, read_from, verify};
 use crate::shell::recover::{self, Replay};
 use crate::shell::supervise;
 use anyhow::{Context as _, bail};
@@ -64,15 +64,12 @@ fn demo(arguments: &DemoArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
 
 fn replay(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let dir = &state.state_dir;
-    let journal = recover::journal_dir(dir);
-    if !journal.is_dir() {
-        bail!("{} holds no journal; give the --state-dir of a daemon", dir.display());
-    }
+    let journal = existing_journal(state)?;
     let begun = crate::shell::clock::boot_ns();
     let mut replay = Replay::from_nothing();
     let mut reader = read_from(journal.clone(), Arc::new(RealDisk), 0);
     if let Err(recover::RecoverError::Gap { .. }) = replay.run(&mut reader) {
-        replay = Replay::begin(dir)?;
+        replay = Replay::begin(dir, u64::MAX)?;
         let from = replay.read.saturating_add(1);
         replay.run(&mut read_from(journal, Arc::new(RealDisk), from))?;
     }
@@ -81,27 +78,37 @@ fn replay(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     writeln!(out, "position={}", replay.applied)?;
     writeln!(out, "inputs={} in {} ms ({per_second}/s)", replay.inputs, taken_ns / 1_000_000)?;
     writeln!(out, "digest={}", replay.digest_hex())?;
+    for hole in &replay.holes {
+        writeln!(out, "hole: {hole}")?;
+    }
     for difference in &replay.differences {
         writeln!(out, "differs at position {}: {}", difference.position, difference.what)?;
     }
-    Ok(if replay.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_whole = replay.holes.is_empty() && replay.differences.is_empty();
+    Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Snapshots are taken where a mark is, so that whoever begins there gives the same marks.
 fn snapshot(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     lower_priority();
     let dir = &state.state_dir;
-    let journal = recover::journal_dir(dir);
-    if !journal.is_dir() {
-        bail!("{} holds no journal; give the --state-dir of a daemon", dir.display());
-    }
-    let mut replay = Replay::begin(dir)?;
+    let journal = existing_journal(state)?;
+    let mut replay = Replay::begin(dir, u64::MAX)?;
     let from = replay.read.saturating_add(1);
     let mut last_mark = None;
     let mut reader = read_from(journal.clone(), Arc::new(RealDisk), from);
-    while let Some(record) = reader.next()? {
-        if record.kind == Kind::Mark {
-            last_mark = Some(record.position);
+    loop {
+        match reader.next() {
+            Ok(Some(record)) if record.kind == Kind::Mark => last_mark = Some(record.position),
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            // The replay names the damage and goes on behind it.
+            Err(
+                ReadError::Damaged { .. }
+                | ReadError::Missing { .. }
+                | ReadError::UnknownKind { .. },
+            ) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     let Some(mark) = last_mark else {
@@ -140,8 +147,11 @@ fn inventory(arguments: &AdoptArgs, out: &mut dyn Write) -> anyhow::Result<ExitC
     }
     match &arguments.output {
         Some(path) => {
-            std::fs::write(path, &adopted.csv)
-                .with_context(|| format!("writing {}", path.display()))?;
+            // What an operator has edited is never overwritten.
+            let mut file = std::fs::File::create_new(path).with_context(|| {
+                format!("{}: give a file that does not exist yet", path.display())
+            })?;
+            file.write_all(adopted.csv.as_bytes())?;
             writeln!(out, "{} senders written to {}", heard.len(), path.display())?;
         }
         None => out.write_all(adopted.csv.as_bytes())?,
@@ -188,7 +198,17 @@ fn action(command: &TicketCommand) -> Action {
     }
 }
 
+/// The journal's folder; a typing error is no empty journal.
+fn existing_journal(state: &StateArgs) -> anyhow::Result<PathBuf> {
+    let journal = recover::journal_dir(&state.state_dir);
+    if !journal.is_dir() {
+        bail!("{} holds no journal; give the --state-dir of a daemon", state.state_dir.display());
+    }
+    Ok(journal)
+}
+
 fn verify_journal(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    existing_journal(state)?;
     let report = verify(recover::journal_dir(&state.state_dir), Arc::new(RealDisk))?;
     writeln!(
         out,
@@ -205,7 +225,7 @@ fn verify_journal(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<Exit
 }
 
 fn dump_journal(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let dir = recover::journal_dir(&state.state_dir);
+    let dir = existing_journal(state)?;
     let mut reader = read_from(dir, Arc::new(RealDisk), 0);
     loop {
         match reader.next() {

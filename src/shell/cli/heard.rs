@@ -26,7 +26,7 @@ pub fn from_state(state_dir: &Path) -> anyhow::Result<Vec<HeardSender>> {
             state_dir.display()
         );
     }
-    let mut replay = Replay::begin(state_dir)?;
+    let mut replay = Replay::begin(state_dir, u64::MAX)?;
     let from = replay.read.saturating_add(1);
     replay.run(&mut read_from(journal, Arc::new(RealDisk), from))?;
     let mut effects = Vec::new();

@@ -110,8 +110,16 @@ impl Sources {
             ("vigie_decoder_panics_total", "Messages on which a decoder panicked."),
             &["listener"],
         )?;
+        let refused = counter(
+            registry,
+            ("vigie_connections_refused_total", "Stream connections refused at the limit."),
+            &["listener"],
+        )?;
         for (name, ledger) in &self.listeners {
             let name = name.as_str();
+            refused
+                .with_label_values(&[name])
+                .inc_by(ledger.connections_refused.load(Ordering::Relaxed));
             received.with_label_values(&[name]).inc_by(ledger.received.load(Ordering::Relaxed));
             dropped
                 .with_label_values(&[name])

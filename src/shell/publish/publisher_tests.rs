@@ -281,7 +281,7 @@ fn decisions_arrive_on_both_topics_in_order_by_key() {
     assert_order_by_key(&seen);
     let about_ticket = ("I7".to_owned(), "j/51-1".to_owned(), "io.vigie.ticket.opened".to_owned());
     assert!(seen.contains(&about_ticket));
-    let states = consume(&settings, "vigie.incidents.state", 51);
+    let states = consume(&settings, "vigie.incidents", 51);
     let last_of_closed = states.iter().rfind(|(key, ..)| key == "I1").expect("it was told");
     assert_eq!(last_of_closed.2, "io.vigie.incident.closed", "the final record of the key");
 }

@@ -25,7 +25,7 @@ impl KafkaSettings {
         Self {
             brokers: brokers.to_owned(),
             event_topic: "vigie.events".to_owned(),
-            state_topic: "vigie.incidents.state".to_owned(),
+            state_topic: "vigie.incidents".to_owned(),
             source: format!("/vigie/{place}"),
             properties: BTreeMap::new(),
         }
