@@ -333,7 +333,7 @@ fn flood_adds_up_and_keeps_its_order() {
     assert!(sequencer.events.is_sorted_by(|one, next| one.raw < next.raw));
     assert!(sequencer.events.is_sorted_by_key(|event| event.arrived.wall));
     let lost = feed.counters.kernel_dropped.load(Ordering::Relaxed);
-    assert_eq!(u64::try_from(sequencer.events.len()).unwrap() + lost, total.into());
+    assert_eq!(u64::try_from(sequencer.events.len()).unwrap() + lost, u64::from(total));
 }
 
 #[test]
