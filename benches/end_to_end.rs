@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+#[expect(dead_code, reason = "the other benchmark of the daemon uses more of it")]
 mod support;
 
 use clap::Parser;

@@ -59,7 +59,7 @@ pub(crate) struct Messages {
 }
 
 /// Which message: alarm number and verb in one.
-pub type MessageId = u32;
+pub(crate) type MessageId = u32;
 
 /// The message that raises an alarm.
 pub(crate) const fn raise(alarm: u32) -> MessageId {

@@ -219,8 +219,12 @@ impl Incident {
         Severity::ALL.into_iter().rev().find(is_held)
     }
 
-    /// Keeps a decision and its reason; beyond the bound the oldest but the first goes.
+    /// Keeps a decision and its reason, the same one after the other once; beyond the bound the
+    /// oldest but the first goes.
     pub fn note(&mut self, at: Timestamp, why: Why) {
+        if self.trail.last().is_some_and(|(_, last)| *last == why) {
+            return;
+        }
         if self.trail.len() >= EXPLAIN_ENTRIES_MAX {
             self.trail.remove(1);
         }
