@@ -100,10 +100,10 @@ fn snapshot(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     loop {
         match reader.next() {
             Ok(Some(record)) if record.kind == Kind::Mark => last_mark = Some(record.position),
-            Ok(Some(_)) => {}
             Ok(None) => break,
-            // The replay names the damage and goes on behind it.
-            Err(
+            // The replay names damage and goes on behind it.
+            Ok(Some(_))
+            | Err(
                 ReadError::Damaged { .. }
                 | ReadError::Missing { .. }
                 | ReadError::UnknownKind { .. },
