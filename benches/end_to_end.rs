@@ -97,7 +97,7 @@ fn bare_loop(
 /// CPU of the daemon per event, ns; prints the rest.
 fn vigie(options: &Options, fleet: Fleet, messages: &Messages) -> anyhow::Result<u64> {
     let daemon = Daemon::start(&options.dir, fleet)?;
-    let sender = Sender::to(daemon.address(options.kind))?;
+    let sender = Sender::to(Fleet::address(options.kind))?;
     let alarms = u64::from(fleet.alarms());
     let mut next = 0;
     let each_once = || {
@@ -130,7 +130,7 @@ fn vigie(options: &Options, fleet: Fleet, messages: &Messages) -> anyhow::Result
     println!("sent in                          {:>6} ms", took / 1_000_000);
     println!("waiting when the last was sent   {:>6}", count + start.received - lag.received);
     println!("journal                          {:>6} bytes per event", ratio(journal, count));
-    let stall = daemon.sample("vigie_engine_round_seconds{quantile=\"1\"}")?;
+    let stall = daemon.sample("vigie_engine_round_seconds{share=\"1\"}")?;
     println!("longest round of the engine      {stall:>6} s");
     println!("CPU of vigie                     {:>6} ms", taken / 1_000_000);
     for (name, now) in process::threads_cpu_ns(daemon.pid()) {

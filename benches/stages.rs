@@ -36,7 +36,7 @@ fn main() {
 fn inventory() -> Inventory {
     let device = |number| Device {
         name: format!("sw-{number:03}"),
-        addresses: vec![IpAddr::V4(FLEET.address(number))],
+        addresses: vec![IpAddr::V4(Fleet::address(number))],
         components: (1..=FLEET.interfaces)
             .map(|index| Component {
                 name: format!("GigabitEthernet0/{index}"),

@@ -29,7 +29,7 @@ impl Fleet {
     }
 
     /// Where device number `device` sends from.
-    pub(crate) fn address(self, device: u32) -> Ipv4Addr {
+    pub(crate) fn address(device: u32) -> Ipv4Addr {
         let base = u32::from(Ipv4Addr::new(127, 16, 0, 0));
         // 250 a network, so that no address looks like a network or a broadcast.
         Ipv4Addr::from(base + (device / 250) * 256 + device % 250 + 1)
@@ -39,7 +39,7 @@ impl Fleet {
     pub(crate) fn inventory(self) -> String {
         let mut csv = String::from("name,kind,addresses,interfaces\n");
         for device in 0..self.devices {
-            let _ = write!(csv, "sw-{device},switch,{},", self.address(device));
+            let _ = write!(csv, "sw-{device},switch,{},", Self::address(device));
             for interface in 1..=self.interfaces {
                 let separator = if interface == 1 { "" } else { ";" };
                 let _ = write!(csv, "{separator}GigabitEthernet0/{interface}@{interface}");
@@ -92,7 +92,7 @@ impl Messages {
         let place = usize::try_from(id % (2 * self.fleet.interfaces)).expect("fits a pointer");
         let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
         let device = id / 2 / self.fleet.interfaces;
-        (self.fleet.address(device), &self.bytes[start..self.ends[place]])
+        (Fleet::address(device), &self.bytes[start..self.ends[place]])
     }
 }
 

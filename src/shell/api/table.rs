@@ -225,7 +225,7 @@ mod tests {
     fn a_change_copies_one_page_and_older_versions_keep_theirs() {
         let mut table = Table::default();
         (0..2_560).for_each(|number| table.put(row(number)));
-        assert_eq!(table.pages.len(), 10, "rows in order fill their pages");
+        assert_eq!(table.pages.len(), 2_560 / PAGE_ROWS, "rows in order fill their pages");
         let older = table.clone();
         assert!(table.change("A300", |row| row.1 = 9));
         assert!(!table.change("A3000", |row| row.1 = 9));

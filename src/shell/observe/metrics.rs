@@ -59,9 +59,10 @@ impl Sources {
     fn fill_rounds(&self, registry: &Registry) -> prometheus::Result<()> {
         let options = Opts::new(
             "vigie_engine_round_seconds",
-            "How long the engine works before it looks at urgent messages again, since the start.",
+            "How long the engine works before it looks at urgent messages again, since the start: \
+             the longest among this share of the rounds.",
         );
-        let rounds = GaugeVec::new(options, &["quantile"])?;
+        let rounds = GaugeVec::new(options, &["share"])?;
         registry.register(Box::new(rounds.clone()))?;
         if let Ok(recorded) = self.shared.round_us.lock() {
             for quantile in [0.5, 0.99, 1.0] {

@@ -1,9 +1,10 @@
 //! The thread that writes the history.
 //!
-//! In: a feed of durable effects. Out: transactions of some thousand rows or of half a second, whichever
-//! comes first. A full disk or a locked database does not stop anything: the thread tries again
-//! with growing pauses, says so, and meanwhile keeps the newest image of each changed object. Only
-//! when too many objects wait does it stop taking; the feed then fills and counts what it refuses.
+//! In: a feed of durable effects. Out: transactions of some thousand rows or of half a second,
+//! whichever comes first. A full disk or a locked database does not stop anything: the thread tries
+//! again with growing pauses, says so, and meanwhile keeps the newest image of each changed object.
+//! Only when too many objects wait does it stop taking; the feed then fills and counts what it
+//! refuses.
 
 use crate::shell::clock;
 use crate::shell::publish::feed::{FeedEnd, Received};
