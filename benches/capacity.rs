@@ -50,7 +50,7 @@ fn latency(options: &Options) -> anyhow::Result<()> {
         raise(next - 1)
     };
     let count = u64::from(options.tickets);
-    Sender::to(Fleet::address(Kind::Trap))?.send(&messages, (50, count), each_once)?;
+    Sender::to(daemon.address(Kind::Trap))?.send(&messages, (50, count), each_once)?;
     pause(Duration::from_secs(4));
     let name = "vigie_detection_to_ticket_seconds";
     println!("tickets                          {}", daemon.metric(&format!("{name}_count"))?);
@@ -75,7 +75,7 @@ fn memory(options: &Options) -> anyhow::Result<()> {
         next += 1;
         raise(next - 1)
     };
-    Sender::to(Fleet::address(Kind::Trap))?.send(&messages, (10_000, alarms), each_once)?;
+    Sender::to(daemon.address(Kind::Trap))?.send(&messages, (10_000, alarms), each_once)?;
     daemon.settled(alarms)?;
     // A snapshot is taken where a mark is, and marks are ten seconds apart.
     pause(Duration::from_secs(12));

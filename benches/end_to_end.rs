@@ -97,7 +97,7 @@ fn bare_loop(
 /// CPU of the daemon per event, ns; prints the rest.
 fn vigie(options: &Options, fleet: Fleet, messages: &Messages) -> anyhow::Result<u64> {
     let daemon = Daemon::start(&options.dir, fleet)?;
-    let sender = Sender::to(Fleet::address(options.kind))?;
+    let sender = Sender::to(daemon.address(options.kind))?;
     let alarms = u64::from(fleet.alarms());
     let mut next = 0;
     let each_once = || {
