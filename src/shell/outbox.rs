@@ -235,9 +235,12 @@ impl Outbox {
             feed.offer(&Arc::new(decisions));
         }
         if let Some(feed) = &self.history {
-            // What came and went within the hold-off is no history of incidents.
-            let kept = |one: &Published| {
-                !matches!(one.effect, Effect::Incident(_)) || one.effect.is_decision()
+            // What came and went within the hold-off is no history of incidents, and the present
+            // state of resources is no history at all: it is written at each start.
+            let kept = |one: &Published| match one.effect {
+                Effect::Incident(_) => one.effect.is_decision(),
+                Effect::Resource(_) => is_known,
+                Effect::Alarm(_) | Effect::Ticket(_) | Effect::Answer(_) => true,
             };
             let lasting: Vec<Published> = effects.into_iter().filter(kept).collect();
             feed.offer(&Arc::new(lasting));
