@@ -65,6 +65,16 @@ impl AlarmTable {
         slot
     }
 
+    /// The resource of an alarm has another name: it is found under another hash.
+    pub fn rehash(&mut self, slot: AlarmSlot, hash: u64) {
+        let Some(alarm) = self.slots.get_mut(place(slot)).and_then(Option::as_deref_mut) else {
+            return;
+        };
+        self.by_identity.remove(alarm.hash, slot);
+        alarm.hash = hash;
+        self.by_identity.insert(hash, slot);
+    }
+
     /// Forgets an alarm.
     pub fn remove(&mut self, slot: AlarmSlot) -> Option<Box<Alarm>> {
         let alarm = self.slots.get_mut(place(slot))?.take()?;
@@ -165,6 +175,11 @@ impl AlarmTypes {
             expires_after_ms: 0,
         });
         u32::try_from(self.types.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    /// Ids of every type seen, by number.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.types.iter().map(|kind| kind.id.as_str())
     }
 
     /// The number of a type that was seen.

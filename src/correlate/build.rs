@@ -1,13 +1,16 @@
 //! From settings to resources and topology.
 
+use crate::correlate::alarm_table::{AlarmSlot, identity_hash};
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::{Correlator, Deadline};
 use crate::correlate::incident::Status;
 use crate::correlate::resource::Slot;
 use crate::correlate::topology::Group;
+use crate::model::event::Event;
 use crate::model::inventory::{Dependency, Device, Inventory};
 use crate::model::settings::Settings;
 use crate::model::time::At;
+use std::collections::BTreeSet;
 
 impl Correlator {
     /// Takes over new settings. What the inventory no longer names stays with its alarms; states
@@ -53,6 +56,41 @@ impl Correlator {
         if has_renamed {
             self.rebuild();
         }
+    }
+
+    /// A part that was known by another name only (`ifIndex=7`) is named now: what was raised on it
+    /// goes on under the name. `None` when there is no such part.
+    pub(crate) fn name_part(&mut self, event: &Event<'_>, changes: &mut Changes) -> Option<Slot> {
+        if event.component_alias.is_empty() {
+            return None;
+        }
+        let hasher = self.hasher.clone();
+        let slot = self.resources.find(&hasher, event.device, event.component_alias)?;
+        let before = self.resources.get(slot).name();
+        let raised = self.alarms_on(slot);
+        self.resources.name_component(&hasher, slot, event.component);
+        for alarm in raised {
+            let Some(known) = self.alarms.get(alarm) else { continue };
+            let kind = (&*self.types.get(known.alarm_type).id, &*known.qualifier);
+            let hash = identity_hash(&hasher, (event.device, event.component), kind);
+            self.alarms.rehash(alarm, hash);
+            changes.alarms.insert(alarm);
+        }
+        changes.resources.insert(slot);
+        changes.renamed.push((before, slot));
+        Some(slot)
+    }
+
+    /// Alarms of a resource: the active ones, and those without qualifier in any state.
+    fn alarms_on(&self, slot: Slot) -> BTreeSet<AlarmSlot> {
+        let resource = self.resources.get(slot);
+        let mut found: BTreeSet<AlarmSlot> = resource.active.iter().copied().collect();
+        for kind in self.types.ids() {
+            let name = (&*resource.device, &*resource.component);
+            let hash = identity_hash(&self.hasher, name, (kind, ""));
+            found.extend(self.alarms.find(hash, |alarm| alarm.resource == slot));
+        }
+        found
     }
 
     fn rename(&mut self, device: Slot, name: &str, changes: &mut Changes) {

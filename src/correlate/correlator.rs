@@ -310,7 +310,8 @@ impl Correlator {
             .resources
             .find(hasher, event.device, event.component)
             .or_else(|| self.resources.find_by_alias(hasher, event.device, event.component));
-        let slot = known.unwrap_or_else(|| {
+        let slot = known.or_else(|| self.name_part(event, changes)).unwrap_or_else(|| {
+            let hasher = &self.hasher;
             let slot = self.resources.find_or_add(hasher, event.device, event.component);
             self.topology.add_need(slot, Group { members: vec![device], needed: 1 });
             slot

@@ -108,6 +108,16 @@ impl ResourceTable {
         })
     }
 
+    /// Gives a component its name; the one that it had stays an alias.
+    pub fn name_component(&mut self, hasher: &KeyHasher, slot: Slot, name: &str) {
+        let before = self.get(slot).component.to_string();
+        let device = self.get(slot).device.to_string();
+        self.by_name.remove(hasher.hash(&[&device, &before]), slot);
+        self.get_mut(slot).component = name.into();
+        self.by_name.insert(hasher.hash(&[&device, name]), slot);
+        self.add_alias(hasher, slot, &before);
+    }
+
     /// Learns another name of a component; `false` if it was known already.
     pub fn add_alias(&mut self, hasher: &KeyHasher, slot: Slot, alias: &str) -> bool {
         let resource = self.slots.get_mut(place(slot)).expect("slots are never taken back");
