@@ -69,6 +69,8 @@ fn memory(options: &Options) -> anyhow::Result<()> {
     let messages = Messages::encode(Kind::Trap, fleet);
     let daemon = Daemon::start(&options.dir, fleet)?;
     let pid = daemon.pid();
+    // Gauges are renewed about once a second.
+    pause(Duration::from_millis(1_500));
     println!("inventory resources              {}", daemon.metric("vigie_resources")?);
     let mut next = 0;
     let each_once = || {
@@ -88,6 +90,7 @@ fn memory(options: &Options) -> anyhow::Result<()> {
     println!("snapshot taken in                {taken_ms} ms");
     let daemon = daemon.restart()?;
     println!("start with that snapshot         {} ms", daemon.ready_after_ns / 1_000_000);
+    pause(Duration::from_millis(1_500));
     println!("active alarms                    {}", daemon.metric("vigie_alarms_active")?);
     let dir = daemon.stop()?;
     print!("{}", daemon::replay(&dir)?);
