@@ -33,9 +33,23 @@ pub enum State {
     Cancelled,
 }
 
+impl State {
+    /// The word of the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::InProgress => "in-progress",
+            Self::Resolved => "resolved",
+            Self::Closed => "closed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// A step that the life cycle does not have.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("ticket {number} is {state:?}: it cannot be {trigger}")]
+#[error("ticket {number} is {}: it cannot be {trigger}", .state.as_str())]
 pub struct ImpossibleTransition {
     /// Ticket number.
     pub number: String,

@@ -213,8 +213,8 @@ impl Listed for ResourceRow {
     type Filter = ResourceFilter;
 
     fn filter(filters: &Filters) -> Result<ResourceFilter, AskError> {
-        const STATES: [(&str, &str); 3] =
-            [("up", "up"), ("down", "down"), ("degraded", "degraded")];
+        const STATES: [(&str, &str); 4] =
+            [("up", "up"), ("backup", "backup"), ("degraded", "degraded"), ("down", "down")];
         Ok(ResourceFilter {
             device: filters.text("device"),
             is_known: filters.flag("is_known")?,
