@@ -9,7 +9,7 @@ use crate::correlate::topology::{Group, Topology};
 use crate::model::alarm_type::ResourceEffect;
 use crate::model::event::{Event, Verb};
 use crate::model::index::KeyHasher;
-use crate::model::limits::{ALARMS_MAX, SENDER_ADDRESSES_MAX};
+use crate::model::limits::{ALARMS_MAX, MORE_SENDERS, RESOURCES_MAX, SENDER_ADDRESSES_MAX};
 use crate::model::settings::CorrelationSettings;
 use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
@@ -287,7 +287,10 @@ impl Correlator {
 
     /// The resource that the event is about; made and noted when it is new.
     fn resolve(&mut self, event: &Event<'_>, changes: &mut Changes) -> Slot {
-        let device = self.resources.find_or_add(&self.hasher, event.device, "");
+        let is_full = self.resources.len() >= RESOURCES_MAX;
+        let is_stranger = || self.resources.find(&self.hasher, event.device, "").is_none();
+        let name = if is_full && is_stranger() { MORE_SENDERS } else { event.device };
+        let device = self.resources.find_or_add(&self.hasher, name, "");
         let heard = self.resources.get_mut(device);
         heard.last_heard = heard.last_heard.max(event.arrived.engine);
         if heard.first_heard.is_none() {
@@ -310,6 +313,9 @@ impl Correlator {
             .resources
             .find(hasher, event.device, event.component)
             .or_else(|| self.resources.find_by_alias(hasher, event.device, event.component));
+        if known.is_none() && is_full {
+            return device;
+        }
         let slot = known.or_else(|| self.name_part(event, changes)).unwrap_or_else(|| {
             let hasher = &self.hasher;
             let slot = self.resources.find_or_add(hasher, event.device, event.component);

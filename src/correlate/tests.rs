@@ -9,6 +9,7 @@ use crate::model::alarm_type::{AlarmType, EventType, ResourceEffect};
 use crate::model::event::{Channel, Event, Lane, Verb};
 use crate::model::fault::Faults;
 use crate::model::inventory::{Dependency, Device, Inventory};
+use crate::model::limits::{MORE_SENDERS, RESOURCES_MAX};
 use crate::model::settings::Settings;
 use crate::model::severity::Severity;
 use crate::model::time::{At, EngineTime, Timestamp, seconds_ns};
@@ -194,4 +195,17 @@ fn nothing_is_a_repeat_while_an_administrator_holds_the_resource_down() {
     apply(&mut correlator, 3, &event(Verb::Clear, 4, "left"));
     apply(&mut correlator, 4, &event(Verb::Raise, 5, "left"));
     assert_eq!(correlator.incidents.len(), 1, "back in service, then a fault");
+}
+
+#[test]
+fn invented_names_beyond_the_bound_share_one_resource() {
+    let mut correlator = correlator();
+    for number in correlator.resources.len()..RESOURCES_MAX {
+        correlator.resources.find_or_add(&correlator.hasher, &format!("d{number}"), "");
+    }
+    apply(&mut correlator, 1, &event(Verb::Raise, 1, "invented-1"));
+    apply(&mut correlator, 2, &event(Verb::Raise, 2, "invented-2"));
+    assert_eq!(correlator.resources.len(), RESOURCES_MAX + 1);
+    let shared = correlator.resources.find(&correlator.hasher, MORE_SENDERS, "").expect("made");
+    assert_eq!(correlator.resources.get(shared).active.len(), 1, "one alarm, raised twice");
 }

@@ -34,6 +34,12 @@ pub const EXPLAIN_ENTRIES_MAX: usize = 32;
 pub const DEPENDENCY_DEPTH_MAX: usize = 16;
 /// Payload of one journal record, bytes; larger settings travel in chunks.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// Devices and parts of devices held at once. Beyond it, messages of new senders are put on one
+/// resource for all of them, and those of new parts on their device: nobody can fill the memory by
+/// inventing names.
+pub const RESOURCES_MAX: usize = 400_000;
+/// The resource of all senders beyond [`RESOURCES_MAX`].
+pub const MORE_SENDERS: &str = "more-senders";
 /// Addresses kept per sender; further ones are not kept.
 pub const SENDER_ADDRESSES_MAX: usize = 16;
 /// TCP connections per listener; further ones are refused and counted.
