@@ -485,7 +485,8 @@ impl Correlator {
 
     /// The known device that an alarm's qualifier names by its address (a BGP neighbour).
     pub(crate) fn neighbour_of(&self, alarm: &Alarm) -> Option<Slot> {
-        let address: IpAddr = alarm.qualifier.parse().ok()?;
+        // Behind the address may stand the VRF.
+        let address: IpAddr = alarm.qualifier.split(' ').next()?.parse().ok()?;
         self.addresses.get(&address).copied()
     }
 
