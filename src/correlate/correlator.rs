@@ -5,7 +5,7 @@ use crate::correlate::alarm_table::{AlarmSlot, AlarmTable, AlarmTypes, identity_
 use crate::correlate::changes::Changes;
 use crate::correlate::incident::{Incident, Status};
 use crate::correlate::resource::{ResourceKind, ResourceTable, Slot};
-use crate::correlate::topology::{Group, Topology};
+use crate::correlate::topology::{Group, NodeState, Topology};
 use crate::model::alarm_type::ResourceEffect;
 use crate::model::event::{Event, Verb};
 use crate::model::index::KeyHasher;
@@ -39,6 +39,15 @@ pub enum Deadline {
     ForgetIncident(u64),
 }
 
+/// When the state of a service changed, by the receipt of the message that led to it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct ServiceSince {
+    /// Last change.
+    pub changed_at: Timestamp,
+    /// When it left *up*, as long as it is not up again.
+    pub left_up_at: Option<Timestamp>,
+}
+
 /// State of correlation. Changes only through its methods, each of which is given the time.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Correlator {
@@ -60,8 +69,8 @@ pub struct Correlator {
     pub stable_ns: u64,
     pub(crate) addresses: BTreeMap<IpAddr, Slot>,
     pub(crate) by_neighbour: BTreeMap<Slot, BTreeSet<AlarmSlot>>,
-    /// Since when each service has its state, by the messages that led to it.
-    pub(crate) service_since: BTreeMap<Slot, Timestamp>,
+    /// Since when each service has its state.
+    pub(crate) service_since: BTreeMap<Slot, ServiceSince>,
     /// Journal position at work: the id of what this step creates.
     pub(crate) position: u64,
     seed: u64,
@@ -478,7 +487,10 @@ impl Correlator {
             }
             if kind == ResourceKind::Service {
                 changes.services.insert(slot);
-                self.service_since.insert(slot, since);
+                let left_up_at = self.service_since.get(&slot).and_then(|known| known.left_up_at);
+                let is_up = self.topology.state(slot) == NodeState::Up;
+                let left_up_at = if is_up { None } else { left_up_at.or(Some(since)) };
+                self.service_since.insert(slot, ServiceSince { changed_at: since, left_up_at });
             }
         }
     }

@@ -13,6 +13,8 @@ use crate::model::time::{At, EngineTime, Timestamp};
 struct Silence {
     device: Slot,
     links: u32,
+    /// First of the reports that came within one hold-off of the last: one fault. What was reported
+    /// before that was another link, and the device was still reached.
     since: Timestamp,
 }
 
@@ -43,23 +45,26 @@ impl Correlator {
         if node.has_own_fault() {
             return None;
         }
-        let mut links = 0_u32;
-        let mut first: Option<At> = None;
+        let mut reports: Vec<At> = Vec::new();
         let mut told_itself: Option<EngineTime> = None;
         for part in &node.dependents {
             let Some(other_end) = self.topology.get(*part).and_then(|node| node.peer) else {
                 continue;
             };
             let reported = self.since_down(other_end)?;
-            first = Some(first.map_or(reported, |first| first.min(reported)));
+            reports.push(reported);
             told_itself = told_itself.max(self.since_down(*part).map(|since| since.engine));
-            links = links.saturating_add(1);
         }
-        let first = first.filter(|_| links >= SILENT_LINKS_MIN)?;
+        reports.sort_unstable();
+        let links = u32::try_from(reports.len()).unwrap_or(u32::MAX);
+        let (first, last) =
+            reports.first().zip(reports.last()).filter(|_| links >= SILENT_LINKS_MIN)?;
         let hold_off_ns = self.hold_off_ns();
+        let is_same_fault = |one: &&At| last.engine.ns_since(one.engine) <= hold_off_ns;
+        let since = reports.iter().find(is_same_fault)?.wall;
         let has_spoken = self.resources.get(device).last_heard > first.engine
             || told_itself.is_some_and(|told| told.plus_ns(hold_off_ns) > first.engine);
-        (!has_spoken).then_some(Silence { device, links, since: first.wall })
+        (!has_spoken).then_some(Silence { device, links, since })
     }
 
     fn since_down(&self, slot: Slot) -> Option<At> {

@@ -88,7 +88,7 @@ impl Engine {
         // A root without an alarm of its own is shown by the earliest alarm of the incident.
         let sources: Vec<Slot> = shown.iter().map(|one| one.resource).chain([root_slot]).collect();
         let services = self.correlator.services_downstream(&sources);
-        let contracts = self.affected_contracts(&services, &shown);
+        let contracts = self.affected_contracts(&services, (&shown, root_slot));
         if let Some(incident) = self.correlator.incidents.get_mut(&id) {
             incident.services.extend(services.keys());
             incident.services.sort_unstable();
@@ -111,13 +111,13 @@ impl Engine {
     fn affected_contracts(
         &self,
         services: &BTreeMap<Slot, usize>,
-        shown: &[Shown],
+        (shown, root): (&[Shown], Slot),
     ) -> Vec<AffectedContract> {
         let mut by_contract: BTreeMap<&str, AffectedContract> = BTreeMap::new();
         for (slot, place) in services {
             let Some(contract) = self.contract_of.get(slot) else { continue };
             let Some(nature) = nature_of(self.correlator.topology.state(*slot)) else { continue };
-            let Some(by) = shown.get(*place).or(shown.first()) else { continue };
+            let Some(by) = self.shown_by((*slot, *place), shown, root) else { continue };
             let entry = by_contract.entry(contract).or_insert_with(|| AffectedContract {
                 contract: contract.clone(),
                 services: Vec::new(),
@@ -136,6 +136,32 @@ impl Engine {
             affected.services.sort();
         }
         by_contract.into_values().collect()
+    }
+
+    /// The earliest alarm that shows a service affected, of those since it left *up*: what was lost
+    /// before, while redundancy still carried it, shows nothing of it. `place` is that of the
+    /// earliest alarm above the service, whatever its time.
+    fn shown_by(
+        &self,
+        (service, place): (Slot, usize),
+        shown: &[Shown],
+        root: Slot,
+    ) -> Option<Shown> {
+        let left_up_at =
+            self.correlator.service_since.get(&service).and_then(|since| since.left_up_at);
+        // Messages closer together than this are not told apart by their order.
+        let simultaneous_ms =
+            i64::try_from(self.correlator.settings.simultaneous_ms).unwrap_or(i64::MAX);
+        let simultaneous_ns = simultaneous_ms.saturating_mul(1_000_000);
+        let from = left_up_at.map(|at| at.plus_ns(simultaneous_ns.saturating_neg()));
+        let earlier = shown.partition_point(|one| Some(one.detected_at) < from);
+        let (_, since) = shown.split_at(earlier);
+        if earlier == 0 || since.is_empty() {
+            return shown.get(place).or(shown.first()).copied();
+        }
+        let sources: Vec<Slot> = since.iter().map(|one| one.resource).chain([root]).collect();
+        let place = self.correlator.services_downstream(&sources).get(&service).copied();
+        place.and_then(|place| since.get(place)).or(since.first()).copied()
     }
 
     /// The tickets for which this step may bring something new, each with the time at which its
@@ -200,7 +226,7 @@ impl Engine {
             let (state, changed_at) = match (known, all_clear_at) {
                 (Some(slot), _) => (
                     self.correlator.topology.state(slot),
-                    self.correlator.service_since.get(&slot).copied(),
+                    self.correlator.service_since.get(&slot).map(|since| since.changed_at),
                 ),
                 (None, Some(all_clear_at)) => (NodeState::Up, Some(all_clear_at)),
                 (None, None) => (ticket.nature.map_or(NodeState::Down, state_of), None),
