@@ -17,6 +17,7 @@ use crate::model::timer::Timers;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// What waits for time to pass.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -221,7 +222,7 @@ impl Correlator {
         self.named_event(at, position, &named, changes);
     }
 
-    fn name_given_since(&self, event: &Event<'_>) -> Option<Box<str>> {
+    fn name_given_since(&self, event: &Event<'_>) -> Option<Arc<str>> {
         if event.is_known {
             return None;
         }
