@@ -6,6 +6,7 @@ use crate::model::fault::Faults;
 use crate::model::limits::{BATCH_BYTES, BATCH_EVENTS};
 use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
+use crate::shell::receipt::Receipt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Events of one listener on their way to the sequencer.
@@ -14,6 +15,8 @@ pub struct Batch {
     bytes: Vec<u8>,
     slots: Vec<Slot>,
     answers: Vec<AnswerSlot>,
+    /// Of the request that the events came in, if somebody waits for them.
+    receipt: Option<Receipt>,
 }
 
 /// What goes back to a sender once the events of its batch are durable (the response to an
@@ -63,6 +66,7 @@ impl Default for Batch {
             bytes: Vec::with_capacity(BATCH_BYTES),
             slots: Vec::with_capacity(BATCH_EVENTS),
             answers: Vec::new(),
+            receipt: None,
         }
     }
 }
@@ -117,6 +121,17 @@ impl Batch {
         });
     }
 
+    /// The receipt to settle when the events are durable; one request fills a batch alone.
+    pub fn attach(&mut self, receipt: Receipt) {
+        self.receipt = Some(receipt);
+    }
+
+    /// Takes the receipt out. A batch that is emptied with its receipt in it was lost: the request
+    /// fails.
+    pub fn take_receipt(&mut self) -> Option<Receipt> {
+        self.receipt.take()
+    }
+
     /// The answers that wait for the events of this batch.
     pub fn answers(&self) -> impl ExactSizeIterator<Item = Answer<'_>> {
         self.answers.iter().map(|slot| Answer {
@@ -150,6 +165,7 @@ impl Batch {
         self.bytes.clear();
         self.slots.clear();
         self.answers.clear();
+        self.receipt = None;
     }
 
     /// The events in the order in which they were pushed.

@@ -18,6 +18,7 @@ pub mod observe;
 pub mod outbox;
 pub mod pipeline;
 pub mod publish;
+pub mod receipt;
 pub mod recover;
 pub mod self_alarm;
 pub mod sequencer;

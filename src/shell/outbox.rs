@@ -9,6 +9,7 @@ use crate::shell::intake::udp::Answerer;
 use crate::shell::journal::{Durable, Waited};
 use crate::shell::publish::feed::Feed;
 use crate::shell::publish::{Occurrences, Published};
+use crate::shell::receipt::Receipt;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use dashmap::DashMap;
 use hdrhistogram::Histogram;
@@ -32,6 +33,7 @@ pub struct Staged {
 enum Item {
     Staged(Staged),
     Answer { durable_at: u64, answer: OwnedAnswer },
+    Receipt { durable_at: u64, receipt: Receipt },
     Counts(Vec<Occurrences>),
 }
 
@@ -63,6 +65,11 @@ impl OutboxEnd {
             bytes: answer.bytes.to_vec(),
         };
         let _ = self.sender.send(Item::Answer { durable_at, answer });
+    }
+
+    /// Hands over the receipt of a batch, to be settled when its events are durable.
+    pub fn settle(&self, durable_at: u64, receipt: Receipt) {
+        let _ = self.sender.send(Item::Receipt { durable_at, receipt });
     }
 
     /// Hands over counts of repeats; dropped when the outbox is full, since newer ones follow.
@@ -202,6 +209,11 @@ impl Outbox {
             Item::Answer { durable_at, answer } => {
                 if self.wait(durable_at) {
                     self.answer(&answer);
+                }
+            }
+            Item::Receipt { durable_at, receipt } => {
+                if self.wait(durable_at) {
+                    receipt.settle();
                 }
             }
             Item::Counts(counts) => {

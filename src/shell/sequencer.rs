@@ -225,9 +225,9 @@ impl Sequencer {
                 if place > 0 && self.clock.now().ns_since(begun) > ROUND_NS_MAX {
                     break;
                 }
-                let Some(batch) = self.shared.lanes.receive(lane) else { break };
+                let Some(mut batch) = self.shared.lanes.receive(lane) else { break };
                 taken = taken.saturating_add(batch.len());
-                self.batch(&batch);
+                self.batch(&mut batch);
                 self.shared.lanes.give_back(batch);
             }
         }
@@ -290,7 +290,7 @@ impl Sequencer {
         }
     }
 
-    fn batch(&mut self, batch: &Batch) {
+    fn batch(&mut self, batch: &mut Batch) {
         let at = self.clock.at();
         let mut listener = 0_u16;
         let mut journaled = 0_u64;
@@ -317,6 +317,11 @@ impl Sequencer {
         }
         if let Some(counters) = self.counters.get(usize::from(listener)) {
             counters.journaled.fetch_add(journaled, Ordering::Relaxed);
+        }
+        let is_whole = usize::try_from(journaled).is_ok_and(|journaled| journaled == batch.len());
+        if let Some(receipt) = batch.take_receipt().filter(|_| is_whole) {
+            let position = self.journal.next_position().saturating_sub(1);
+            self.outbox.settle(position, receipt);
         }
     }
 

@@ -53,7 +53,7 @@ impl Default for ViewBounds {
     fn default() -> Self {
         Self {
             cleared_alarms_max: 100_000,
-            closed_incidents_max: 20_000,
+            closed_incidents_max: 5_000,
             closed_tickets_max: 20_000,
             unknown_resources_max: 100_000,
         }
