@@ -207,7 +207,8 @@ impl Engine {
             if is_back { ServiceNews::Back { since: since.unwrap_or(at.wall) } } else { out };
         self.desk.service_changed(at, key, news, &mut self.ticket_changes);
         if !is_back && let Some(nature) = nature_of(worst) {
-            self.desk.set_nature(key, nature, &mut self.ticket_changes);
+            let change = (nature, since.unwrap_or(at.wall));
+            self.desk.set_nature(at, key, change, &mut self.ticket_changes);
         }
     }
 

@@ -366,13 +366,20 @@ impl Desk {
         }
     }
 
-    /// How the service is affected changed while the ticket is open.
-    pub fn set_nature(&mut self, key: u64, nature: Nature, changes: &mut TicketChanges) {
+    /// How the service is affected changed at `since` while the ticket is open.
+    pub fn set_nature(
+        &mut self,
+        at: At,
+        key: u64,
+        (nature, since): (Nature, Timestamp),
+        changes: &mut TicketChanges,
+    ) {
         if let Some(ticket) = self.tickets.get_mut(&key)
             && ticket.nature != Some(nature)
         {
-            ticket.nature = Some(nature);
+            ticket.set_nature(nature, since, at.wall);
             changes.push((key, TicketEvent::Updated));
+            self.set_breach(at, key);
         }
     }
 
