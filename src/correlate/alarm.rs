@@ -98,6 +98,8 @@ pub struct Alarm {
     changed_listener: u16,
     held_clear: Option<At>,
     sampled_at: EngineTime,
+    /// Whether it turned out to be the same as another alarm, which goes on.
+    pub is_united: bool,
     /// Whether counts changed since they were last published. No part of the state.
     #[serde(skip)]
     pub is_touched: bool,
@@ -147,6 +149,7 @@ impl Alarm {
             changed_listener: event.listener,
             held_clear: None,
             sampled_at: EngineTime(0),
+            is_united: false,
             is_touched: false,
         }
     }
@@ -289,6 +292,25 @@ impl Alarm {
         self.last_changed = at.wall;
         if at.engine > self.changed.engine {
             self.changed = at;
+        }
+    }
+
+    /// Another alarm turned out to be the same: what it has counted is counted here, and what was
+    /// said of it was said of this one.
+    pub fn take_over(&mut self, other: &Self) {
+        self.occurrences = self.occurrences.saturating_add(other.occurrences);
+        self.channels |= other.channels;
+        self.time_created = self.time_created.min(other.time_created);
+        self.last_raised = self.last_raised.max(other.last_raised);
+        self.raised_engine = self.raised_engine.max(other.raised_engine);
+        self.active_since = self.active_since.min(other.active_since);
+        self.occurred_at = match (self.occurred_at, other.occurred_at) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        self.held_clear = self.held_clear.filter(|held| held.engine >= other.raised_engine);
+        if other.flap.is_flapping() && !self.flap.is_flapping() {
+            self.flap.clone_from(&other.flap);
         }
     }
 

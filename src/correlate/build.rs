@@ -82,7 +82,7 @@ impl Correlator {
     }
 
     /// Alarms of a resource: the active ones, and those without qualifier in any state.
-    fn alarms_on(&self, slot: Slot) -> BTreeSet<AlarmSlot> {
+    pub(crate) fn alarms_on(&self, slot: Slot) -> BTreeSet<AlarmSlot> {
         let resource = self.resources.get(slot);
         let mut found: BTreeSet<AlarmSlot> = resource.active.iter().copied().collect();
         for kind in self.types.ids() {
@@ -148,6 +148,21 @@ impl Correlator {
         }
         let all: Vec<Slot> = self.resources.slots().collect();
         self.propagate(&all, at.wall, changes);
+        self.unite_named_parts(at, inventory, changes);
+    }
+
+    /// Parts that were heard under names that the inventory gives to others.
+    fn unite_named_parts(&mut self, at: At, inventory: &Inventory, changes: &mut Changes) {
+        for device in &inventory.devices {
+            for component in &device.components {
+                let find = self.resources.find(&self.hasher, &device.name, &component.name);
+                let Some(part) = find else { continue };
+                let index = component.if_index.map(|index| format!("ifIndex={index}"));
+                for alias in component.aliases.iter().chain(&index) {
+                    self.unite_parts(at, part, alias, changes);
+                }
+            }
+        }
     }
 
     /// Counts anew what the active alarms mean for their resources and neighbours: types and
@@ -208,8 +223,9 @@ impl Correlator {
     /// Every part needs its device.
     fn link_parts_to_devices(&mut self) {
         for slot in self.resources.slots() {
-            let parent = self.resources.get(slot).parent;
-            if parent != slot {
+            let resource = self.resources.get(slot);
+            let parent = resource.parent;
+            if parent != slot && resource.is_now.is_none() {
                 self.topology.add_need(slot, Group { members: vec![parent], needed: 1 });
             }
         }

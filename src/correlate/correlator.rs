@@ -231,7 +231,7 @@ impl Correlator {
     }
 
     fn named_event(&mut self, at: At, position: u64, event: &Event<'_>, changes: &mut Changes) {
-        let resource = self.resolve(event, changes);
+        let resource = self.resolve(at, event, changes);
         if event.verb == Verb::AdminDown {
             self.administratively_down(at, resource, event, changes);
             return;
@@ -295,7 +295,7 @@ impl Correlator {
     }
 
     /// The resource that the event is about; made and noted when it is new.
-    fn resolve(&mut self, event: &Event<'_>, changes: &mut Changes) -> Slot {
+    fn resolve(&mut self, at: At, event: &Event<'_>, changes: &mut Changes) -> Slot {
         let is_full = self.resources.len() >= RESOURCES_MAX;
         let is_stranger = || self.resources.find(&self.hasher, event.device, "").is_none();
         let name = if is_full && is_stranger() { MORE_SENDERS } else { event.device };
@@ -335,6 +335,9 @@ impl Correlator {
         if resource.first_heard.is_none() {
             resource.first_heard = Some(event.arrived.wall);
             changes.resources.insert(slot);
+        }
+        if !event.component_alias.is_empty() {
+            self.unite_parts(at, slot, event.component_alias, changes);
         }
         if !event.component_alias.is_empty()
             && self.resources.add_alias(&self.hasher, slot, event.component_alias)
@@ -402,7 +405,7 @@ impl Correlator {
         }
     }
 
-    fn severity_changed(
+    pub(crate) fn severity_changed(
         &mut self,
         at: At,
         slot: AlarmSlot,
@@ -449,8 +452,16 @@ impl Correlator {
         self.group(at, slot, changes);
     }
 
-    /// The alarm ceased to be active.
+    /// The alarm ceased to be active: what it told of works again.
     pub(crate) fn deactivated(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
+        let Some(alarm) = self.alarms.get(slot) else { return };
+        let (resource, cleared_at) = (alarm.resource, alarm.last_changed);
+        self.end_silence(resource, cleared_at, changes);
+        self.ceased(at, slot, changes);
+    }
+
+    /// The alarm ceased to be active.
+    pub(crate) fn ceased(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
         let Some(alarm) = self.alarms.get(slot) else { return };
         let (resource, severity, incident) = (alarm.resource, alarm.severity, alarm.incident);
         let effect = self.types.get(alarm.alarm_type).effect;
@@ -466,7 +477,6 @@ impl Correlator {
         }
         self.topology.count_effect(resource, effect, false);
         self.propagate(&[resource], cleared_at, changes);
-        self.end_silence(resource, cleared_at, changes);
         if let Some(id) = incident {
             self.alarm_left(at, id, (severity, cleared_at), changes);
         }

@@ -6,6 +6,7 @@
 //!
 //! - [`alarm`], [`alarm_table`], [`flap`]: the life of one alarm, and all of them;
 //! - [`resource`], [`topology`], [`build`]: what there is, what needs what, from which settings;
+//! - [`twin`]: parts that are known by two names;
 //! - [`cause`]: what explains an alarm;
 //! - [`silence`]: devices that only their neighbours tell of;
 //! - [`incident`], [`grouping`]: the life of one incident, and which alarm goes into which;
@@ -26,6 +27,7 @@ pub mod reason;
 pub mod resource;
 pub mod silence;
 pub mod topology;
+pub mod twin;
 
 #[cfg(test)]
 mod tests;

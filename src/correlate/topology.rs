@@ -118,6 +118,15 @@ impl Topology {
         }
     }
 
+    /// Nothing needs the resource any more, and it needs nothing.
+    pub fn detach(&mut self, slot: Slot) {
+        for group in std::mem::take(&mut self.node_mut(slot).needs) {
+            for member in group.members {
+                self.node_mut(member).dependents.retain(|dependent| *dependent != slot);
+            }
+        }
+    }
+
     /// Counts one active alarm on a resource by its effect, or takes it off.
     pub fn count_effect(&mut self, slot: Slot, effect: ResourceEffect, is_more: bool) {
         let node = self.node_mut(slot);
