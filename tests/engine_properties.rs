@@ -150,6 +150,7 @@ fn said(at_ns: u64, turn: &Turn) -> Message {
         listener: u16::from(turn.is_syslog),
         arrived_ns: at_ns.saturating_sub(turn.late_ms * 1_000_000),
         occurred_ns: None,
+        uptime_cs: None,
         is_known: true,
         device: name(turn.device),
         component: turn.port.map(|port| format!("p{port}")).unwrap_or_default(),

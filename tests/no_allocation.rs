@@ -82,6 +82,7 @@ impl Pipeline for Watching {
             epoch: 1,
             arrived: message.arrived,
             occurred_at: None,
+            uptime_cs: None,
             peer: message.peer,
             is_known: true,
             device: "core-router-1",

@@ -94,6 +94,7 @@ struct Envelope<'a> {
     channel: Channel,
     faults: Faults,
     occurred_at: Option<Timestamp>,
+    uptime_cs: Option<u32>,
     raw: &'a [u8],
 }
 
@@ -129,6 +130,7 @@ impl Classifier {
             channel: Channel::Trap,
             faults: trap.faults,
             occurred_at: None,
+            uptime_cs: trap.uptime_cs,
             raw: trap.datagram,
         };
         Classified::Event(self.finish(&envelope, &source, &verdict, scratch))
@@ -155,6 +157,7 @@ impl Classifier {
             channel: Channel::Syslog,
             faults: message.faults,
             occurred_at: occurred::instant(&message.stamp, zone, origin.arrived.wall),
+            uptime_cs: None,
             raw,
         };
         Classified::Event(self.finish(&envelope, &source, &verdict, scratch))
@@ -205,6 +208,7 @@ impl Classifier {
             epoch: self.epoch,
             arrived: envelope.origin.arrived,
             occurred_at: envelope.occurred_at,
+            uptime_cs: envelope.uptime_cs,
             peer: envelope.origin.peer.to_canonical(),
             is_known: source.known.is_some(),
             device: source.known.map_or(scratch.device.as_str(), |known| known.name),

@@ -4,7 +4,7 @@
 //! shown, and which incidents are due for a ticket decision. [`correlator::Correlator`] owns the
 //! state; the files beside it are its parts:
 //!
-//! - [`alarm`], [`alarm_table`], [`flap`]: the life of one alarm, and all of them;
+//! - [`alarm`], [`alarm_table`], [`flap`], [`sent`]: the life of one alarm, and all of them;
 //! - [`resource`], [`topology`], [`build`]: what there is, what needs what, from which settings;
 //! - [`twin`]: parts that are known by two names;
 //! - [`cause`]: what explains an alarm;
@@ -25,6 +25,7 @@ pub mod grouping;
 pub mod incident;
 pub mod reason;
 pub mod resource;
+pub mod sent;
 pub mod silence;
 pub mod topology;
 pub mod twin;

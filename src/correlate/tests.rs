@@ -69,6 +69,7 @@ fn event(verb: Verb, seconds: u64, device: &str) -> Event<'_> {
         epoch: 1,
         arrived: at(seconds),
         occurred_at: None,
+        uptime_cs: None,
         peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
         is_known: true,
         device,

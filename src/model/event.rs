@@ -124,6 +124,9 @@ pub struct Event<'a> {
     pub arrived: At,
     /// When the device says that it happened, if it says so.
     pub occurred_at: Option<Timestamp>,
+    /// How long the sender has been up (sysUpTime), 1/100 s, if it says so: it puts messages of one
+    /// boot in order that arrived in another.
+    pub uptime_cs: Option<u32>,
     /// Who sent the datagram.
     pub peer: IpAddr,
     /// Whether the inventory knows the device.

@@ -50,6 +50,7 @@ struct Slot {
     epoch: u32,
     arrived: At,
     occurred_at: Option<Timestamp>,
+    uptime_cs: Option<u32>,
     peer: IpAddr,
     is_known: bool,
     /// Ends of the eight borrowed fields, one after the other in `bytes`.
@@ -97,6 +98,7 @@ impl Batch {
             epoch: event.epoch,
             arrived: event.arrived,
             occurred_at: event.occurred_at,
+            uptime_cs: event.uptime_cs,
             peer: event.peer,
             is_known: event.is_known,
             start,
@@ -183,6 +185,7 @@ impl Batch {
             epoch: slot.epoch,
             arrived: slot.arrived,
             occurred_at: slot.occurred_at,
+            uptime_cs: slot.uptime_cs,
             peer: slot.peer,
             is_known: slot.is_known,
             device,

@@ -150,6 +150,7 @@ fn undecodable(message: &Received<'_>, channel: Channel, place: Place<'_>) -> Ou
         epoch: 0,
         arrived: message.arrived,
         occurred_at: None,
+        uptime_cs: None,
         peer: message.peer,
         is_known: false,
         device: &device,

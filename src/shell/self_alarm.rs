@@ -53,6 +53,7 @@ impl SelfAlarms {
             epoch: 0,
             arrived: self.clock.at(),
             occurred_at: None,
+            uptime_cs: None,
             peer: NO_PEER,
             is_known: true,
             device: SELF,

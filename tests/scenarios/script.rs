@@ -10,8 +10,8 @@
 //! pulse until 40s
 //! ```
 //! `-` stands for no component. `arrived=` is when the kernel received it (else the time of the
-//! line), `occurred=` when the device says that it happened, `listener=` who heard it (trap 0 and
-//! syslog 1 else), `qualifier=`, `alias=`, `repeat=` with `every=`, and `unknown` for a sender that
+//! line), `occurred=` when the device says that it happened, `uptime=` how long the device has been up
+//! (sysUpTime), `listener=` who heard it (trap 0 and syslog 1 else), `qualifier=`, `alias=`, `repeat=` with `every=`, and `unknown` for a sender that
 //! the inventory does not know.
 
 use crate::message::Message;
@@ -123,6 +123,7 @@ impl Script {
             listener,
             arrived_ns: at_ns,
             occurred_ns: None,
+            uptime_cs: None,
             is_known: true,
             device: (*device).to_owned(),
             component: String::new(),
@@ -135,6 +136,7 @@ impl Script {
             match word.split_once('=') {
                 Some(("arrived", value)) => message.arrived_ns = duration_ns(value)?,
                 Some(("occurred", value)) => message.occurred_ns = Some(duration_ns(value)?),
+                Some(("uptime", value)) => message.uptime_cs = Some(uptime_cs(value)?),
                 Some(("listener", value)) => message.listener = value.parse().ok()?,
                 Some(("qualifier", value)) => value.clone_into(&mut message.qualifier),
                 Some(("alias", value)) => value.clone_into(&mut message.alias),
@@ -174,6 +176,11 @@ fn operator(id: usize, action: &str, number: &str, reason: &str) -> Option<Comma
         _ => return None,
     };
     Some(Command { id: u64::try_from(id).ok()?, author: "ann".to_owned(), action })
+}
+
+/// sysUpTime, which begins again at 2^32 hundredths of a second.
+fn uptime_cs(text: &str) -> Option<u32> {
+    u32::try_from(duration_ns(text)? / 10_000_000 % (1 << 32)).ok()
 }
 
 /// Nanoseconds of `1h2m3.5s`, `200ms`, `1d`.

@@ -111,6 +111,7 @@ fn undecodable<'a>(message: &Received<'a>, channel: Channel, device: &'a str) ->
         epoch: 0,
         arrived: message.arrived,
         occurred_at: None,
+        uptime_cs: None,
         peer: message.peer,
         is_known: false,
         device,

@@ -76,6 +76,7 @@ fn event<'a>(message: &Received<'a>, lane: Lane) -> Event<'a> {
         epoch: 1,
         arrived: message.arrived,
         occurred_at: None,
+        uptime_cs: None,
         peer: message.peer,
         is_known: false,
         device: "device",
