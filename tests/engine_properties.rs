@@ -152,6 +152,7 @@ fn said(at_ns: u64, turn: &Turn) -> Message {
         occurred_ns: None,
         uptime_cs: None,
         is_known: true,
+        is_in_service: false,
         device: name(turn.device),
         component: turn.port.map(|port| format!("p{port}")).unwrap_or_default(),
         alias: String::new(),

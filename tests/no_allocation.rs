@@ -85,6 +85,7 @@ impl Pipeline for Watching {
             uptime_cs: None,
             peer: message.peer,
             is_known: true,
+            is_in_service: false,
             device: "core-router-1",
             component: "GigabitEthernet0/1",
             component_alias: "ifIndex=3",

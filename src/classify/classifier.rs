@@ -74,6 +74,7 @@ pub(super) struct Verdict<'r> {
     pub(super) lane: Lane,
     pub(super) alarm_type: &'r str,
     pub(super) rule: &'r str,
+    pub(super) is_in_service: bool,
 }
 
 impl Verdict<'_> {
@@ -84,6 +85,7 @@ impl Verdict<'_> {
         lane: Lane::Low,
         alarm_type: UNCLASSIFIED,
         rule: "",
+        is_in_service: false,
     };
 }
 
@@ -211,6 +213,7 @@ impl Classifier {
             uptime_cs: envelope.uptime_cs,
             peer: envelope.origin.peer.to_canonical(),
             is_known: source.known.is_some(),
+            is_in_service: verdict.is_in_service,
             device: source.known.map_or(scratch.device.as_str(), |known| known.name),
             component: listed.unwrap_or(&scratch.component),
             component_alias: &scratch.alias,

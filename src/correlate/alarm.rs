@@ -94,6 +94,8 @@ pub struct Alarm {
     pub rule: Box<str>,
     /// What was wrong with the message of the last change.
     pub faults: Faults,
+    /// Whether the message that raised it said that no administrator had shut the resource.
+    pub was_in_service: bool,
     /// Toggling.
     pub flap: Flap,
     /// Arrival of the message that last changed its state, and who heard it.
@@ -149,6 +151,7 @@ impl Alarm {
             text: "".into(),
             rule: "".into(),
             faults: Faults::NONE,
+            was_in_service: false,
             flap: Flap::default(),
             changed: At::default(),
             changed_listener: event.listener,
@@ -255,6 +258,7 @@ impl Alarm {
         // done in the other order.
         self.held_clear = is_behind_clear.then_some(self.changed);
         self.state = AlarmState::Active;
+        self.was_in_service = event.is_in_service;
         self.severity = event.severity;
         // A flapping alarm was held to be active all along.
         if !self.flap.is_flapping() {
@@ -402,6 +406,7 @@ mod tests {
             uptime_cs: None,
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             is_known: true,
+            is_in_service: false,
             device: "d",
             component: "",
             component_alias: "",

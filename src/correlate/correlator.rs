@@ -6,7 +6,6 @@ use crate::correlate::changes::Changes;
 use crate::correlate::incident::{Incident, Status};
 use crate::correlate::resource::{ResourceKind, ResourceTable, Slot};
 use crate::correlate::topology::{Group, NodeState, Topology};
-use crate::model::alarm_type::ResourceEffect;
 use crate::model::event::{Event, Verb};
 use crate::model::index::KeyHasher;
 use crate::model::limits::{ALARMS_MAX, MORE_SENDERS, RESOURCES_MAX, SENDER_ADDRESSES_MAX};
@@ -510,53 +509,6 @@ impl Correlator {
         // Behind the address may stand the VRF.
         let address: IpAddr = alarm.qualifier.split(' ').next()?.parse().ok()?;
         self.addresses.get(&address).copied()
-    }
-
-    fn administratively_down(
-        &mut self,
-        at: At,
-        resource: Slot,
-        event: &Event<'_>,
-        changes: &mut Changes,
-    ) {
-        self.resources.get_mut(resource).admin_down_at = Some(event.arrived.engine);
-        changes.resources.insert(resource);
-        let hold_off = self.hold_off_ns();
-        for slot in self.resources.get(resource).active.clone() {
-            let Some(alarm) = self.alarms.get_mut(slot) else { continue };
-            let is_down = self.types.get(alarm.alarm_type).effect == ResourceEffect::Down;
-            let age = event.arrived.engine.ns_since(alarm.active_since.engine);
-            // Older alarms were a fault before anybody shut the interface: they stay.
-            if is_down && age <= hold_off {
-                alarm.clear_without_message(event.arrived);
-                alarm.flap.settle();
-                self.deactivated(at, slot, changes);
-            }
-        }
-    }
-
-    /// Whether "down" is only what an administrator asked for: said within the hold-off after it
-    /// (a line protocol follows its interface). Later, it is a fault again.
-    fn is_explained_by_administrator(&mut self, resource: Slot, event: &Event<'_>) -> bool {
-        let Some(since) = self.resources.get(resource).admin_down_at else { return false };
-        let is_down = self
-            .types
-            .find(event.alarm_type)
-            .is_some_and(|number| self.types.get(number).effect == ResourceEffect::Down);
-        if !is_down {
-            return false;
-        }
-        if event.arrived.engine.ns_since(since) <= self.hold_off_ns() {
-            return true;
-        }
-        self.resources.get_mut(resource).admin_down_at = None;
-        false
-    }
-
-    fn back_in_service(&mut self, resource: Slot, changes: &mut Changes) {
-        if self.resources.get_mut(resource).admin_down_at.take().is_some() {
-            changes.resources.insert(resource);
-        }
     }
 
     /// The hold-off, ns.

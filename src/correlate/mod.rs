@@ -6,6 +6,7 @@
 //!
 //! - [`alarm`], [`alarm_table`], [`flap`], [`sent`]: the life of one alarm, and all of them;
 //! - [`resource`], [`topology`], [`build`]: what there is, what needs what, from which settings;
+//! - [`administrator`]: what was taken out of service on purpose;
 //! - [`twin`]: parts that are known by two names;
 //! - [`cause`]: what explains an alarm;
 //! - [`silence`]: devices that only their neighbours tell of;
@@ -13,6 +14,7 @@
 //! - [`deadline`]: what happens when time passes;
 //! - [`reason`]: the closed list of reasons.
 
+pub mod administrator;
 pub mod alarm;
 pub mod alarm_table;
 pub mod build;

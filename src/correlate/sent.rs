@@ -32,13 +32,11 @@ impl Sent {
         let ahead_cs = self.uptime_cs.wrapping_sub(other.uptime_cs);
         let behind_cs = other.uptime_cs.wrapping_sub(self.uptime_cs);
         let apart_cs = ahead_cs.min(behind_cs);
-        let gap_ns = self
-            .arrived
-            .ns_since(other.arrived)
-            .max(other.arrived.ns_since(self.arrived));
+        let gap_ns = self.arrived.ns_since(other.arrived).max(other.arrived.ns_since(self.arrived));
         let gap_cs = gap_ns.div_ceil(NS_PER_CS);
         // A sender that started between the two messages cannot have been up for the time between.
-        let later_up_cs = if self.arrived < other.arrived { other.uptime_cs } else { self.uptime_cs };
+        let later_up_cs =
+            if self.arrived < other.arrived { other.uptime_cs } else { self.uptime_cs };
         let is_same_boot = u64::from(later_up_cs) > gap_cs.saturating_add(MARGIN_CS);
         let is_close = u64::from(apart_cs) <= CLOSE_CS && gap_cs <= CLOSE_CS;
         if self.peer != other.peer || apart_cs == 0 || !is_close || !is_same_boot {

@@ -72,6 +72,7 @@ fn event(verb: Verb, seconds: u64, device: &str) -> Event<'_> {
         uptime_cs: None,
         peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
         is_known: true,
+        is_in_service: false,
         device,
         component: "",
         component_alias: "",

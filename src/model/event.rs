@@ -131,6 +131,8 @@ pub struct Event<'a> {
     pub peer: IpAddr,
     /// Whether the inventory knows the device.
     pub is_known: bool,
+    /// Whether the message says that no administrator has shut the resource (`ifAdminStatus` up).
+    pub is_in_service: bool,
     /// Device part of the resource: inventory name, or the textual address of an unknown sender.
     pub device: &'a str,
     /// Component part of the resource (`GigabitEthernet0/1`), empty for the device itself.

@@ -53,6 +53,7 @@ struct Slot {
     uptime_cs: Option<u32>,
     peer: IpAddr,
     is_known: bool,
+    is_in_service: bool,
     /// Ends of the eight borrowed fields, one after the other in `bytes`.
     start: u32,
     ends: [u32; 8],
@@ -101,6 +102,7 @@ impl Batch {
             uptime_cs: event.uptime_cs,
             peer: event.peer,
             is_known: event.is_known,
+            is_in_service: event.is_in_service,
             start,
             ends,
         });
@@ -188,6 +190,7 @@ impl Batch {
             uptime_cs: slot.uptime_cs,
             peer: slot.peer,
             is_known: slot.is_known,
+            is_in_service: slot.is_in_service,
             device,
             component,
             component_alias: alias,

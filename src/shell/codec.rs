@@ -6,7 +6,7 @@
 //! ```text
 //! event    verb severity channel lane (u8 each) faults u32 listener u16 epoch u32
 //!          arrived engine u64, wall i64   occurred i64   uptime u32   peer family u8, 16 bytes
-//!          flags u8 (1 known, 2 has occurred, 4 has uptime)
+//!          flags u8 (1 known, 2 has occurred, 4 has uptime, 8 in service)
 //!          ends of device, component, alias, type, qualifier, rule, text (u16 each)
 //!          those texts, then the raw message up to the end of the payload
 //! repeats  entries of 16 bytes: alarm u32, listener u16, channel u8, 0, age ns u32, 0 u32
@@ -39,6 +39,7 @@ pub const EVENT_HEAD_BYTES: usize = 74;
 const KNOWN: u8 = 1;
 const OCCURRED: u8 = 2;
 const UPTIME: u8 = 4;
+const IN_SERVICE: u8 = 8;
 /// One repeat, bytes.
 pub const REPEAT_BYTES: usize = 16;
 
@@ -71,6 +72,7 @@ pub fn event_head(event: &Event<'_>) -> [u8; EVENT_HEAD_BYTES] {
         (event.is_known, KNOWN),
         (event.occurred_at.is_some(), OCCURRED),
         (event.uptime_cs.is_some(), UPTIME),
+        (event.is_in_service, IN_SERVICE),
     ];
     let set = flags.into_iter().filter(|(is_set, _)| *is_set);
     writer.put(&[set.fold(0, |sum, (_, flag)| sum | flag)]);
@@ -189,6 +191,7 @@ pub fn read_event(payload: &[u8]) -> Option<Event<'_>> {
             IpAddr::V6(Ipv6Addr::from(address))
         },
         is_known: flags & KNOWN != 0,
+        is_in_service: flags & IN_SERVICE != 0,
         device,
         component,
         component_alias,
@@ -380,6 +383,7 @@ mod tests {
             uptime_cs: Some(0x8000_0001),
             peer: "2001:db8::1".parse().expect("an address"),
             is_known: true,
+            is_in_service: true,
             device: "edge-1",
             component: "Gi0/1",
             component_alias: "ifIndex=3",

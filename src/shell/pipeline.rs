@@ -153,6 +153,7 @@ fn undecodable(message: &Received<'_>, channel: Channel, place: Place<'_>) -> Ou
         uptime_cs: None,
         peer: message.peer,
         is_known: false,
+        is_in_service: false,
         device: &device,
         component: "",
         component_alias: "",

@@ -56,6 +56,7 @@ impl SelfAlarms {
             uptime_cs: None,
             peer: NO_PEER,
             is_known: true,
+            is_in_service: false,
             device: SELF,
             component: "",
             component_alias: "",

@@ -23,6 +23,8 @@ pub(crate) struct Message {
     pub(crate) uptime_cs: Option<u32>,
     /// Whether the inventory knows the sender.
     pub(crate) is_known: bool,
+    /// Whether it says that no administrator shut the resource.
+    pub(crate) is_in_service: bool,
     /// Device.
     pub(crate) device: String,
     /// Component.

@@ -11,8 +11,9 @@
 //! ```
 //! `-` stands for no component. `arrived=` is when the kernel received it (else the time of the
 //! line), `occurred=` when the device says that it happened, `uptime=` how long the device has been up
-//! (sysUpTime), `listener=` who heard it (trap 0 and syslog 1 else), `qualifier=`, `alias=`, `repeat=` with `every=`, and `unknown` for a sender that
-//! the inventory does not know.
+//! (sysUpTime), `listener=` who heard it (trap 0 and syslog 1 else), `qualifier=`, `alias=`, `repeat=` with `every=`, `unknown` for a sender that
+//! the inventory does not know, and `in-service` for a message that says that no administrator shut
+//! the resource (ifAdminStatus up).
 
 use crate::message::Message;
 use vigie::engine::input::{Action, Command};
@@ -125,6 +126,7 @@ impl Script {
             occurred_ns: None,
             uptime_cs: None,
             is_known: true,
+            is_in_service: false,
             device: (*device).to_owned(),
             component: String::new(),
             alias: String::new(),
@@ -144,6 +146,7 @@ impl Script {
                 Some(("every", value)) => every_ns = duration_ns(value)?,
                 Some(_) if !word.starts_with("ifIndex=") => return None,
                 None if *word == "unknown" => message.is_known = false,
+                None if *word == "in-service" => message.is_in_service = true,
                 _ => {
                     place += 1;
                     match (place, *word) {

@@ -114,6 +114,7 @@ fn undecodable<'a>(message: &Received<'a>, channel: Channel, device: &'a str) ->
         uptime_cs: None,
         peer: message.peer,
         is_known: false,
+        is_in_service: false,
         device,
         component: "",
         component_alias: "",

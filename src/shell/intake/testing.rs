@@ -79,6 +79,7 @@ fn event<'a>(message: &Received<'a>, lane: Lane) -> Event<'a> {
         uptime_cs: None,
         peer: message.peer,
         is_known: false,
+        is_in_service: false,
         device: "device",
         component: "",
         component_alias: "",
