@@ -9,7 +9,7 @@ use crate::correlate::reason::Why;
 use crate::correlate::resource::{ResourceKind, Slot};
 use crate::model::alarm_type::ResourceEffect;
 use crate::model::severity::Severity;
-use crate::model::time::{At, Timestamp};
+use crate::model::time::{At, EngineTime, Timestamp};
 use std::collections::BTreeSet;
 
 impl Correlator {
@@ -158,9 +158,12 @@ impl Correlator {
         self.tell_later(at, id);
     }
 
-    /// Tells changes of an incident within a second, together.
+    /// Tells changes of an incident together: within a second, but one in which alarms come and go
+    /// all the time only every few seconds. What matters at once is told at once elsewhere.
     pub(crate) fn tell_later(&mut self, at: At, id: u64) {
-        self.timers.set_earliest(Deadline::Tell(id), at.engine.plus_ns(TELL_AFTER_NS));
+        let told_at = self.incidents.get(&id).map_or(EngineTime(0), |incident| incident.told_at);
+        let due = at.engine.plus_ns(TELL_AFTER_NS).max(told_at.plus_ns(TELL_EVERY_NS));
+        self.timers.set_earliest(Deadline::Tell(id), due);
     }
 
     pub(crate) fn set_root(
@@ -415,5 +418,7 @@ pub fn incident_name(id: u64) -> String {
 
 /// How long joins are collected before the incident is told again, ns.
 const TELL_AFTER_NS: u64 = 1_000_000_000;
+/// An incident whose alarms come and go is told no more often than this, ns.
+const TELL_EVERY_NS: u64 = 5_000_000_000;
 /// Parts of one device looked at for an incident that forms.
 const SAME_DEVICE_PARTS_MAX: usize = 4_096;

@@ -13,7 +13,7 @@ use crate::correlate::reason::Why;
 use crate::correlate::resource::Slot;
 use crate::model::limits::EXPLAIN_ENTRIES_MAX;
 use crate::model::severity::Severity;
-use crate::model::time::{At, Timestamp};
+use crate::model::time::{At, EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Where an incident is in its life.
@@ -83,6 +83,8 @@ pub struct Incident {
     pub last_raise_at: Timestamp,
     /// Checksum of what was last shown of it.
     pub shown: u32,
+    /// When it was last shown.
+    pub told_at: EngineTime,
     active: [u32; 5],
     trail: Vec<(Timestamp, Why)>,
 }
@@ -111,6 +113,7 @@ impl Incident {
             all_clear_at: None,
             last_raise_at: at.wall,
             shown: 0,
+            told_at: EngineTime(0),
             active: [0; 5],
             trail: Vec::new(),
         }

@@ -4,20 +4,21 @@
 use crate::model::severity::Severity;
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-/// One consequence of one step.
+/// One consequence of one step. Whoever keeps an image shares it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Effect {
     /// An alarm as it is now. Stays inside (history, API).
-    Alarm(Box<AlarmImage>),
+    Alarm(Arc<AlarmImage>),
     /// An incident as it is now. A decision: journaled, published.
-    Incident(Box<IncidentImage>),
+    Incident(Arc<IncidentImage>),
     /// A ticket as it is now. A decision: journaled, published.
-    Ticket(Box<TicketImage>),
+    Ticket(Arc<TicketImage>),
     /// A resource as it is now (first heard, became unknown or known, orphaned). Stays inside.
-    Resource(Box<ResourceImage>),
+    Resource(Arc<ResourceImage>),
     /// The answer to an operator's command. A decision; goes to whoever waits for it.
-    Answer(Box<Answer>),
+    Answer(Arc<Answer>),
 }
 
 /// An alarm, with the names of RFC 8632.

@@ -16,6 +16,7 @@ use crate::model::event::Channel;
 use crate::model::time::{At, NS_PER_S};
 use crate::ticket::desk::TicketEvent;
 use crate::ticket::record::{State, Ticket};
+use std::sync::Arc;
 
 /// Alarm ids listed with an incident at most.
 const LISTED_ALARMS_MAX: usize = 1_000;
@@ -27,37 +28,44 @@ impl Engine {
         let tickets = std::mem::take(&mut self.ticket_changes);
         for slot in &changes.alarms {
             if let Some(alarm) = self.correlator.alarms.get(*slot) {
-                effects.push(Effect::Alarm(Box::new(self.alarm_image(alarm))));
+                effects.push(Effect::Alarm(Arc::new(self.alarm_image(alarm))));
             }
         }
         for (id, event) in &changes.incidents {
-            self.show_incident(*id, *event, effects);
+            self.show_incident(at, (*id, *event), effects);
         }
         for (key, event) in tickets {
             if let Some(ticket) = self.desk.get(key) {
-                effects.push(Effect::Ticket(Box::new(ticket_image(at, ticket, event))));
+                effects.push(Effect::Ticket(Arc::new(ticket_image(at, ticket, event))));
             }
         }
         for (before, slot) in changes.renamed {
-            effects.push(Effect::Resource(Box::new(self.former_image(before, slot))));
+            effects.push(Effect::Resource(Arc::new(self.former_image(before, slot))));
         }
         for slot in &changes.resources {
-            effects.push(Effect::Resource(Box::new(self.resource_image(*slot))));
+            effects.push(Effect::Resource(Arc::new(self.resource_image(*slot))));
         }
     }
 
     /// Shows an incident; an update that would show what was shown last is left out.
-    fn show_incident(&mut self, id: u64, event: IncidentEvent, effects: &mut Vec<Effect>) {
+    fn show_incident(
+        &mut self,
+        at: At,
+        (id, event): (u64, IncidentEvent),
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(incident) = self.correlator.incidents.get(&id) else { return };
-        let image = self.incident_image(incident, event);
-        let shown = checksum(&IncidentImage { change: IncidentChange::Updated, ..image.clone() });
+        let mut image = self.incident_image(incident, IncidentEvent::Updated);
+        let shown = checksum(&image);
         let is_news = event != IncidentEvent::Updated || incident.shown != shown;
         if let Some(incident) = self.correlator.incidents.get_mut(&id) {
             incident.shown = shown;
+            incident.told_at = at.engine;
         }
         self.correlator.timers.cancel(Deadline::Tell(id));
         if is_news {
-            effects.push(Effect::Incident(Box::new(image)));
+            image.change = incident_change(event);
+            effects.push(Effect::Incident(Arc::new(image)));
         }
     }
 
@@ -164,19 +172,19 @@ impl Engine {
     pub fn show_everything(&self, at: At, effects: &mut Vec<Effect>) {
         for (_, alarm) in self.correlator.alarms.iter() {
             if alarm.occurrences > 0 {
-                effects.push(Effect::Alarm(Box::new(self.alarm_image(alarm))));
+                effects.push(Effect::Alarm(Arc::new(self.alarm_image(alarm))));
             }
         }
         for incident in self.correlator.incidents.values() {
             let image = self.incident_image(incident, IncidentEvent::Updated);
-            effects.push(Effect::Incident(Box::new(image)));
+            effects.push(Effect::Incident(Arc::new(image)));
         }
         for (_, ticket) in self.desk.iter() {
             let image = ticket_image(at, ticket, TicketEvent::Updated);
-            effects.push(Effect::Ticket(Box::new(image)));
+            effects.push(Effect::Ticket(Arc::new(image)));
         }
         for slot in self.correlator.resources.slots() {
-            effects.push(Effect::Resource(Box::new(self.resource_image(slot))));
+            effects.push(Effect::Resource(Arc::new(self.resource_image(slot))));
         }
     }
 }

@@ -97,16 +97,13 @@ impl Engine {
 
     /// Counts and times of at most `max` alarms that changed without an effect since they were last
     /// told, those that wait longest first: id, occurrences, last raised. Reading is no input.
-    pub fn take_touched(
-        &mut self,
-        max: usize,
-    ) -> Vec<(String, u64, crate::model::time::Timestamp)> {
+    pub fn take_touched(&mut self, max: usize) -> Vec<(u64, u64, crate::model::time::Timestamp)> {
         self.correlator
             .take_touched(max)
             .into_iter()
             .filter_map(|slot| {
                 let alarm = self.correlator.alarms.get(slot)?;
-                Some((image::alarm_name(alarm.id), alarm.occurrences, alarm.last_raised))
+                Some((alarm.id, alarm.occurrences, alarm.last_raised))
             })
             .collect()
     }

@@ -6,6 +6,7 @@ use crate::engine::input::{Action, Command, Input, Repeat};
 use crate::model::settings::Settings;
 use crate::model::time::{At, EngineTime};
 use crate::ticket::command::Refusal;
+use std::sync::Arc;
 
 /// Deadlines fired in one step at most; the rest is due at once in the next.
 const FIRED_MAX: usize = 256;
@@ -19,7 +20,7 @@ impl Engine {
         let answer = self.apply(at, position, input);
         self.settle(at);
         self.show(at, effects);
-        effects.extend(answer.map(|answer| Effect::Answer(Box::new(answer))));
+        effects.extend(answer.map(|answer| Effect::Answer(Arc::new(answer))));
     }
 
     fn fire_due(&mut self, at: At) {

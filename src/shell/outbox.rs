@@ -162,7 +162,12 @@ impl Outbox {
         loop {
             self.status.rounds.fetch_add(1, Ordering::Relaxed);
             match self.receiver.recv_timeout(PUBLISH_EVERY) {
-                Ok(item) => self.item(item),
+                Ok(item) => {
+                    self.item(item);
+                    if self.take_waiting() >= BUSY_ITEMS {
+                        gather();
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -173,6 +178,18 @@ impl Outbox {
             }
         }
         self.view.publish();
+    }
+
+    /// Takes what waits already; how much that was.
+    fn take_waiting(&mut self) -> usize {
+        let mut taken = 0_usize;
+        while taken < ITEMS_MAX
+            && let Ok(item) = self.receiver.try_recv()
+        {
+            self.item(item);
+            taken = taken.saturating_add(1);
+        }
+        taken
     }
 
     fn item(&mut self, item: Item) {
@@ -272,7 +289,15 @@ impl Outbox {
     }
 }
 
+/// Lets commits gather: to be woken for each would cost more than the work on it.
+#[expect(clippy::disallowed_methods, reason = "the pause that replaces a wake-up per commit")]
+fn gather() {
+    std::thread::sleep(Duration::from_millis(3));
+}
+
 const ITEMS_MAX: usize = 4_096;
+/// With so many commits waiting behind one, more are let gather before the next look.
+const BUSY_ITEMS: usize = 1;
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 const PUBLISH_EVERY_NS: u64 = 100_000_000;
 const DURABLE_WAIT: Duration = Duration::from_millis(500);

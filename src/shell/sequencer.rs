@@ -457,8 +457,8 @@ impl Sequencer {
             }
             let told = self.engine.take_touched(COUNTS_MAX);
             if !told.is_empty() {
-                let told = told.into_iter().map(|(id, occurrences, last_raised)| Occurrences {
-                    id,
+                let told = told.into_iter().map(|(alarm, occurrences, last_raised)| Occurrences {
+                    alarm,
                     occurrences,
                     last_raised,
                 });
@@ -513,7 +513,7 @@ impl Sequencer {
 /// than the work on it.
 #[expect(clippy::disallowed_methods, reason = "the pause that replaces a wake-up per batch")]
 fn coalesce() {
-    std::thread::sleep(Duration::from_millis(1));
+    std::thread::sleep(Duration::from_millis(2));
 }
 
 fn offset(at: At) -> i64 {

@@ -128,13 +128,13 @@ impl Listed for IncidentRow {
     }
 
     fn is_shown(&self, filter: &IncidentFilter) -> bool {
-        let image = &self.0.1;
+        let image = &self.image;
         is_one_of(filter.status.as_deref(), &image.status)
             && is_text(filter.root_resource.as_deref(), &image.root_resource)
     }
 
     fn image_at(&self, _at: Timestamp) -> IncidentImage {
-        self.0.1.clone()
+        IncidentImage::clone(&self.image)
     }
 
     fn table(view: &View) -> &Table<Self> {
@@ -180,7 +180,7 @@ impl Listed for TicketRow {
     }
 
     fn is_shown(&self, filter: &TicketFilter) -> bool {
-        let image = &self.0.1;
+        let image = &self.fixed;
         is_one_of(filter.state.as_deref(), &image.state)
             && filter.confirmed.is_none_or(|wanted| wanted == image.confirmed)
             && is_text(filter.contract.as_deref(), image.contract.as_deref().unwrap_or(""))
@@ -223,7 +223,7 @@ impl Listed for ResourceRow {
     }
 
     fn is_shown(&self, filter: &ResourceFilter) -> bool {
-        let row = &*self.0;
+        let row = &*self.fixed;
         is_text(filter.device.as_deref(), &row.device)
             && filter.is_known.is_none_or(|wanted| wanted == row.is_known)
             && is_one_of(filter.state.as_deref(), &&*row.state)

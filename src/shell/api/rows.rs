@@ -9,26 +9,27 @@ use crate::engine::effect::{TicketImage, TicketState};
 use crate::model::severity::Severity;
 use crate::model::time::{NS_PER_S, Timestamp};
 use crate::shell::api::intern::Interner;
-use crate::shell::api::table::{Row, by_length_then_text};
+use crate::shell::api::table::Row;
 use crate::shell::publish::Rank;
-use std::cmp::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-/// An alarm. The two values that repeats move are beside the pointer, not behind it.
+/// An alarm.
 #[derive(Clone, Debug)]
 pub struct AlarmRow {
-    /// What only an effect changes.
+    number: u64,
+    /// What only an effect changes, and the counts.
     pub fixed: Arc<PackedAlarm>,
-    /// Raises received, repeats included.
-    pub occurrences: u64,
-    /// When the last raise was received.
-    pub last_raised: Timestamp,
 }
 
 /// The texts of an alarm shared with other rows where they repeat.
 #[derive(Debug)]
 pub struct PackedAlarm {
     rank: Rank,
+    /// The two values that repeats move, in place: every version that holds the alarm shows them
+    /// as they are now, and a repeat costs no version.
+    occurrences: AtomicU64,
+    last_raised: AtomicI64,
     id: Box<str>,
     /// `device` or `device/component`.
     pub resource: Arc<str>,
@@ -60,6 +61,8 @@ impl AlarmRow {
     pub fn new(rank: Rank, image: &AlarmImage, interner: &mut Interner) -> Self {
         let fixed = PackedAlarm {
             rank,
+            occurrences: AtomicU64::new(image.occurrences),
+            last_raised: AtomicI64::new(image.last_raised.0),
             id: image.id.as_str().into(),
             resource: interner.share(&image.resource),
             alarm_type: interner.share(&image.alarm_type),
@@ -78,11 +81,7 @@ impl AlarmRow {
             faults: interner.share_all(&image.faults),
             rule: interner.share(&image.rule),
         };
-        Self {
-            fixed: Arc::new(fixed),
-            occurrences: image.occurrences,
-            last_raised: image.last_raised,
-        }
+        Self { number: number_in(&image.id), fixed: Arc::new(fixed) }
     }
 
     /// The image, with the counts of now.
@@ -97,9 +96,9 @@ impl AlarmRow {
             perceived_severity: fixed.perceived_severity,
             is_cleared: fixed.is_cleared,
             time_created: fixed.time_created,
-            last_raised: self.last_raised,
+            last_raised: self.last_raised(),
             last_changed: fixed.last_changed,
-            occurrences: self.occurrences,
+            occurrences: self.occurrences(),
             incident: fixed.incident.as_deref().map(str::to_owned),
             source: fixed.source.to_string(),
             text: fixed.text.to_string(),
@@ -113,15 +112,37 @@ impl AlarmRow {
     }
 
     /// Counts only grow, in whichever order image and repeats are told.
-    pub fn count(&mut self, occurrences: u64, last_raised: Timestamp) {
-        self.occurrences = self.occurrences.max(occurrences);
-        self.last_raised = self.last_raised.max(last_raised);
+    pub fn count(&self, occurrences: u64, last_raised: Timestamp) {
+        self.fixed.occurrences.fetch_max(occurrences, Ordering::Relaxed);
+        self.fixed.last_raised.fetch_max(last_raised.0, Ordering::Relaxed);
+    }
+
+    /// Raises received, repeats included.
+    #[must_use]
+    pub fn occurrences(&self) -> u64 {
+        self.fixed.occurrences.load(Ordering::Relaxed)
+    }
+
+    /// When the last raise was received.
+    #[must_use]
+    pub fn last_raised(&self) -> Timestamp {
+        Timestamp(self.fixed.last_raised.load(Ordering::Relaxed))
     }
 }
 
 impl Row for AlarmRow {
+    type Place = u64;
+
     fn key(&self) -> &str {
         &self.fixed.id
+    }
+
+    fn place(&self) -> &u64 {
+        &self.number
+    }
+
+    fn place_of(key: &str) -> u64 {
+        number_in(key)
     }
 
     fn rank(&self) -> Rank {
@@ -131,21 +152,20 @@ impl Row for AlarmRow {
     fn is_ended(&self) -> bool {
         self.fixed.is_cleared
     }
-
-    fn compare(left: &str, right: &str) -> Ordering {
-        by_length_then_text(left, right)
-    }
 }
 
 /// A sender or a named part of one.
 #[derive(Clone, Debug)]
-pub struct ResourceRow(pub Arc<PackedResource>);
+pub struct ResourceRow {
+    name: Arc<str>,
+    /// The rest of it.
+    pub fixed: Arc<PackedResource>,
+}
 
 /// A resource with its texts shared.
 #[derive(Debug)]
 pub struct PackedResource {
     rank: Rank,
-    name: Arc<str>,
     /// Device part.
     pub device: Arc<str>,
     /// Whether the inventory knows it.
@@ -163,9 +183,9 @@ pub struct PackedResource {
 impl ResourceRow {
     /// Packs an image.
     pub fn new(rank: Rank, image: &ResourceImage, interner: &mut Interner) -> Self {
-        Self(Arc::new(PackedResource {
+        let name = interner.share(&image.name);
+        let fixed = Arc::new(PackedResource {
             rank,
-            name: interner.share(&image.name),
             device: interner.share(&image.device),
             is_known: image.is_known,
             state: interner.share(&image.state),
@@ -175,15 +195,16 @@ impl ResourceRow {
             aliases: interner.share_all(&image.aliases),
             first_heard: image.first_heard,
             active_alarms: image.active_alarms,
-        }))
+        });
+        Self { name, fixed }
     }
 
     /// The image.
     #[must_use]
     pub fn image(&self) -> ResourceImage {
-        let packed = &*self.0;
+        let packed = &*self.fixed;
         ResourceImage {
-            name: packed.name.to_string(),
+            name: self.name.to_string(),
             device: packed.device.to_string(),
             is_known: packed.is_known,
             is_orphaned: packed.is_orphaned,
@@ -198,57 +219,99 @@ impl ResourceRow {
 }
 
 impl Row for ResourceRow {
+    type Place = Arc<str>;
+
     fn key(&self) -> &str {
-        &self.0.name
+        &self.name
+    }
+
+    fn place(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn place_of(key: &str) -> Arc<str> {
+        key.into()
     }
 
     fn rank(&self) -> Rank {
-        self.0.rank
+        self.fixed.rank
     }
 
     /// A sender that the inventory does not know and that has nothing to say: anybody can make
     /// such rows by inventing source addresses, so they are the first to go.
     fn is_ended(&self) -> bool {
-        !self.0.is_known && !self.0.is_orphaned && self.0.active_alarms == 0
-    }
-
-    fn compare(left: &str, right: &str) -> Ordering {
-        left.cmp(right)
+        !self.fixed.is_known && !self.fixed.is_orphaned && self.fixed.active_alarms == 0
     }
 }
 
 /// An incident: there are few, so the image is kept as it came.
 #[derive(Clone, Debug)]
-pub struct IncidentRow(pub Arc<(Rank, IncidentImage)>);
+pub struct IncidentRow {
+    number: u64,
+    rank: Rank,
+    /// The image.
+    pub image: Arc<IncidentImage>,
+}
+
+impl IncidentRow {
+    /// Keeps an image.
+    pub fn new(rank: Rank, image: &Arc<IncidentImage>) -> Self {
+        Self { number: number_in(&image.id), rank, image: Arc::clone(image) }
+    }
+}
 
 impl Row for IncidentRow {
+    type Place = u64;
+
     fn key(&self) -> &str {
-        &self.0.1.id
+        &self.image.id
+    }
+
+    fn place(&self) -> &u64 {
+        &self.number
+    }
+
+    fn place_of(key: &str) -> u64 {
+        number_in(key)
     }
 
     fn rank(&self) -> Rank {
-        self.0.0
+        self.rank
     }
 
     fn is_ended(&self) -> bool {
-        matches!(self.0.1.status, IncidentStatus::Closed | IncidentStatus::Merged)
-    }
-
-    fn compare(left: &str, right: &str) -> Ordering {
-        by_length_then_text(left, right)
+        matches!(self.image.status, IncidentStatus::Closed | IncidentStatus::Merged)
     }
 }
 
 /// A ticket: there are few, so the image is kept as it came.
 #[derive(Clone, Debug)]
-pub struct TicketRow(pub Arc<(Rank, TicketImage)>);
+pub struct TicketRow {
+    place: TicketPlace,
+    rank: Rank,
+    /// The image, as it was made.
+    pub fixed: Arc<TicketImage>,
+}
+
+/// By series, then by counter, which grows past its six digits one day.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct TicketPlace {
+    series: Arc<str>,
+    counter: u64,
+}
 
 impl TicketRow {
+    /// Keeps an image.
+    pub fn new(rank: Rank, image: &Arc<TicketImage>) -> Self {
+        let place = Self::place_of(&image.number);
+        Self { place, rank, fixed: Arc::clone(image) }
+    }
+
     /// The image with its clock read at `at`: while the clock runs, what is left is counted from
     /// `breach_at`, since the image is as old as the last change.
     #[must_use]
     pub fn image(&self, at: Timestamp) -> TicketImage {
-        let mut image = self.0.1.clone();
+        let mut image = TicketImage::clone(&self.fixed);
         if let (true, Some(target_s), Some(breach_at)) =
             (image.clock_running, image.gtr_target_s, image.breach_at)
         {
@@ -261,27 +324,33 @@ impl TicketRow {
 }
 
 impl Row for TicketRow {
+    type Place = TicketPlace;
+
     fn key(&self) -> &str {
-        &self.0.1.number
+        &self.fixed.number
+    }
+
+    fn place(&self) -> &TicketPlace {
+        &self.place
+    }
+
+    fn place_of(key: &str) -> TicketPlace {
+        let (series, counter) = key.rsplit_once('-').unwrap_or((key, ""));
+        TicketPlace { series: series.into(), counter: counter.parse().unwrap_or(u64::MAX) }
     }
 
     fn rank(&self) -> Rank {
-        self.0.0
+        self.rank
     }
 
     fn is_ended(&self) -> bool {
-        matches!(self.0.1.state, TicketState::Closed | TicketState::Cancelled)
+        matches!(self.fixed.state, TicketState::Closed | TicketState::Cancelled)
     }
+}
 
-    /// By series, then by counter, which grows past its six digits one day.
-    fn compare(left: &str, right: &str) -> Ordering {
-        let (left_series, left_counter) = left.rsplit_once('-').unwrap_or(("", left));
-        let (right_series, right_counter) = right.rsplit_once('-').unwrap_or(("", right));
-        left_series
-            .cmp(right_series)
-            .then_with(|| by_length_then_text(left_counter, right_counter))
-            .then_with(|| left.cmp(right))
-    }
+/// The number behind the letter of an id; for other text one that no id has.
+fn number_in(id: &str) -> u64 {
+    id.get(1..).and_then(|number| number.parse().ok()).unwrap_or(u64::MAX)
 }
 
 fn owned(texts: &[Arc<str>]) -> Vec<String> {

@@ -256,15 +256,15 @@ fn older_positions_never_overwrite_newer_ones_and_counts_only_grow() {
     writer.apply(&alarm_effect(5, alarm(1, true)));
     writer.apply(&alarm_effect(4, alarm(1, false)));
     let later = NOON.plus_ns(9);
-    writer.count(&Occurrences { id: "A1".to_owned(), occurrences: 40, last_raised: later });
-    writer.count(&Occurrences { id: "A9".to_owned(), occurrences: 40, last_raised: later });
+    writer.count(&Occurrences { alarm: 1, occurrences: 40, last_raised: later });
+    writer.count(&Occurrences { alarm: 9, occurrences: 40, last_raised: later });
     assert!(writer.publish());
     assert!(!writer.publish(), "nothing changed since");
     let shared = writer.shared();
     let view = shared.load_full();
     let row = view.alarms.find("A1").expect("it is there");
     assert!(row.fixed.is_cleared);
-    assert_eq!((row.occurrences, row.last_raised), (40, later));
+    assert_eq!((row.occurrences(), row.last_raised()), (40, later));
     writer.apply(&alarm_effect(6, alarm(1, false)));
     writer.publish();
     let image = shared.load().alarms.find("A1").expect("it is there").image();
@@ -307,7 +307,7 @@ fn a_running_clock_is_read_at_the_time_of_asking() {
     let at = NOON.plus_ns(15_000 * NS_PER_S + 1);
     let mut image = ticket("NOC-000001", TicketState::Acknowledged, TicketChange::Opened);
     let shown = |image: &crate::engine::effect::TicketImage| {
-        TicketRow(Arc::new((Rank::default(), image.clone()))).image(at)
+        TicketRow::new(Rank::default(), &Arc::new(image.clone())).image(at)
     };
     assert_eq!(shown(&image).remaining_s, Some(-601), "601st second after the breach has begun");
     assert_eq!(shown(&image).elapsed_s, 15_001);
@@ -320,7 +320,7 @@ fn a_running_clock_is_read_at_the_time_of_asking() {
 
 #[test]
 fn tickets_are_listed_by_series_and_number() {
-    let mut numbers = ["NOC-1000000", "NOC-999999", "MB-000002", "NOC-000001", "odd"];
-    numbers.sort_by(|left, right| TicketRow::compare(left, right));
-    assert_eq!(numbers, ["odd", "MB-000002", "NOC-000001", "NOC-999999", "NOC-1000000"]);
+    let mut numbers = ["NOC-1000000", "NOC-999999", "MB-000002", "NOC-000001", "A-B-7"];
+    numbers.sort_by_key(|number| TicketRow::place_of(number));
+    assert_eq!(numbers, ["A-B-7", "MB-000002", "NOC-000001", "NOC-999999", "NOC-1000000"]);
 }

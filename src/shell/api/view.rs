@@ -101,20 +101,14 @@ impl ViewWriter {
         let rank = published.rank();
         let has_changed = match &published.effect {
             Effect::Alarm(image) => {
-                let mut row = AlarmRow::new(rank, image, &mut self.interner);
-                if let Some(old) = self.alarms.table.find(&image.id) {
-                    row.count(old.occurrences, old.last_raised);
-                }
-                self.alarms.put(row)
+                let row = AlarmRow::new(rank, image, &mut self.interner);
+                self.alarms.put(row, |old, new| new.count(old.occurrences(), old.last_raised()))
             }
-            Effect::Incident(image) => {
-                self.incidents.put(IncidentRow(Arc::new((rank, (**image).clone()))))
-            }
-            Effect::Ticket(image) => {
-                self.tickets.put(TicketRow(Arc::new((rank, (**image).clone()))))
-            }
+            Effect::Incident(image) => self.incidents.put(IncidentRow::new(rank, image), |_, _| ()),
+            Effect::Ticket(image) => self.tickets.put(TicketRow::new(rank, image), |_, _| ()),
             Effect::Resource(image) => {
-                self.resources.put(ResourceRow::new(rank, image, &mut self.interner))
+                let row = ResourceRow::new(rank, image, &mut self.interner);
+                self.resources.put(row, |_, _| ())
             }
             Effect::Answer(_) => false,
         };
@@ -122,10 +116,12 @@ impl ViewWriter {
         self.has_changed |= has_changed;
     }
 
-    /// Takes the counts of a repeated alarm in. Unknown ids are none of ours any more.
-    pub fn count(&mut self, told: &Occurrences) {
-        self.has_changed |=
-            self.alarms.table.change(&told.id, |row| row.count(told.occurrences, told.last_raised));
+    /// Takes the counts of a repeated alarm in, for every version that shows it. Unknown alarms are
+    /// none of ours any more.
+    pub fn count(&self, told: &Occurrences) {
+        if let Some(row) = self.alarms.table.at(&told.alarm) {
+            row.count(told.occurrences, told.last_raised);
+        }
     }
 
     /// Publishes a version if anything changed since the last; `true` if it did. Costs a pointer
@@ -148,9 +144,9 @@ impl ViewWriter {
 }
 
 /// A table and the order in which its rows ended.
-struct Kept<R> {
+struct Kept<R: Row> {
     table: Table<R>,
-    ended: BTreeMap<Rank, Box<str>>,
+    ended: BTreeMap<Rank, R::Place>,
     ended_max: usize,
 }
 
@@ -159,24 +155,35 @@ impl<R: Row> Kept<R> {
         Self { table: Table::default(), ended: BTreeMap::new(), ended_max }
     }
 
-    /// `false` if the row is no newer than the one that is there.
-    fn put(&mut self, row: R) -> bool {
-        if let Some(old) = self.table.find(row.key()) {
-            if old.rank() >= row.rank() {
-                return false;
+    /// `carry` takes over from the row that was there what no effect holds. `false` if the row is
+    /// no newer than that one.
+    fn put(&mut self, row: R, carry: impl FnOnce(&R, &R)) -> bool {
+        let place = row.place().clone();
+        let (rank, is_ended) = (row.rank(), row.is_ended());
+        let mut before = None;
+        let is_put = self.table.put(&place, |old| {
+            if let Some(old) = old {
+                if old.rank() >= rank {
+                    return None;
+                }
+                before = old.is_ended().then(|| old.rank());
+                carry(old, &row);
             }
-            if old.is_ended() {
-                self.ended.remove(&old.rank());
-            }
+            Some(row)
+        });
+        if !is_put {
+            return false;
         }
-        if row.is_ended() {
-            self.ended.insert(row.rank(), row.key().into());
+        if let Some(before) = before {
+            self.ended.remove(&before);
         }
-        self.table.put(row);
+        if is_ended {
+            self.ended.insert(rank, place);
+        }
         while self.ended.len() > self.ended_max
-            && let Some((_, key)) = self.ended.pop_first()
+            && let Some((_, place)) = self.ended.pop_first()
         {
-            self.table.remove(&key);
+            self.table.remove(&place);
         }
         true
     }

@@ -32,7 +32,7 @@ pub fn from_state(state_dir: &Path) -> anyhow::Result<Vec<HeardSender>> {
     let mut effects = Vec::new();
     replay.engine.show_everything(At::default(), &mut effects);
     Ok(senders(effects.into_iter().filter_map(|effect| match effect {
-        Effect::Resource(image) => Some(*image),
+        Effect::Resource(image) => Some(Arc::unwrap_or_clone(image)),
         _ => None,
     })))
 }

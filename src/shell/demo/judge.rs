@@ -43,12 +43,12 @@ impl Staged {
         let mut ids = BTreeSet::new();
         for row in view.alarms.iter() {
             let Some(incident) = &row.fixed.incident else { continue };
-            if row.last_raised >= self.at && self.raises(&row.fixed) {
+            if row.last_raised() >= self.at && self.raises(&row.fixed) {
                 ids.insert(incident.to_string());
             }
         }
         let found = ids.iter().filter_map(|id| view.incidents.find(id));
-        found.map(|row| row.0.1.clone()).filter(is_told).collect()
+        found.map(|row| IncidentImage::clone(&row.image)).filter(is_told).collect()
     }
 
     fn raises(&self, alarm: &PackedAlarm) -> bool {
@@ -117,7 +117,7 @@ impl Judge {
 
     /// Incidents that no fault explains. What vigie says about itself is none of this play.
     pub(super) fn strays(&self, view: &View) -> Vec<IncidentImage> {
-        let all = view.incidents.iter().map(|row| &row.0.1);
+        let all = view.incidents.iter().map(|row| &*row.image);
         all.filter(|incident| is_told(incident))
             .filter(|incident| !incident.root_resource.starts_with("vigie"))
             .filter(|incident| !self.explained.contains(&incident.id))
@@ -167,8 +167,8 @@ mod tests {
         incident.root_resource = root.to_owned();
         incident.no_ticket_reason = reason.map(str::to_owned);
         let mut writer = ViewWriter::new(ViewBounds::default());
-        writer.apply(&published(1, 0, Effect::Alarm(Box::new(alarm))));
-        writer.apply(&published(1, 1, Effect::Incident(Box::new(incident))));
+        writer.apply(&published(1, 0, Effect::Alarm(Arc::new(alarm))));
+        writer.apply(&published(1, 1, Effect::Incident(Arc::new(incident))));
         writer.publish();
         writer.shared().load_full()
     }

@@ -53,10 +53,10 @@ impl Newsroom {
         let mut news = Vec::new();
         self.read_alarms(view, &mut news);
         for row in view.incidents.iter() {
-            self.read_incident(&row.0.1, &mut news);
+            self.read_incident(&row.image, &mut news);
         }
         for row in view.tickets.iter() {
-            self.read_ticket(&row.0.1.number, &row.image(at), &mut news);
+            self.read_ticket(&row.fixed.number, &row.image(at), &mut news);
         }
         news
     }

@@ -319,9 +319,10 @@ impl<'p> Show<'p> {
         }
         let mut closed = Vec::new();
         for row in view.tickets.iter() {
-            let number = row.0.1.number.as_str();
+            let number = row.fixed.number.as_str();
             // One that stays open goes on being shown as what it is: restored.
-            if row.0.1.state == TicketState::Resolved && world.close_ticket(number).unwrap_or(false)
+            if row.fixed.state == TicketState::Resolved
+                && world.close_ticket(number).unwrap_or(false)
             {
                 closed.push(number);
             }

@@ -50,7 +50,7 @@ impl Options {
             dir: dir.into(),
             segment_bytes: 64 * 1024 * 1024,
             sync: SyncMode::Thread,
-            sync_interval_ms: 2,
+            sync_interval_ms: 4,
             sync_bytes: 256 * 1024,
             reserve_bytes: 8 * 1024 * 1024,
             retain_bytes: 0,

@@ -157,7 +157,7 @@ mod tests {
 
     fn batch(positions: std::ops::Range<u64>) -> Batch {
         let answer = Answer { command: 0, accepted: true, message: String::new() };
-        let effect = Effect::Answer(Box::new(answer));
+        let effect = Effect::Answer(Arc::new(answer));
         let published = |position| Published {
             position,
             ordinal: 0,

@@ -5,6 +5,7 @@ use crate::engine::effect::{ResourceImage, TicketChange, TicketImage, TicketStat
 use crate::model::severity::Severity;
 use crate::model::time::{At, EngineTime, Timestamp};
 use crate::shell::publish::Published;
+use std::sync::Arc;
 
 /// 2026-11-24T06:00:00Z.
 pub(crate) const NOON: Timestamp = Timestamp(1_795_500_000_000_000_000);
@@ -120,17 +121,17 @@ pub(crate) fn resource(name: &str, is_known: bool) -> ResourceImage {
 }
 
 pub(crate) fn alarm_effect(position: u64, image: AlarmImage) -> Published {
-    published(position, 0, Effect::Alarm(Box::new(image)))
+    published(position, 0, Effect::Alarm(Arc::new(image)))
 }
 
 pub(crate) fn incident_effect(position: u64, image: IncidentImage) -> Published {
-    published(position, 0, Effect::Incident(Box::new(image)))
+    published(position, 0, Effect::Incident(Arc::new(image)))
 }
 
 pub(crate) fn ticket_effect(position: u64, image: TicketImage) -> Published {
-    published(position, 1, Effect::Ticket(Box::new(image)))
+    published(position, 1, Effect::Ticket(Arc::new(image)))
 }
 
 pub(crate) fn resource_effect(position: u64, image: ResourceImage) -> Published {
-    published(position, 0, Effect::Resource(Box::new(image)))
+    published(position, 0, Effect::Resource(Arc::new(image)))
 }

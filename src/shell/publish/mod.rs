@@ -64,8 +64,8 @@ pub type Batch = Arc<Vec<Published>>;
 /// once a second for the alarms that were heard again.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Occurrences {
-    /// Alarm id.
-    pub id: String,
+    /// Number of the alarm, behind the `A` of its id.
+    pub alarm: u64,
     /// Raises received, repeats included.
     pub occurrences: u64,
     /// When the last raise was received.

@@ -1,6 +1,6 @@
 //! The thread that writes the history.
 //!
-//! In: a feed of durable effects. Out: transactions of some thousand rows or of half a second,
+//! In: a feed of durable effects. Out: transactions of some thousand rows or of two seconds,
 //! whichever comes first. A full disk or a locked database does not stop anything: the thread tries
 //! again with growing pauses, says so, and meanwhile keeps the newest image of each changed object.
 //! Only when too many objects wait does it stop taking; the feed then fills and counts what it
@@ -18,9 +18,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Objects per transaction before it is written early.
-const TRANSACTION_OBJECTS: usize = 5_000;
+const TRANSACTION_OBJECTS: usize = 10_000;
 /// A transaction waits no longer for more, ns.
-const TRANSACTION_NS: u64 = 500_000_000;
+const TRANSACTION_NS: u64 = 2_000_000_000;
 /// Objects that may wait while the database cannot be written.
 const PENDING_OBJECTS_MAX: usize = 200_000;
 /// First pause after an error, ns; it doubles up to the last.

@@ -10,13 +10,16 @@ use serde::Serialize;
 const ALARM: &str = "
 INSERT INTO alarms VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
 ON CONFLICT (id) DO UPDATE SET
-    position = excluded.position, ordinal = excluded.ordinal, resource = excluded.resource,
-    alarm_type = excluded.alarm_type, qualifier = excluded.qualifier,
+    position = excluded.position, ordinal = excluded.ordinal,
     perceived_severity = excluded.perceived_severity, is_cleared = excluded.is_cleared,
-    time_created_ns = excluded.time_created_ns, last_raised_ns = excluded.last_raised_ns,
-    last_changed_ns = excluded.last_changed_ns, occurrences = excluded.occurrences,
-    incident = excluded.incident, image = excluded.image
+    last_raised_ns = excluded.last_raised_ns, last_changed_ns = excluded.last_changed_ns,
+    occurrences = excluded.occurrences, incident = excluded.incident, image = excluded.image
 WHERE (excluded.position, excluded.ordinal) > (alarms.position, alarms.ordinal)";
+
+/// A resource seldom gets another name. Apart, since a statement that may change what is indexed
+/// writes the index in any case.
+const ALARM_RESOURCE: &str = "
+UPDATE alarms SET resource = ?2 WHERE id = ?1 AND position = ?3 AND resource <> ?2";
 
 const INCIDENT: &str = "
 INSERT INTO incidents VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
@@ -87,6 +90,8 @@ fn alarm(
         image.incident,
         serde_json::to_string(image)?,
     ])?;
+    let renamed = params![image.id, image.resource, position];
+    transaction.prepare_cached(ALARM_RESOURCE)?.execute(renamed)?;
     Ok(())
 }
 
