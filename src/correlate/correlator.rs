@@ -67,6 +67,8 @@ pub struct Correlator {
     /// All clear for this long means restored, ns.
     pub stable_ns: u64,
     pub(crate) addresses: BTreeMap<IpAddr, Slot>,
+    /// Those of devices that the inventory names no more, while an alarm of theirs is active.
+    pub(crate) former_addresses: BTreeMap<IpAddr, Slot>,
     pub(crate) by_neighbour: BTreeMap<Slot, BTreeSet<AlarmSlot>>,
     /// Since when each service has its state.
     pub(crate) service_since: BTreeMap<Slot, ServiceSince>,
@@ -97,6 +99,7 @@ impl Correlator {
             settings: CorrelationSettings::default(),
             stable_ns: 180_000_000_000,
             addresses: BTreeMap::new(),
+            former_addresses: BTreeMap::new(),
             by_neighbour: BTreeMap::new(),
             service_since: BTreeMap::new(),
             position: 0,
@@ -211,22 +214,25 @@ impl Correlator {
     /// Applies one event. `position` becomes the id of what it creates.
     pub fn event(&mut self, at: At, position: u64, event: &Event<'_>, changes: &mut Changes) {
         self.position = position;
-        // Classified before the inventory gave its sender a name.
-        let Some(device) = self.name_given_since(event) else {
+        // Classified before the inventory gave its sender a name, or after it took that away.
+        let Some(slot) = self.device_at(event) else {
             self.named_event(at, position, event, changes);
             return;
         };
-        let named = Event { device: &device, is_known: true, ..*event };
+        let device = self.resources.get(slot);
+        let is_known = device.is_known;
+        let device = device.device.clone();
+        let named = Event { device: &device, is_known, ..*event };
         self.named_event(at, position, &named, changes);
     }
 
-    fn name_given_since(&self, event: &Event<'_>) -> Option<Box<str>> {
+    /// The device that a sender without a name is, or was when it raised what is still active.
+    fn device_at(&self, event: &Event<'_>) -> Option<Slot> {
         if event.is_known {
             return None;
         }
         let address: IpAddr = event.device.parse().ok()?;
-        let slot = self.addresses.get(&address)?;
-        Some(self.resources.get(*slot).device.clone())
+        self.addresses.get(&address).or_else(|| self.former_addresses.get(&address)).copied()
     }
 
     fn named_event(&mut self, at: At, position: u64, event: &Event<'_>, changes: &mut Changes) {
@@ -479,6 +485,7 @@ impl Correlator {
         if let Some(id) = incident {
             self.alarm_left(at, id, (severity, cleared_at), changes);
         }
+        self.forget_former_addresses(resource);
         self.forget_later(at, slot);
     }
 
