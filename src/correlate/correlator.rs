@@ -5,6 +5,7 @@ use crate::correlate::alarm_table::{AlarmSlot, AlarmTable, AlarmTypes, identity_
 use crate::correlate::changes::Changes;
 use crate::correlate::incident::{Incident, Status};
 use crate::correlate::resource::{ResourceKind, ResourceTable, Slot};
+use crate::correlate::session::Sessions;
 use crate::correlate::topology::{Group, NodeState, Topology};
 use crate::model::event::{Event, Verb};
 use crate::model::index::KeyHasher;
@@ -70,6 +71,7 @@ pub struct Correlator {
     /// Those of devices that the inventory names no more, while an alarm of theirs is active.
     pub(crate) former_addresses: BTreeMap<IpAddr, Slot>,
     pub(crate) by_neighbour: BTreeMap<Slot, BTreeSet<AlarmSlot>>,
+    pub(crate) sessions: Sessions,
     /// Since when each service has its state.
     pub(crate) service_since: BTreeMap<Slot, ServiceSince>,
     /// Journal position at work: the id of what this step creates.
@@ -101,6 +103,7 @@ impl Correlator {
             addresses: BTreeMap::new(),
             former_addresses: BTreeMap::new(),
             by_neighbour: BTreeMap::new(),
+            sessions: Sessions::default(),
             service_since: BTreeMap::new(),
             position: 0,
             seed,
@@ -131,7 +134,8 @@ impl Correlator {
         let alarm = self.alarms.get(slot)?;
         // While an administrator holds it down, every message may end that.
         let is_held_down = self.resources.get(alarm.resource).admin_down_at.is_some();
-        (!is_held_down && alarm.is_repeated_by(event)).then_some(slot)
+        let is_repeat = !is_held_down && alarm.is_repeated_by(event);
+        (is_repeat && !self.may_mean_another(event)).then_some(slot)
     }
 
     /// Hash of the alarm identity that the event names.
@@ -247,7 +251,8 @@ impl Correlator {
         if event.verb == Verb::Clear {
             self.back_in_service(resource, changes);
         }
-        let Some(slot) = self.alarm_of(position, resource, event) else { return };
+        let slot = self.alarm_of(at, (position, resource), event, changes);
+        let Some(slot) = slot else { return };
         let simultaneous_ns = self.settings.simultaneous_ms.saturating_mul(1_000_000);
         let Some(alarm) = self.alarms.get_mut(slot) else { return };
         let channels_before = alarm.channels;
@@ -353,7 +358,13 @@ impl Correlator {
     }
 
     /// The slot of the event's alarm, made when it is new; `None` when the table is full.
-    fn alarm_of(&mut self, id: u64, resource: Slot, event: &Event<'_>) -> Option<AlarmSlot> {
+    fn alarm_of(
+        &mut self,
+        at: At,
+        (id, resource): (u64, Slot),
+        event: &Event<'_>,
+        changes: &mut Changes,
+    ) -> Option<AlarmSlot> {
         let named = self.resources.get(resource);
         let hash = identity_hash(
             &self.hasher,
@@ -365,15 +376,22 @@ impl Correlator {
                 && *alarm.qualifier == *event.qualifier
                 && self.types.get(alarm.alarm_type).id == event.alarm_type
         });
-        if known.is_some() {
+        let is_active = |slot: AlarmSlot| self.alarms.get(slot).is_some_and(Alarm::is_active);
+        if known.is_some_and(is_active) {
             return known;
+        }
+        let session = self.session_of(at, resource, event, changes);
+        if session.or(known).is_some() {
+            return session.or(known);
         }
         if self.alarms.len() >= ALARMS_MAX {
             return None;
         }
         let alarm_type = self.types.number_of(event.alarm_type);
         let identity = Identity { hash, resource, alarm_type };
-        Some(self.alarms.add(id, identity, event))
+        let slot = self.alarms.add(id, identity, event);
+        self.note_session(slot);
+        Some(slot)
     }
 
     /// An alarm was raised or cleared by a message: flapping first, then what follows.

@@ -164,6 +164,7 @@ impl Correlator {
         {
             self.timers.cancel(key);
         }
+        self.forget_session(slot);
         self.alarms.remove(slot);
     }
 }

@@ -8,6 +8,7 @@
 //! - [`resource`], [`topology`], [`build`]: what there is, what needs what, from which settings;
 //! - [`administrator`]: what was taken out of service on purpose;
 //! - [`twin`]: parts that are known by two names;
+//! - [`session`]: routing sessions that only some messages name in full;
 //! - [`cause`]: what explains an alarm;
 //! - [`silence`]: devices that only their neighbours tell of;
 //! - [`incident`], [`grouping`]: the life of one incident, and which alarm goes into which;
@@ -28,6 +29,7 @@ pub mod incident;
 pub mod reason;
 pub mod resource;
 pub mod sent;
+pub mod session;
 pub mod silence;
 pub mod topology;
 pub mod twin;

@@ -63,7 +63,7 @@ impl Correlator {
 
     /// Two alarms turned out to be one. The active one goes on, of two the older; the other leaves
     /// its incident, and an incident that was only about it is the same fault.
-    fn unite_alarms(
+    pub(crate) fn unite_alarms(
         &mut self,
         at: At,
         (one, other): (AlarmSlot, AlarmSlot),
@@ -91,6 +91,7 @@ impl Correlator {
         {
             self.timers.cancel(key);
         }
+        self.forget_session(gone);
         self.alarms.unite(kept, gone);
         self.forget_later(at, gone);
         changes.alarms.extend([kept, gone]);

@@ -11,7 +11,8 @@
 //! ```
 //! `-` stands for no component. `arrived=` is when the kernel received it (else the time of the
 //! line), `occurred=` when the device says that it happened, `uptime=` how long the device has been up
-//! (sysUpTime), `listener=` who heard it (trap 0 and syslog 1 else), `qualifier=`, `alias=`, `repeat=` with `every=`, `unknown` for a sender that
+//! (sysUpTime), `listener=` who heard it (trap 0 and syslog 1 else), `qualifier=`
+//! (`_` for a blank), `alias=`, `repeat=` with `every=`, `unknown` for a sender that
 //! the inventory does not know, and `in-service` for a message that says that no administrator shut
 //! the resource (ifAdminStatus up).
 
@@ -140,7 +141,7 @@ impl Script {
                 Some(("occurred", value)) => message.occurred_ns = Some(duration_ns(value)?),
                 Some(("uptime", value)) => message.uptime_cs = Some(uptime_cs(value)?),
                 Some(("listener", value)) => message.listener = value.parse().ok()?,
-                Some(("qualifier", value)) => value.clone_into(&mut message.qualifier),
+                Some(("qualifier", value)) => message.qualifier = value.replace('_', " "),
                 Some(("alias", value)) => value.clone_into(&mut message.alias),
                 Some(("repeat", value)) => repeat = value.parse().ok()?,
                 Some(("every", value)) => every_ns = duration_ns(value)?,
