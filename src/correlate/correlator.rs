@@ -7,7 +7,7 @@ use crate::correlate::incident::{Incident, Status};
 use crate::correlate::resource::{ResourceKind, ResourceTable, Slot};
 use crate::correlate::session::Sessions;
 use crate::correlate::topology::{Group, NodeState, Topology};
-use crate::model::event::{Event, Verb};
+use crate::model::event::{Channel, Event, Verb};
 use crate::model::index::KeyHasher;
 use crate::model::limits::{ALARMS_MAX, MORE_SENDERS, RESOURCES_MAX, SENDER_ADDRESSES_MAX};
 use crate::model::settings::CorrelationSettings;
@@ -72,6 +72,8 @@ pub struct Correlator {
     pub(crate) former_addresses: BTreeMap<IpAddr, Slot>,
     pub(crate) by_neighbour: BTreeMap<Slot, BTreeSet<AlarmSlot>>,
     pub(crate) sessions: Sessions,
+    /// Messages about alarms that were not held, since there were [`ALARMS_MAX`] already.
+    pub alarms_refused: u64,
     /// Since when each service has its state.
     pub(crate) service_since: BTreeMap<Slot, ServiceSince>,
     /// Journal position at work: the id of what this step creates.
@@ -81,6 +83,13 @@ pub struct Correlator {
     pub(crate) hasher: KeyHasher,
     #[serde(skip)]
     touched: Vec<AlarmSlot>,
+    /// [`ALARMS_MAX`]; less in tests.
+    #[serde(skip, default = "alarms_max")]
+    pub(crate) alarms_max: usize,
+}
+
+const fn alarms_max() -> usize {
+    ALARMS_MAX
 }
 
 fn unseeded() -> KeyHasher {
@@ -104,11 +113,13 @@ impl Correlator {
             former_addresses: BTreeMap::new(),
             by_neighbour: BTreeMap::new(),
             sessions: Sessions::default(),
+            alarms_refused: 0,
             service_since: BTreeMap::new(),
             position: 0,
             seed,
             hasher: KeyHasher::new(seed),
             touched: Vec::new(),
+            alarms_max: ALARMS_MAX,
         }
     }
 
@@ -384,7 +395,8 @@ impl Correlator {
         if session.or(known).is_some() {
             return session.or(known);
         }
-        if self.alarms.len() >= ALARMS_MAX {
+        if self.alarms.len() >= self.alarms_max && event.channel != Channel::Internal {
+            self.alarms_refused = self.alarms_refused.saturating_add(1);
             return None;
         }
         let alarm_type = self.types.number_of(event.alarm_type);

@@ -211,3 +211,25 @@ fn invented_names_beyond_the_bound_share_one_resource() {
     let shared = correlator.resources.find(&correlator.hasher, MORE_SENDERS, "").expect("made");
     assert_eq!(correlator.resources.get(shared).active.len(), 1, "one alarm, raised twice");
 }
+
+#[test]
+fn alarms_beyond_the_bound_are_counted_and_those_held_go_on() {
+    let mut correlator = correlator();
+    correlator.alarms_max = 2;
+    for (position, device) in (1..).zip(["left", "right", "low"]) {
+        apply(&mut correlator, position, &event(Verb::Raise, position, device));
+    }
+    assert_eq!((correlator.alarms.len(), correlator.alarms_refused), (2, 1));
+    apply(&mut correlator, 4, &event(Verb::Clear, 4, "left"));
+    assert_eq!(correlator.alarms.active_count(Severity::Major), 1, "what is held is cleared");
+    let own = Event { channel: Channel::Internal, ..event(Verb::Raise, 5, "vigie") };
+    apply(&mut correlator, 5, &own);
+    assert_eq!((correlator.alarms.len(), correlator.alarms_refused), (3, 1));
+    pass(&mut correlator, at(10_000));
+    apply(&mut correlator, 6, &event(Verb::Raise, 10_001, "low"));
+    assert_eq!(correlator.alarms_refused, 2, "two are still active");
+    apply(&mut correlator, 7, &event(Verb::Clear, 10_002, "right"));
+    pass(&mut correlator, at(20_000));
+    apply(&mut correlator, 8, &event(Verb::Raise, 20_001, "low"));
+    assert_eq!((correlator.alarms.len(), correlator.alarms_refused), (2, 2), "there is room");
+}

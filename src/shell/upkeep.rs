@@ -11,7 +11,7 @@ use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::outbox::OutboxStatus;
 use crate::shell::publish::publisher::PublisherStatus;
 use crate::shell::recover;
-use crate::shell::self_alarm::{DATA_LOST, SINK_FAILING, SelfAlarms};
+use crate::shell::self_alarm::{ALARMS_FULL, DATA_LOST, SINK_FAILING, SelfAlarms};
 use crate::shell::sequencer::{Control, Shared};
 use crate::shell::store::thread::StoreStatus;
 use std::io;
@@ -66,6 +66,7 @@ impl Upkeep {
             quality: clock_quality::read(),
             dropped: vec![0; sockets.len()],
             shed: vec![0; watched.ledger.len()],
+            refused: shared.gauges.load().as_ref().as_ref().map_or(0, |all| all.alarms_refused),
             failing: (false, false),
             seen: Vec::new(),
             shared,
@@ -100,6 +101,7 @@ struct Rounds {
     quality: crate::engine::input::ClockQuality,
     dropped: Vec<u64>,
     shed: Vec<u64>,
+    refused: u64,
     failing: (bool, bool),
     seen: Vec<u64>,
     shared: Arc<Shared>,
@@ -114,6 +116,7 @@ impl Rounds {
         }
         self.note_drops();
         self.note_shed();
+        self.note_refused();
         self.note_sinks();
         self.note_clock();
         self.feed_watchdog();
@@ -157,6 +160,19 @@ impl Rounds {
                 let loss = Loss { listener: name.clone(), reason, count };
                 let _ = self.shared.control(Control::Loss(loss));
             }
+        }
+    }
+
+    /// And alarms that were not held.
+    fn note_refused(&mut self) {
+        let gauges = self.shared.gauges.load();
+        let now = gauges.as_ref().as_ref().map_or(0, |all| all.alarms_refused);
+        let count = now.saturating_sub(self.refused);
+        self.refused = now;
+        if count > 0 {
+            tracing::error!(count, "too many alarms: messages about further ones are counted only");
+            let text = format!("{count} messages were about alarms beyond the limit");
+            self.watched.own.raise(ALARMS_FULL, "", &text);
         }
     }
 
