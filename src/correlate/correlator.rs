@@ -15,6 +15,7 @@ use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
 use crate::model::timer::Timers;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -252,6 +253,9 @@ impl Correlator {
 
     fn named_event(&mut self, at: At, position: u64, event: &Event<'_>, changes: &mut Changes) {
         let resource = self.resolve(at, event, changes);
+        let name = &self.resources.get(resource).component;
+        let text = text_with_name(event, name);
+        let event = &Event { text: &text, ..*event };
         if event.verb == Verb::AdminDown {
             self.administratively_down(at, resource, event, changes);
             return;
@@ -553,6 +557,16 @@ impl Correlator {
     pub fn hold_off_ns(&self) -> u64 {
         self.settings.hold_off_ms.saturating_mul(1_000_000)
     }
+}
+
+/// The event's line for people, with the name of the part where it has only its index.
+fn text_with_name<'a>(event: &Event<'a>, name: &str) -> Cow<'a, str> {
+    let alias = event.component;
+    if alias.is_empty() || name.is_empty() || name == alias {
+        return Cow::Borrowed(event.text);
+    }
+    let whole = event.text.split(' ').map(|word| if word == alias { name } else { word });
+    Cow::Owned(whole.collect::<Vec<&str>>().join(" "))
 }
 
 /// Events that [`Correlator::look_ahead`] follows side by side.

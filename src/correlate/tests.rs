@@ -233,3 +233,17 @@ fn alarms_beyond_the_bound_are_counted_and_those_held_go_on() {
     apply(&mut correlator, 8, &event(Verb::Raise, 20_001, "low"));
     assert_eq!((correlator.alarms.len(), correlator.alarms_refused), (2, 2), "there is room");
 }
+
+#[test]
+fn what_is_said_of_an_index_is_told_of_the_interface() {
+    let mut correlator = correlator();
+    let named =
+        Event { component: "Gi0/7", component_alias: "ifIndex=7", ..event(Verb::Raise, 1, "left") };
+    apply(&mut correlator, 1, &Event { verb: Verb::Raise, text: "Gi0/7 is down", ..named });
+    let by_index = Event { component: "ifIndex=7", component_alias: "", ..named };
+    let text = "Interface ifIndex=7 is up, not ifIndex=77";
+    let cleared = Event { verb: Verb::Clear, text, arrived: at(9), ..by_index };
+    apply(&mut correlator, 2, &cleared);
+    let texts: Vec<&str> = correlator.alarms.iter().map(|(_, alarm)| &*alarm.text).collect();
+    assert_eq!(texts, ["Interface Gi0/7 is up, not ifIndex=77"]);
+}

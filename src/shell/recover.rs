@@ -321,13 +321,15 @@ fn snapshots(state_dir: &Path) -> Result<Vec<PathBuf>, RecoverError> {
 /// When a file cannot be written.
 pub fn write_snapshot(state_dir: &Path, snapshot: &Snapshot) -> Result<PathBuf, RecoverError> {
     use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
     let dir = snapshot_dir(state_dir);
     let path = dir.join(format!("{:020}.snap", snapshot.position));
     let part = dir.join(format!("{:020}.part", snapshot.position));
     let bytes = snapshot.to_bytes()?;
     let written = (|| {
         fs::create_dir_all(&dir)?;
-        let mut file = fs::File::create(&part)?;
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o640).open(&part)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         fs::rename(&part, &path)?;

@@ -197,7 +197,12 @@ impl Rounds {
         if quality.is_synchronised != self.quality.is_synchronised
             || quality.source != self.quality.source
         {
-            tracing::warn!(?quality, "the quality of the wall clock changed");
+            let state = if quality.is_synchronised { "synchronised" } else { "not synchronised" };
+            let source = &quality.source;
+            tracing::warn!(
+                "the wall clock is {state} now, error {} µs, says {source}",
+                quality.error_us
+            );
             let _ = self.shared.control(Control::ClockQuality(quality.clone()));
             self.quality = quality;
         }
