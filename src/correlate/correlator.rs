@@ -47,6 +47,16 @@ pub struct ServiceSince {
     pub changed_at: Timestamp,
     /// When it left *up*, as long as it is not up again.
     pub left_up_at: Option<Timestamp>,
+    /// When nothing carried it in full any more, as long as it is neither up nor on backup again.
+    pub failed_at: Option<Timestamp>,
+}
+
+impl ServiceSince {
+    /// When its backup failed, if it was on backup before it failed.
+    #[must_use]
+    pub fn carried_until(&self) -> Option<Timestamp> {
+        self.failed_at.filter(|failed_at| self.left_up_at.is_some_and(|left| left < *failed_at))
+    }
 }
 
 /// State of correlation. Changes only through its methods, each of which is given the time.
@@ -537,10 +547,16 @@ impl Correlator {
             }
             if kind == ResourceKind::Service {
                 changes.services.insert(slot);
-                let left_up_at = self.service_since.get(&slot).and_then(|known| known.left_up_at);
-                let is_up = self.topology.state(slot) == NodeState::Up;
-                let left_up_at = if is_up { None } else { left_up_at.or(Some(since)) };
-                self.service_since.insert(slot, ServiceSince { changed_at: since, left_up_at });
+                let state = self.topology.state(slot);
+                let known = self.service_since.get(&slot);
+                let left_up_at = known.and_then(|known| known.left_up_at).or(Some(since));
+                let failed_at = known.and_then(|known| known.failed_at).or(Some(since));
+                let now = ServiceSince {
+                    changed_at: since,
+                    left_up_at: left_up_at.filter(|_| state > NodeState::Up),
+                    failed_at: failed_at.filter(|_| state > NodeState::Backup),
+                };
+                self.service_since.insert(slot, now);
             }
         }
     }

@@ -121,7 +121,9 @@ impl Correlator {
         for key in [Deadline::Decide(id), Deadline::Stable(id), Deadline::Tell(id)] {
             self.timers.cancel(key);
         }
-        self.timers.set(Deadline::ForgetIncident(id), at.engine.plus_ns(FORGET_AFTER_NS));
+        let was_told = self.incidents.get(&id).is_some_and(|incident| incident.is_announced);
+        let after_ns = if was_told { FORGET_AFTER_NS } else { FORGET_UNTOLD_AFTER_NS };
+        self.timers.set(Deadline::ForgetIncident(id), at.engine.plus_ns(after_ns));
     }
 
     fn forget_incident(&mut self, at: At, id: u64) {
@@ -171,3 +173,6 @@ impl Correlator {
 
 /// How long cleared alarms and closed incidents stay in memory, ns. History keeps them.
 const FORGET_AFTER_NS: u64 = 3_600_000_000_000;
+/// The same for an incident that came and went, or was merged, within its hold-off, ns: in a storm
+/// there may be as many of them as alarms.
+const FORGET_UNTOLD_AFTER_NS: u64 = 1_000_000_000;

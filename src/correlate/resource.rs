@@ -4,6 +4,7 @@ use crate::model::index::{HashIndex, KeyHasher};
 use crate::model::time::{EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Slot of a resource.
 pub type Slot = u32;
@@ -22,8 +23,8 @@ pub enum ResourceKind {
 /// A device, a part of one, or a service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Resource {
-    /// Device part of its name (for a service `service:NAME`).
-    pub device: Box<str>,
+    /// Device part of its name (for a service `service:NAME`), shared by the parts of a device.
+    pub device: Arc<str>,
     /// Component part of its name, empty for the device itself.
     pub component: Box<str>,
     /// What it is.
@@ -149,6 +150,7 @@ impl ResourceTable {
         if resource.aliases.iter().any(|name| **name == *alias) {
             return false;
         }
+        resource.aliases.reserve_exact(1);
         resource.aliases.push(alias.into());
         let hash = hasher.hash(&[&resource.device, "alias", alias]);
         self.by_name.insert(hash, slot);
@@ -181,7 +183,7 @@ impl ResourceTable {
     ) -> Slot {
         let slot = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
         self.slots.push(Resource {
-            device: name.0.into(),
+            device: parent.map_or_else(|| name.0.into(), |parent| self.get(parent).device.clone()),
             component: name.1.into(),
             kind,
             parent: parent.unwrap_or(slot),
@@ -219,6 +221,13 @@ impl ResourceTable {
     /// Builds the index again after the table was read from a snapshot.
     pub fn rebuild_index(&mut self, hasher: &KeyHasher) {
         self.by_name = HashIndex::default();
+        for place in 0..self.slots.len() {
+            let parent = self.slots.get(place).map(|resource| self.get(resource.parent));
+            let device = parent.map(|parent| Arc::clone(&parent.device));
+            if let (Some(device), Some(resource)) = (device, self.slots.get_mut(place)) {
+                resource.device = device;
+            }
+        }
         let found = (0_u32..).zip(&self.slots).filter(|(_, resource)| resource.is_now.is_none());
         for (slot, resource) in found {
             self.by_name.insert(hasher.hash(&[&resource.device, &resource.component]), slot);

@@ -107,7 +107,10 @@ impl Topology {
         for member in &group.members {
             self.node_mut(*member).dependents.push(slot);
         }
-        self.node_mut(slot).needs.push(group);
+        // Most have one or two: room for more would be most of what a big inventory takes.
+        let needs = &mut self.node_mut(slot).needs;
+        needs.reserve_exact(1);
+        needs.push(group);
     }
 
     /// After many needs were added: each dependent once, in slot order.

@@ -8,23 +8,26 @@ use crate::model::time::{At, EngineTime};
 use crate::ticket::command::Refusal;
 use std::sync::Arc;
 
-/// Deadlines fired in one step at most; the rest is due at once in the next.
-const FIRED_MAX: usize = 256;
+/// Deadlines fired at most in a step that is for them; the rest is due at once in the next.
+const FIRED_BY_PULSE_MAX: usize = 64;
+/// The same in a step that has something else to do: a message must not wait for all of them.
+const FIRED_MAX: usize = 4;
 
 impl Engine {
     /// Applies one input at one journal position. Effects are appended in a fixed order.
     pub fn step(&mut self, at: At, position: u64, input: &Input<'_>, effects: &mut Vec<Effect>) {
         self.position = position;
         self.correlator.position = position;
-        self.fire_due(at);
+        let is_pulse = matches!(input, Input::Pulse);
+        self.fire_due(at, if is_pulse { FIRED_BY_PULSE_MAX } else { FIRED_MAX });
         let answer = self.apply(at, position, input);
         self.settle(at);
         self.show(at, effects);
         effects.extend(answer.map(|answer| Effect::Answer(Arc::new(answer))));
     }
 
-    fn fire_due(&mut self, at: At) {
-        for _ in 0..FIRED_MAX {
+    fn fire_due(&mut self, at: At, most: usize) {
+        for _ in 0..most {
             let correlate = self.correlator.timers.next().filter(|due| *due <= at.engine);
             let ticket = self.desk.timers.next().filter(|due| *due <= at.engine);
             match (correlate, ticket) {

@@ -10,10 +10,12 @@ pub const RECV_BATCH: usize = 64;
 /// Events per batch at most; a full batch travels and the next begins.
 pub const BATCH_EVENTS: usize = 64;
 /// Bytes of text and raw message per batch before it travels early.
-pub const BATCH_BYTES: usize = 128 * 1024;
+pub const BATCH_BYTES: usize = 64 * 1024;
 /// Batches per lane between intake and sequencer. A full urgent or normal lane makes the reader
 /// wait (the kernel buffers); a full low lane sheds, newest first.
-pub const LANE_BATCHES: usize = 1_024;
+pub const LANE_BATCHES: usize = 512;
+/// Empty batches kept for the next messages; beyond them, memory that a burst took is given back.
+pub const FREE_BATCHES: usize = 128;
 /// Raw message bytes kept with an event; the rest is cut.
 pub const RAW_BYTES_MAX: usize = 8_192;
 /// Line of text shown for an event, bytes; longer ones are cut at a character.

@@ -2,7 +2,7 @@
 //! list on which emptied batches come back.
 
 use crate::model::event::Lane;
-use crate::model::limits::LANE_BATCHES;
+use crate::model::limits::{FREE_BATCHES, LANE_BATCHES};
 use crate::shell::batch::Batch;
 use crossbeam::queue::ArrayQueue;
 use std::sync::Mutex;
@@ -22,7 +22,7 @@ impl Default for Lanes {
     fn default() -> Self {
         Self {
             rings: std::array::from_fn(|_| ArrayQueue::new(LANE_BATCHES)),
-            free: ArrayQueue::new(4 * LANE_BATCHES),
+            free: ArrayQueue::new(FREE_BATCHES),
             sleeping: AtomicBool::new(false),
             sequencer: Mutex::new(None),
         }

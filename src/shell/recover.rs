@@ -325,17 +325,23 @@ pub fn write_snapshot(state_dir: &Path, snapshot: &Snapshot) -> Result<PathBuf, 
     let dir = snapshot_dir(state_dir);
     let path = dir.join(format!("{:020}.snap", snapshot.position));
     let part = dir.join(format!("{:020}.part", snapshot.position));
-    let bytes = snapshot.to_bytes()?;
-    let written = (|| {
-        fs::create_dir_all(&dir)?;
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o640).open(&part)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&part, &path)?;
-        fs::File::open(&dir)?.sync_all()
-    })();
-    written.map_err(|source| RecoverError::File { path: path.clone(), source })?;
+    let in_file = |source| RecoverError::File { path: path.clone(), source };
+    fs::create_dir_all(&dir).map_err(in_file)?;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o640);
+    let mut file = options.open(&part).map_err(in_file)?;
+    let mut written = Ok(());
+    let encoded = snapshot.write(&mut |piece| {
+        written = file.write_all(piece);
+        written.is_ok()
+    });
+    written.map_err(in_file)?;
+    encoded?;
+    let renamed = file
+        .sync_all()
+        .and_then(|()| fs::rename(&part, &path))
+        .and_then(|()| fs::File::open(&dir)?.sync_all());
+    renamed.map_err(in_file)?;
     let mut known = snapshots(state_dir)?;
     known.truncate(known.len().saturating_sub(SNAPSHOTS_KEPT));
     for old in known {

@@ -211,8 +211,8 @@ impl Sequencer {
         self.shared.lanes.is_empty() && self.shared.controls.is_empty()
     }
 
-    /// One round: controls, what is due, then batches, urgent first, with a minimum share for the
-    /// last lane. Gives the number of inputs taken.
+    /// One round: controls, what is due, then batches, urgent first, with a share for each lane;
+    /// when it has lasted long, only one of each. Gives the number of inputs taken.
     fn round(&mut self) -> usize {
         let at = self.clock.at();
         let begun = at.engine;
@@ -220,7 +220,11 @@ impl Sequencer {
         self.watch_wall_clock(at);
         taken = taken.saturating_add(self.pulse(at));
         for (lane, share) in [(Lane::Urgent, 32), (Lane::Normal, 8), (Lane::Low, 2)] {
-            for _ in 0..share {
+            for place in 0..share {
+                // Deadlines, answers and the other lanes wait for the end of the round.
+                if place > 0 && self.clock.now().ns_since(begun) > ROUND_NS_MAX {
+                    break;
+                }
                 let Some(batch) = self.shared.lanes.receive(lane) else { break };
                 taken = taken.saturating_add(batch.len());
                 self.batch(&batch);
@@ -529,6 +533,8 @@ const COUNTS_MAX: usize = 4_096;
 const SETTINGS_CHUNK_BYTES: usize = RECORD_BYTES_MAX - 64;
 /// Wall-clock changes smaller than this are slewing, not steps, ns.
 const STEP_NS_MIN: u64 = 500_000_000;
+/// A round takes no further batches after that time, ns.
+const ROUND_NS_MAX: u64 = 4_000_000;
 const PERIOD_NS: u64 = 1_000_000_000;
 const MARK_NS: u64 = 10_000_000_000;
 /// Rounds without input before the sequencer parks instead of polling.

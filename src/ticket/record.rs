@@ -95,6 +95,8 @@ pub struct Opening {
     pub detected_at: Timestamp,
     /// See the contract table of times.
     pub occurred_at: Option<Timestamp>,
+    /// When the backup failed that had carried the services until then.
+    pub carried_until: Option<Timestamp>,
     /// Time of the journal record that opens it.
     pub opened_at: Timestamp,
     /// Quality of the wall clock now.
@@ -345,8 +347,18 @@ impl Ticket {
 /// Why a clock starts after its ticket: until then the backup carried the service.
 const BACKUP_FAILED: &str = "backup-carried-the-service-before";
 
-/// Where the clock starts, and why there.
+/// Where the clock starts, and why there: where the contract says, but not while the backup carried
+/// the service if that stops the clock.
 fn gtr_start(opening: &Opening) -> (Timestamp, &'static str) {
+    let (start, reason) = named_start(opening);
+    let counts_backup = opening.contract.as_ref().is_none_or(|one| !one.backup_stops_clock);
+    match opening.carried_until.filter(|until| *until > start && !counts_backup) {
+        Some(until) => (until, BACKUP_FAILED),
+        None => (start, reason),
+    }
+}
+
+fn named_start(opening: &Opening) -> (Timestamp, &'static str) {
     let opened = (opening.opened_at, "opened");
     let Some(contract) = &opening.contract else { return opened };
     match (contract.gtr_start, opening.occurred_at) {
@@ -379,6 +391,7 @@ mod tests {
             is_blocking: true,
             detected_at: Timestamp(50),
             occurred_at: Some(Timestamp(40)),
+            carried_until: None,
             opened_at: Timestamp(100),
             clock_quality: String::new(),
             observe: false,

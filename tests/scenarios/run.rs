@@ -167,7 +167,12 @@ fn through_bytes(engine: Engine, digest: [u8; 32]) -> Engine {
         digest,
         engine,
     };
-    let bytes = snapshot.to_bytes().expect("the state can be written");
+    let mut bytes = Vec::new();
+    let mut take = |piece: &[u8]| {
+        bytes.extend_from_slice(piece);
+        true
+    };
+    snapshot.write(&mut take).expect("the state can be written");
     Snapshot::from_bytes(&bytes).expect("what was written can be read").engine
 }
 
