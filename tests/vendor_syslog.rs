@@ -126,10 +126,10 @@ type Pair = (&'static str, &'static str, &'static str, &'static str, &'static st
 /// Lines in the makers' forms that the corpus does not have.
 const PAIRS: &[Pair] = &[
     (
-        "Sep  2 2026 09:58:12 hw %%01IFNET/4/LINK_STATE(l)[0]:The line protocol IP on the interface \
-         GigabitEthernet0/0/1 has entered the DOWN state.",
-        "Sep  2 2026 09:58:19 hw %%01IFNET/4/LINK_STATE(l)[1]:The line protocol IP on the interface \
-         GigabitEthernet0/0/1 has entered the UP state.",
+        "Sep  2 2026 09:58:12 hw %%01IFNET/4/LINK_STATE(l)[0]:The line protocol IP on the \
+         interface GigabitEthernet0/0/1 has entered the DOWN state.",
+        "Sep  2 2026 09:58:19 hw %%01IFNET/4/LINK_STATE(l)[1]:The line protocol IP on the \
+         interface GigabitEthernet0/0/1 has entered the UP state.",
         "interface-down",
         "GigabitEthernet0/0/1",
         "",
@@ -143,15 +143,15 @@ const PAIRS: &[Pair] = &[
         "",
     ),
     (
-        "Sep  2 2026 09:58:12 hw %%01PHY/1/PHY(l)[11]:    GigabitEthernet0/0/2: change status to down",
-        "Sep  2 2026 09:58:19 hw %%01PHY/1/PHY(l)[12]:    GigabitEthernet0/0/2: change status to up",
+        "Sep  2 2026 09:58:12 hw %%01PHY/1/PHY(l)[11]: GigabitEthernet0/0/2: change status to down",
+        "Sep  2 2026 09:58:19 hw %%01PHY/1/PHY(l)[12]: GigabitEthernet0/0/2: change status to up",
         "interface-down",
         "GigabitEthernet0/0/2",
         "",
     ),
     (
-        "Sep  2 2026 09:58:12 hw %%01OSPF/3/NBR_CHG_DOWN(l)[3]:Neighbor event:neighbor state changed \
-         to Down. (ProcessId=1, NeighborAddress=10.1.1.2, NeighborEvent=InactivityTimer, \
+        "Sep  2 2026 09:58:12 hw %%01OSPF/3/NBR_CHG_DOWN(l)[3]:Neighbor event:neighbor state \
+         changed to Down. (ProcessId=1, NeighborAddress=10.1.1.2, NeighborEvent=InactivityTimer, \
          NeighborPreviousState=Full, NeighborCurrentState=Down)",
         "Sep  2 2026 09:58:19 hw %%01OSPF/4/NBR_CHANGE_E(l)[4]:Neighbor changes event: neighbor \
          status changed. (ProcessId=1, NeighborAddress=10.1.1.2, NeighborEvent=LoadingDone, \
@@ -193,10 +193,10 @@ const PAIRS: &[Pair] = &[
         "10.0.0.2 vrf RED",
     ),
     (
-        "Sep 23 10:21:40 leaf Bgp: %BGP-5-ADJCHANGE: peer 10.0.0.2 (VRF default AS 65001) old state \
-         Established event HoldTime new state Idle",
-        "Sep 23 10:21:50 leaf Bgp: %BGP-5-ADJCHANGE: peer 10.0.0.2 (VRF default AS 65001) old state \
-         OpenConfirm event RecvKeepAlive new state Established",
+        "Sep 23 10:21:40 leaf Bgp: %BGP-5-ADJCHANGE: peer 10.0.0.2 (VRF default AS 65001) old \
+         state Established event HoldTime new state Idle",
+        "Sep 23 10:21:50 leaf Bgp: %BGP-5-ADJCHANGE: peer 10.0.0.2 (VRF default AS 65001) old \
+         state OpenConfirm event RecvKeepAlive new state Established",
         "bgp-peer-down",
         "",
         "10.0.0.2",
@@ -259,8 +259,8 @@ const PAIRS: &[Pair] = &[
     ),
     (
         "Sep 23 10:22:00 x460 <Info:vlan.msgs.portLinkStateDown> Port 1:5 link down",
-        "Sep 23 10:22:30 x460 <Info:vlan.msgs.portLinkStateUp> Port 1:5 link UP at speed 1 Gbps and \
-         full-duplex",
+        "Sep 23 10:22:30 x460 <Info:vlan.msgs.portLinkStateUp> Port 1:5 link UP at speed 1 Gbps \
+         and full-duplex",
         "interface-down",
         "1:5",
         "",
@@ -278,8 +278,8 @@ const PAIRS: &[Pair] = &[
         "Sep 23 10:21:40 192.0.2.7 pe1: 1021 Base BGP-WARNING-bgpBackwardTransition-2002 [Peer 1: \
          10.0.0.2]:  VR 1: Group G: Peer 10.0.0.2: moved from higher state ESTABLISHED to lower \
          state IDLE due to event TCP SOCKET ERROR",
-        "Sep 23 10:21:50 192.0.2.7 pe1: 1022 Base BGP-MINOR-bgpEstablished-2001 [Peer 1: 10.0.0.2]: \
-         VR 1: Group G: Peer 10.0.0.2: moved into established state",
+        "Sep 23 10:21:50 192.0.2.7 pe1: 1022 Base BGP-MINOR-bgpEstablished-2001 [Peer 1: \
+         10.0.0.2]: VR 1: Group G: Peer 10.0.0.2: moved into established state",
         "bgp-peer-down",
         "",
         "10.0.0.2",

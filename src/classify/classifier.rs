@@ -29,6 +29,7 @@ pub struct Origin {
 
 /// What a message became.
 #[derive(Clone, Copy, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack: a box would allocate")]
 pub enum Classified<'a> {
     /// An event.
     Event(Event<'a>),

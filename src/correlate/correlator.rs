@@ -5,7 +5,7 @@ use crate::correlate::alarm_table::{AlarmSlot, AlarmTable, AlarmTypes, identity_
 use crate::correlate::changes::Changes;
 use crate::correlate::incident::{Incident, Status};
 use crate::correlate::resource::{ResourceKind, ResourceTable, Slot};
-use crate::correlate::session::Sessions;
+use crate::correlate::session::{Sessions, may_mean_another};
 use crate::correlate::topology::{Group, NodeState, Topology};
 use crate::model::event::{Channel, Event, Verb};
 use crate::model::index::KeyHasher;
@@ -157,7 +157,7 @@ impl Correlator {
         // While an administrator holds it down, every message may end that.
         let is_held_down = self.resources.get(alarm.resource).admin_down_at.is_some();
         let is_repeat = !is_held_down && alarm.is_repeated_by(event);
-        (is_repeat && !self.may_mean_another(event)).then_some(slot)
+        (is_repeat && !may_mean_another(event)).then_some(slot)
     }
 
     /// Hash of the alarm identity that the event names.

@@ -40,12 +40,12 @@ fn session(qualifier: &str) -> Option<(IpAddr, bool)> {
     Some((neighbour.parse().ok()?, rest.starts_with("vrf ")))
 }
 
-impl Correlator {
-    /// Whether a clear of what is clear already may still mean another alarm.
-    pub(crate) fn may_mean_another(&self, event: &Event<'_>) -> bool {
-        event.verb == Verb::Clear && session(event.qualifier).is_some()
-    }
+/// Whether a clear of what is clear already may still mean another alarm.
+pub(crate) fn may_mean_another(event: &Event<'_>) -> bool {
+    event.verb == Verb::Clear && session(event.qualifier).is_some()
+}
 
+impl Correlator {
     /// The active alarm that the event means although only one of the two names the VRF.
     pub(crate) fn session_of(
         &mut self,

@@ -28,9 +28,9 @@ pub const FRAME_BYTES_MAX: usize = 65_536;
 pub const VARBINDS_MAX: usize = 64;
 /// Sub-identifiers of an OID (SNMPv2-SMI: 128).
 pub const OID_ARCS_MAX: usize = 128;
-/// Alarms held at once, active and cleared within the last hour. Beyond it, a message about an alarm
-/// that is not held makes none: it is counted (`vigie_alarms_refused_total`), and vigie's own alarm
-/// `vigie-alarms-full` says so. vigie's own alarms are always held.
+/// Alarms held at once, active and cleared within the last hour. Beyond it, a message about an
+/// alarm that is not held makes none: it is counted (`vigie_alarms_refused_total`), and vigie's own
+/// alarm `vigie-alarms-full` says so. vigie's own alarms are always held.
 pub const ALARMS_MAX: usize = 1_000_000;
 /// Explanations kept per incident; the oldest but the first go.
 pub const EXPLAIN_ENTRIES_MAX: usize = 32;

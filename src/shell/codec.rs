@@ -235,6 +235,7 @@ pub struct InputReader {
 
 /// What a record means for the engine.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack: a box would allocate")]
 pub enum Meaning<'a> {
     /// An input.
     Input(Input<'a>),

@@ -206,7 +206,7 @@ impl Ticket {
         let is_first = self.clock.elapsed_ns(at) == 0;
         self.clock.resume(since);
         if is_first {
-            self.gtr_start_reason = BACKUP_FAILED.to_owned();
+            BACKUP_FAILED.clone_into(&mut self.gtr_start_reason);
             let start = self.clock.started_at();
             self.enter("gtr_started_at", Some(start), (VIGIE, BACKUP_FAILED), at);
         }

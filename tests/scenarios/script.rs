@@ -10,11 +10,11 @@
 //! pulse until 40s
 //! ```
 //! `-` stands for no component. `arrived=` is when the kernel received it (else the time of the
-//! line), `occurred=` when the device says that it happened, `uptime=` how long the device has been up
-//! (sysUpTime), `listener=` who heard it (trap 0 and syslog 1 else), `qualifier=`
-//! (`_` for a blank), `alias=`, `repeat=` with `every=`, `unknown` for a sender that
-//! the inventory does not know, and `in-service` for a message that says that no administrator shut
-//! the resource (ifAdminStatus up).
+//! line), `occurred=` when the device says that it happened, `uptime=` how long the device has been
+//! up (sysUpTime), `listener=` who heard it (trap 0 and syslog 1 else), `qualifier=` (`_` for a
+//! blank), `alias=`, `repeat=` with `every=`, `unknown` for a sender that the inventory does not
+//! know, and `in-service` for a message that says that no administrator shut the resource
+//! (ifAdminStatus up).
 
 use crate::message::Message;
 use vigie::engine::input::{Action, Command};
