@@ -107,8 +107,20 @@ fn needs(devices: usize) -> impl Strategy<Value = Vec<(Vec<usize>, bool)>> {
     (0..devices).map(one).collect::<Vec<_>>()
 }
 
+/// By which names a message calls a port.
+#[derive(Clone, Copy, Debug, Default)]
+enum Called {
+    #[default]
+    Name,
+    Index,
+    Both,
+}
+
+/// Qualifiers of what is said of a whole device.
+const SESSIONS: [&str; 4] = ["", "10.0.0.1", "10.0.0.1 vrf A", "10.0.0.1 vrf B"];
+
 /// One generated thing that happens: after how long, where, what.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Turn {
     wait_ms: u64,
     device: usize,
@@ -117,14 +129,24 @@ struct Turn {
     verb: u8,
     is_syslog: bool,
     late_ms: u64,
+    called: Called,
+    session: usize,
+    /// Messages of one sender say since when it is up, some later than they were sent.
+    sent_ms: Option<u64>,
 }
 
 fn turn(devices: usize) -> impl Strategy<Value = Turn> {
     let wait_ms = prop_oneof![0_u64..40, 500_u64..5_000, 5_000_u64..30_000, 100_000_u64..400_000];
     let late_ms = prop_oneof![4 => Just(0_u64), 1 => 1_u64..60, 1 => 60_u64..3_000];
-    let port = prop_oneof![Just(None), (0..PORTS).prop_map(Some)];
-    (wait_ms, 0..devices, port, 0..TYPES.len(), 0_u8..12, any::<bool>(), late_ms).prop_map(
-        |(wait_ms, device, port, kind, verb, is_syslog, late_ms)| Turn {
+    // One port more than the inventory names.
+    let port = prop_oneof![Just(None), (0..=PORTS).prop_map(Some)];
+    let called =
+        prop_oneof![4 => Just(Called::Name), 1 => Just(Called::Index), 1 => Just(Called::Both)];
+    let session = prop_oneof![4 => Just(0_usize), 1 => 0..SESSIONS.len()];
+    let sent_ms = prop_oneof![Just(None), (0_u64..5_000).prop_map(Some)];
+    let names = (called, session, sent_ms);
+    (wait_ms, 0..devices, port, 0..TYPES.len(), 0_u8..12, any::<bool>(), late_ms, names).prop_map(
+        |(wait_ms, device, port, kind, verb, is_syslog, late_ms, names)| Turn {
             wait_ms,
             device,
             port,
@@ -132,12 +154,22 @@ fn turn(devices: usize) -> impl Strategy<Value = Turn> {
             verb,
             is_syslog,
             late_ms,
+            called: names.0,
+            session: names.1,
+            sent_ms: names.2,
         },
     )
 }
 
 fn said(at_ns: u64, turn: &Turn) -> Message {
     let (alarm_type, severity, _, _) = TYPES[turn.kind];
+    let (component, alias) = match (turn.port, turn.called) {
+        (None, _) => (String::new(), String::new()),
+        (Some(port), Called::Name) => (format!("p{port}"), String::new()),
+        (Some(port), Called::Index) => (format!("ifIndex={port}"), String::new()),
+        (Some(port), Called::Both) => (format!("p{port}"), format!("ifIndex={port}")),
+    };
+    let uptime_ms = turn.sent_ms.map(|ms| 100_000_000_u64 + at_ns / 1_000_000 - ms);
     Message {
         verb: match turn.verb {
             0..6 => Verb::Raise,
@@ -150,12 +182,14 @@ fn said(at_ns: u64, turn: &Turn) -> Message {
         listener: u16::from(turn.is_syslog),
         arrived_ns: at_ns.saturating_sub(turn.late_ms * 1_000_000),
         occurred_ns: None,
+        uptime_cs: uptime_ms.and_then(|ms| u32::try_from(ms / 10).ok()),
         is_known: true,
+        is_in_service: turn.sent_ms.is_some_and(|ms| ms % 2 == 0),
         device: name(turn.device),
-        component: turn.port.map(|port| format!("p{port}")).unwrap_or_default(),
-        alias: String::new(),
+        component,
+        alias,
         alarm_type: alarm_type.to_owned(),
-        qualifier: String::new(),
+        qualifier: SESSIONS[if turn.port.is_none() { turn.session } else { 0 }].to_owned(),
     }
 }
 
@@ -210,6 +244,22 @@ fn pass(run: &mut Run, shown: &mut Shown, until_ns: u64) {
     }
 }
 
+/// A clear of everything that a turn can raise.
+fn clears(devices: usize) -> Vec<Turn> {
+    let mut clears = Vec::new();
+    for device in 0..devices {
+        for kind in 0..TYPES.len() {
+            let clear = Turn { device, kind, verb: 6, is_syslog: true, ..Turn::default() };
+            clears.extend((0..SESSIONS.len()).map(|session| Turn { session, ..clear.clone() }));
+            for port in (0..=PORTS).map(Some) {
+                let called = [Called::Index, Called::Name];
+                clears.extend(called.map(|called| Turn { port, called, ..clear.clone() }));
+            }
+        }
+    }
+    clears
+}
+
 /// Lives through the turns, then clears everything, closes every ticket and waits.
 /// `steps` are settings of the wall clock, each before the turn of that number.
 fn live(
@@ -231,17 +281,11 @@ fn live(
         shown.take(&run);
     }
     now_ns += SECOND_NS * 10;
-    for device in 0..devices {
-        for port in [None].into_iter().chain((0..PORTS).map(Some)) {
-            for kind in 0..TYPES.len() {
-                now_ns += SECOND_NS;
-                pass(&mut run, &mut shown, now_ns);
-                let clear =
-                    Turn { wait_ms: 0, device, port, kind, verb: 6, is_syslog: false, late_ms: 0 };
-                run.message(now_ns, said(now_ns, &clear), true);
-                shown.take(&run);
-            }
-        }
+    for clear in clears(devices) {
+        now_ns += SECOND_NS;
+        pass(&mut run, &mut shown, now_ns);
+        run.message(now_ns, said(now_ns, &clear), true);
+        shown.take(&run);
     }
     now_ns += SECOND_NS * 3_600;
     pass(&mut run, &mut shown, now_ns);
@@ -354,9 +398,7 @@ proptest! {
         for device in heard {
             now_ns += SECOND_NS;
             pass(&mut run, &mut shown, now_ns);
-            let raise = Turn {
-                wait_ms: 0, device, port: None, kind: 0, verb: 0, is_syslog: false, late_ms: 0,
-            };
+            let raise = Turn { device, port: None, ..Turn::default() };
             run.message(now_ns, said(now_ns, &raise), true);
             shown.take(&run);
         }
@@ -389,10 +431,7 @@ proptest! {
             for (device, port) in heard {
                 now_ns += SECOND_NS / 10;
                 pass(&mut run, &mut shown, now_ns);
-                let raise = Turn {
-                    wait_ms: 0, device, port: Some(port), kind: 0, verb: 0, is_syslog: false,
-                    late_ms: 0,
-                };
+                let raise = Turn { device, port: Some(port), ..Turn::default() };
                 run.message(now_ns, said(now_ns, &raise), true);
                 shown.take(&run);
             }

@@ -58,7 +58,8 @@ const TRAP: &str = "30819b02010104067075626c6963a7818d020453ae7b5602010002010030
     07020107300f060a2b060102010202010707020101300f060a2b0601020102020108070201023020060a2b06010201\
     020201020704124769676162697445746865726e6574302f37";
 const LINE: &[u8] =
-    b"<187>45: Sep  1 10:00:00.123: %LINK-3-UPDOWN: Interface GigabitEthernet0/7, changed state to down";
+    b"<187>45: Sep  1 10:00:00.123: %LINK-3-UPDOWN: Interface GigabitEthernet0/7, changed state \
+    to down";
 /// The trap, then the line, from each of eight senders.
 const ROUND: u64 = 16;
 const WARM_ROUNDS: u64 = 300;

@@ -29,6 +29,7 @@ pub struct Origin {
 
 /// What a message became.
 #[derive(Clone, Copy, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack: a box would allocate")]
 pub enum Classified<'a> {
     /// An event.
     Event(Event<'a>),
@@ -74,6 +75,7 @@ pub(super) struct Verdict<'r> {
     pub(super) lane: Lane,
     pub(super) alarm_type: &'r str,
     pub(super) rule: &'r str,
+    pub(super) is_in_service: bool,
 }
 
 impl Verdict<'_> {
@@ -84,6 +86,7 @@ impl Verdict<'_> {
         lane: Lane::Low,
         alarm_type: UNCLASSIFIED,
         rule: "",
+        is_in_service: false,
     };
 }
 
@@ -94,6 +97,7 @@ struct Envelope<'a> {
     channel: Channel,
     faults: Faults,
     occurred_at: Option<Timestamp>,
+    uptime_cs: Option<u32>,
     raw: &'a [u8],
 }
 
@@ -129,6 +133,7 @@ impl Classifier {
             channel: Channel::Trap,
             faults: trap.faults,
             occurred_at: None,
+            uptime_cs: trap.uptime_cs,
             raw: trap.datagram,
         };
         Classified::Event(self.finish(&envelope, &source, &verdict, scratch))
@@ -155,6 +160,7 @@ impl Classifier {
             channel: Channel::Syslog,
             faults: message.faults,
             occurred_at: occurred::instant(&message.stamp, zone, origin.arrived.wall),
+            uptime_cs: None,
             raw,
         };
         Classified::Event(self.finish(&envelope, &source, &verdict, scratch))
@@ -205,8 +211,10 @@ impl Classifier {
             epoch: self.epoch,
             arrived: envelope.origin.arrived,
             occurred_at: envelope.occurred_at,
+            uptime_cs: envelope.uptime_cs,
             peer: envelope.origin.peer.to_canonical(),
             is_known: source.known.is_some(),
+            is_in_service: verdict.is_in_service,
             device: source.known.map_or(scratch.device.as_str(), |known| known.name),
             component: listed.unwrap_or(&scratch.component),
             component_alias: &scratch.alias,

@@ -15,6 +15,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("syslog-cisco.toml", include_str!("../../config/rules/syslog-cisco.toml")),
     ("syslog-juniper.toml", include_str!("../../config/rules/syslog-juniper.toml")),
     ("syslog-linux.toml", include_str!("../../config/rules/syslog-linux.toml")),
+    ("syslog-more.toml", include_str!("../../config/rules/syslog-more.toml")),
     ("syslog-switches.toml", include_str!("../../config/rules/syslog-switches.toml")),
     ("syslog-vmware.toml", include_str!("../../config/rules/syslog-vmware.toml")),
 ];

@@ -50,6 +50,7 @@ pub(super) fn decide<'r>(
             lane: if verb == Verb::Event { Lane::Low } else { rule.action.lane },
             alarm_type: &rule.action.alarm_type,
             rule: &rule.action.rule,
+            is_in_service: false,
         }))
     });
     outcome.unwrap_or(Outcome::NoRule)

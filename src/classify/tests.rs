@@ -132,6 +132,7 @@ fn one_fault_told_by_trap_and_syslog_is_one_alarm() {
         assert_eq!((one.epoch, one.listener, one.faults), (4, 2, Faults::NONE));
     }
     assert_eq!(told.component_alias, "ifIndex=3");
+    assert!(told.is_in_service && !also.is_in_service, "ifAdminStatus is up");
     assert_eq!(told.peer, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
 }
 

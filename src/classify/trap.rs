@@ -23,7 +23,8 @@ pub(super) fn decide<'r>(
     for buffer in [&mut *component, &mut *alias, &mut *qualifier, &mut *text, &mut *interface] {
         buffer.clear();
     }
-    let mut values = TrapValues { rules, directory, device, trap, interface, index: None };
+    let mut values =
+        TrapValues { rules, directory, device, trap, interface, index: None, is_in_service: false };
     for rule in rules.trap.candidates(trap.trap_oid.as_bytes()) {
         let Some((decision, severity)) = rule.action.decide(&mut values) else { continue };
         let Decision::Tell(verb) = decision else { return None };
@@ -40,12 +41,14 @@ pub(super) fn decide<'r>(
         {
             let _ = write!(alias, "{INDEX_PREFIX}{index}");
         }
+        let is_in_service = values.is_in_service && rule.is_interface;
         return Some(Verdict {
             verb,
             severity,
             lane: if verb == Verb::Event { Lane::Low } else { rule.action.lane },
             alarm_type: &rule.action.alarm_type,
             rule: &rule.action.rule,
+            is_in_service,
         });
     }
     // Each unknown kind of trap is an entry of its own, so that none hides another.
@@ -90,6 +93,8 @@ struct TrapValues<'v> {
     interface: &'v mut String,
     /// ifIndex, known once the interface was asked for.
     index: Option<i64>,
+    /// Whether ifAdminStatus is up, known likewise.
+    is_in_service: bool,
 }
 
 impl<'v> TrapValues<'v> {
@@ -110,6 +115,7 @@ impl<'v> TrapValues<'v> {
             };
             by_instance = by_instance.or_else(|| first_arc(instance).map(i64::from));
             match column {
+                IF_ADMIN_STATUS => self.is_in_service = varbind.as_i64() == Some(ADMIN_UP),
                 IF_INDEX => self.index = self.index.or_else(|| varbind.as_i64()),
                 IF_DESCR | IF_NAME_MARK => {
                     let octets = clean::trim_padding(varbind.as_octets().unwrap_or(&[]));
@@ -276,6 +282,9 @@ const OCTETS_SHOWN: usize = 64;
 /// Columns of ifTable, 1.3.6.1.2.1.2.2.1, of which every instance is the ifIndex.
 const IF_INDEX: u8 = 1;
 const IF_DESCR: u8 = 2;
+const IF_ADMIN_STATUS: u8 = 7;
+/// Value of ifAdminStatus.
+const ADMIN_UP: i64 = 1;
 /// Column of ifXTable, 1.3.6.1.2.1.31.1.1.1.
 const IF_NAME: u8 = 1;
 /// Stands for that column where those of ifTable are meant too.

@@ -11,16 +11,19 @@
 //!   (unknown) ── event ──▶ Stateless (counted, never active)
 //! ```
 //!
-//! Order is judged by arrival, not by the order in which listeners were read: a message that
-//! arrived before the last change of state is late and changes nothing but the counts.
+//! Order is judged by arrival, not by the order in which listeners were read, and by the sender's
+//! uptime where that tells more: a message of before the last change of state is late and changes
+//! nothing but the counts.
 
 use crate::correlate::flap::Flap;
 use crate::correlate::resource::Slot;
+use crate::correlate::sent::Sent;
 use crate::model::event::{Event, Verb};
 use crate::model::fault::Faults;
 use crate::model::severity::Severity;
 use crate::model::time::{At, EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 
 /// State of an alarm.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -91,13 +94,19 @@ pub struct Alarm {
     pub rule: Box<str>,
     /// What was wrong with the message of the last change.
     pub faults: Faults,
+    /// Whether the message that raised it said that no administrator had shut the resource.
+    pub was_in_service: bool,
     /// Toggling.
     pub flap: Flap,
     /// Arrival of the message that last changed its state, and who heard it.
     changed: At,
     changed_listener: u16,
+    /// What that message said of its sending.
+    changed_sent: Option<Sent>,
     held_clear: Option<At>,
     sampled_at: EngineTime,
+    /// Whether it turned out to be the same as another alarm, which goes on.
+    pub is_united: bool,
     /// Whether counts changed since they were last published. No part of the state.
     #[serde(skip)]
     pub is_touched: bool,
@@ -142,11 +151,14 @@ impl Alarm {
             text: "".into(),
             rule: "".into(),
             faults: Faults::NONE,
+            was_in_service: false,
             flap: Flap::default(),
             changed: At::default(),
             changed_listener: event.listener,
+            changed_sent: None,
             held_clear: None,
             sampled_at: EngineTime(0),
+            is_united: false,
             is_touched: false,
         }
     }
@@ -175,7 +187,8 @@ impl Alarm {
     pub fn is_repeated_by(&self, event: &Event<'_>) -> bool {
         let is_same_state = match event.verb {
             Verb::Raise => self.state == AlarmState::Active && event.severity == self.severity,
-            Verb::Clear => self.state == AlarmState::Cleared,
+            // When the sender sent it counts, and a compact repeat does not tell that.
+            Verb::Clear => self.state == AlarmState::Cleared && event.uptime_cs.is_none(),
             Verb::Event => self.state == AlarmState::Stateless,
             Verb::AdminDown => false,
         };
@@ -210,9 +223,11 @@ impl Alarm {
     pub fn raise(&mut self, event: &Event<'_>, simultaneous_ns: u64) -> Transition {
         self.sampled_at = event.arrived.engine;
         let was_told = self.channels & event.channel.bit() != 0;
-        let is_older = event.arrived.engine < self.changed.engine;
+        let order = self.order(event);
+        let is_older = order.map_or(event.arrived.engine < self.changed.engine, Ordering::is_lt);
         let is_behind_clear = self.state == AlarmState::Cleared && self.channels != 0 && is_older;
-        let is_late = is_behind_clear && !self.is_simultaneous(event, simultaneous_ns);
+        let is_late =
+            is_behind_clear && (order.is_some() || !self.is_simultaneous(event, simultaneous_ns));
         self.occurrences = self.occurrences.saturating_add(1);
         self.channels |= event.channel.bit();
         if is_late {
@@ -243,6 +258,7 @@ impl Alarm {
         // done in the other order.
         self.held_clear = is_behind_clear.then_some(self.changed);
         self.state = AlarmState::Active;
+        self.was_in_service = event.is_in_service;
         self.severity = event.severity;
         // A flapping alarm was held to be active all along.
         if !self.flap.is_flapping() {
@@ -258,14 +274,17 @@ impl Alarm {
         self.sampled_at = event.arrived.engine;
         self.channels |= event.channel.bit();
         if self.state != AlarmState::Active {
+            let is_last = self.order(event).is_none_or(Ordering::is_gt);
+            self.changed_sent = Sent::of(event).filter(|_| is_last).or(self.changed_sent);
             self.cleared_again(event.arrived, event.listener);
             return Transition::Repeated;
         }
         // The device said again that it is there, after this clear.
-        if event.arrived.engine < self.raised_engine {
+        let order = self.order(event);
+        if order.map_or(event.arrived.engine < self.raised_engine, Ordering::is_lt) {
             return Transition::Late;
         }
-        if self.is_simultaneous(event, simultaneous_ns) {
+        if order.is_none() && self.is_simultaneous(event, simultaneous_ns) {
             self.held_clear = Some(event.arrived);
             return Transition::ClearHeld;
         }
@@ -287,8 +306,28 @@ impl Alarm {
         self.held_clear = None;
         self.state = AlarmState::Cleared;
         self.last_changed = at.wall;
+        self.changed_sent = None;
         if at.engine > self.changed.engine {
             self.changed = at;
+        }
+    }
+
+    /// Another alarm turned out to be the same: what it has counted is counted here, and what was
+    /// said of it was said of this one.
+    pub fn take_over(&mut self, other: &Self) {
+        self.occurrences = self.occurrences.saturating_add(other.occurrences);
+        self.channels |= other.channels;
+        self.time_created = self.time_created.min(other.time_created);
+        self.last_raised = self.last_raised.max(other.last_raised);
+        self.raised_engine = self.raised_engine.max(other.raised_engine);
+        self.active_since = self.active_since.min(other.active_since);
+        self.occurred_at = match (self.occurred_at, other.occurred_at) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        self.held_clear = self.held_clear.filter(|held| held.engine >= other.raised_engine);
+        if other.flap.is_flapping() && !self.flap.is_flapping() {
+            self.flap.clone_from(&other.flap);
         }
     }
 
@@ -301,6 +340,17 @@ impl Alarm {
         self.raised_engine = self.raised_engine.max(event.arrived.engine);
         self.severity = event.severity;
         self.note_change(event);
+    }
+
+    /// Whether the sender sent the event before or after the message of the last change, when it
+    /// says so and nothing was received since that may have been sent later than both.
+    fn order(&self, event: &Event<'_>) -> Option<Ordering> {
+        let sent = self.changed_sent?;
+        let order = Sent::of(event)?.order(&sent)?;
+        let is_active = self.state == AlarmState::Active;
+        let last_raise = if is_active { self.raised_engine } else { sent.arrived };
+        let is_last = self.changed.engine.max(last_raise) <= sent.arrived;
+        (order.is_lt() || is_last).then_some(order)
     }
 
     fn is_simultaneous(&self, event: &Event<'_>, simultaneous_ns: u64) -> bool {
@@ -316,6 +366,7 @@ impl Alarm {
         self.last_changed = event.arrived.wall;
         self.changed = event.arrived;
         self.changed_listener = event.listener;
+        self.changed_sent = Sent::of(event);
         self.faults = event.faults;
         if *self.text != *event.text {
             self.text = event.text.into();
@@ -352,8 +403,10 @@ mod tests {
                 wall: Timestamp(i64::try_from(arrived).expect("small")),
             },
             occurred_at: None,
+            uptime_cs: None,
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             is_known: true,
+            is_in_service: false,
             device: "d",
             component: "",
             component_alias: "",
@@ -463,6 +516,25 @@ mod tests {
         assert_eq!(alarm.held_clear(), None);
         assert_eq!(alarm.confirm_held_clear(), None);
         assert_eq!(alarm.state(), AlarmState::Active);
+    }
+
+    #[test]
+    fn what_one_sender_sent_earlier_is_late_however_it_arrived() {
+        const S: u64 = 1_000_000_000;
+        let sent = |verb, arrived_s: u64, uptime_s: u32| Event {
+            uptime_cs: Some(uptime_s * 100),
+            ..event(verb, arrived_s * S, 0)
+        };
+        let mut alarm = alarm(Verb::Raise);
+        apply(&mut alarm, &sent(Verb::Clear, 1_010, 5_010));
+        assert_eq!(apply(&mut alarm, &sent(Verb::Raise, 1_012, 5_000)), Transition::Late);
+        apply(&mut alarm, &sent(Verb::Clear, 1_013, 5_013));
+        assert_eq!(apply(&mut alarm, &sent(Verb::Raise, 1_014, 5_011)), Transition::Late);
+        assert_eq!(apply(&mut alarm, &sent(Verb::Raise, 1_020, 5_020)), Transition::Raised);
+        assert_eq!(apply(&mut alarm, &sent(Verb::Clear, 1_021, 5_015)), Transition::Late);
+        // Read from another listener after what arrived, but was not sent, after it.
+        assert_eq!(apply(&mut alarm, &sent(Verb::Clear, 1_019, 5_021)), Transition::Cleared);
+        assert_eq!(apply(&mut alarm, &sent(Verb::Raise, 1_090, 9)), Transition::Raised, "rebooted");
     }
 
     #[test]

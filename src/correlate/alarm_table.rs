@@ -75,6 +75,20 @@ impl AlarmTable {
         self.by_identity.insert(hash, slot);
     }
 
+    /// Two alarms are one: `kept` counts what `gone` has counted, and nothing finds `gone` by its
+    /// identity any more.
+    pub fn unite(&mut self, kept: AlarmSlot, gone: AlarmSlot) {
+        let Some(former) = self.slots.get_mut(place(gone)).and_then(Option::as_deref_mut) else {
+            return;
+        };
+        former.is_united = true;
+        let former = former.clone();
+        self.by_identity.remove(former.hash, gone);
+        if let Some(alarm) = self.get_mut(kept) {
+            alarm.take_over(&former);
+        }
+    }
+
     /// Forgets an alarm.
     pub fn remove(&mut self, slot: AlarmSlot) -> Option<Box<Alarm>> {
         let alarm = self.slots.get_mut(place(slot))?.take()?;
@@ -122,7 +136,7 @@ impl AlarmTable {
     ) {
         self.by_identity = HashIndex::default();
         for (slot, cell) in (0_u32..).zip(&mut self.slots) {
-            if let Some(alarm) = cell {
+            if let Some(alarm) = cell.as_mut().filter(|alarm| !alarm.is_united) {
                 let resource = resources.get(alarm.resource);
                 let kind = types.get(alarm.alarm_type);
                 alarm.hash = identity_hash(

@@ -10,7 +10,8 @@ use crate::model::event::Event;
 use crate::model::inventory::{Dependency, Device, Inventory};
 use crate::model::settings::Settings;
 use crate::model::time::At;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 impl Correlator {
     /// Takes over new settings. What the inventory no longer names stays with its alarms; states
@@ -82,7 +83,7 @@ impl Correlator {
     }
 
     /// Alarms of a resource: the active ones, and those without qualifier in any state.
-    fn alarms_on(&self, slot: Slot) -> BTreeSet<AlarmSlot> {
+    pub(crate) fn alarms_on(&self, slot: Slot) -> BTreeSet<AlarmSlot> {
         let resource = self.resources.get(slot);
         let mut found: BTreeSet<AlarmSlot> = resource.active.iter().copied().collect();
         for kind in self.types.ids() {
@@ -127,7 +128,7 @@ impl Correlator {
             self.resources.get_mut(slot).is_known = false;
         }
         self.topology.clear_links();
-        self.addresses.clear();
+        let addresses = std::mem::take(&mut self.addresses);
         for device in &inventory.devices {
             self.add_device(device);
         }
@@ -148,6 +149,61 @@ impl Correlator {
         }
         let all: Vec<Slot> = self.resources.slots().collect();
         self.propagate(&all, at.wall, changes);
+        self.unite_named_parts(at, inventory, changes);
+        self.keep_former_addresses(addresses);
+    }
+
+    /// A device that the inventory names no more goes on being heard at the addresses that it had,
+    /// until the last of its alarms has cleared.
+    fn keep_former_addresses(&mut self, before: BTreeMap<IpAddr, Slot>) {
+        let resources = &self.resources;
+        let at_fault: BTreeSet<Slot> = resources
+            .slots()
+            .filter(|slot| !resources.get(*slot).active.is_empty())
+            .map(|slot| resources.get(slot).parent)
+            .collect();
+        let is_now = |address: &IpAddr| self.addresses.contains_key(address);
+        let former = std::mem::take(&mut self.former_addresses);
+        self.former_addresses = former
+            .into_iter()
+            .chain(before)
+            .filter(|(address, slot)| {
+                at_fault.contains(slot) && !resources.get(*slot).is_known && !is_now(address)
+            })
+            .collect();
+    }
+
+    /// The last alarm of a device may have cleared that the inventory names no more.
+    pub(crate) fn forget_former_addresses(&mut self, resource: Slot) {
+        if self.former_addresses.is_empty() {
+            return;
+        }
+        let device = self.resources.get(resource).parent;
+        if self.resources.get(device).is_known {
+            return;
+        }
+        let parts = self.topology.get(device).map_or(&[][..], |node| &node.dependents);
+        let is_at_fault = parts.iter().chain([&device]).any(|part| {
+            let part = self.resources.get(*part);
+            part.parent == device && !part.active.is_empty()
+        });
+        if !is_at_fault {
+            self.former_addresses.retain(|_, slot| *slot != device);
+        }
+    }
+
+    /// Parts that were heard under names that the inventory gives to others.
+    fn unite_named_parts(&mut self, at: At, inventory: &Inventory, changes: &mut Changes) {
+        for device in &inventory.devices {
+            for component in &device.components {
+                let find = self.resources.find(&self.hasher, &device.name, &component.name);
+                let Some(part) = find else { continue };
+                let index = component.if_index.map(|index| format!("ifIndex={index}"));
+                for alias in component.aliases.iter().chain(&index) {
+                    self.unite_parts(at, part, alias, changes);
+                }
+            }
+        }
     }
 
     /// Counts anew what the active alarms mean for their resources and neighbours: types and
@@ -208,8 +264,9 @@ impl Correlator {
     /// Every part needs its device.
     fn link_parts_to_devices(&mut self) {
         for slot in self.resources.slots() {
-            let parent = self.resources.get(slot).parent;
-            if parent != slot {
+            let resource = self.resources.get(slot);
+            let parent = resource.parent;
+            if parent != slot && resource.is_now.is_none() {
                 self.topology.add_need(slot, Group { members: vec![parent], needed: 1 });
             }
         }

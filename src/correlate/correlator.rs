@@ -5,9 +5,9 @@ use crate::correlate::alarm_table::{AlarmSlot, AlarmTable, AlarmTypes, identity_
 use crate::correlate::changes::Changes;
 use crate::correlate::incident::{Incident, Status};
 use crate::correlate::resource::{ResourceKind, ResourceTable, Slot};
+use crate::correlate::session::{Sessions, may_mean_another};
 use crate::correlate::topology::{Group, NodeState, Topology};
-use crate::model::alarm_type::ResourceEffect;
-use crate::model::event::{Event, Verb};
+use crate::model::event::{Channel, Event, Verb};
 use crate::model::index::KeyHasher;
 use crate::model::limits::{ALARMS_MAX, MORE_SENDERS, RESOURCES_MAX, SENDER_ADDRESSES_MAX};
 use crate::model::settings::CorrelationSettings;
@@ -15,9 +15,9 @@ use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
 use crate::model::timer::Timers;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// What waits for time to pass.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -47,6 +47,16 @@ pub struct ServiceSince {
     pub changed_at: Timestamp,
     /// When it left *up*, as long as it is not up again.
     pub left_up_at: Option<Timestamp>,
+    /// When nothing carried it in full any more, as long as it is neither up nor on backup again.
+    pub failed_at: Option<Timestamp>,
+}
+
+impl ServiceSince {
+    /// When its backup failed, if it was on backup before it failed.
+    #[must_use]
+    pub fn carried_until(&self) -> Option<Timestamp> {
+        self.failed_at.filter(|failed_at| self.left_up_at.is_some_and(|left| left < *failed_at))
+    }
 }
 
 /// State of correlation. Changes only through its methods, each of which is given the time.
@@ -69,7 +79,12 @@ pub struct Correlator {
     /// All clear for this long means restored, ns.
     pub stable_ns: u64,
     pub(crate) addresses: BTreeMap<IpAddr, Slot>,
+    /// Those of devices that the inventory names no more, while an alarm of theirs is active.
+    pub(crate) former_addresses: BTreeMap<IpAddr, Slot>,
     pub(crate) by_neighbour: BTreeMap<Slot, BTreeSet<AlarmSlot>>,
+    pub(crate) sessions: Sessions,
+    /// Messages about alarms that were not held, since there were [`ALARMS_MAX`] already.
+    pub alarms_refused: u64,
     /// Since when each service has its state.
     pub(crate) service_since: BTreeMap<Slot, ServiceSince>,
     /// Journal position at work: the id of what this step creates.
@@ -79,6 +94,13 @@ pub struct Correlator {
     pub(crate) hasher: KeyHasher,
     #[serde(skip)]
     touched: Vec<AlarmSlot>,
+    /// [`ALARMS_MAX`]; less in tests.
+    #[serde(skip, default = "alarms_max")]
+    pub(crate) alarms_max: usize,
+}
+
+const fn alarms_max() -> usize {
+    ALARMS_MAX
 }
 
 fn unseeded() -> KeyHasher {
@@ -99,12 +121,16 @@ impl Correlator {
             settings: CorrelationSettings::default(),
             stable_ns: 180_000_000_000,
             addresses: BTreeMap::new(),
+            former_addresses: BTreeMap::new(),
             by_neighbour: BTreeMap::new(),
+            sessions: Sessions::default(),
+            alarms_refused: 0,
             service_since: BTreeMap::new(),
             position: 0,
             seed,
             hasher: KeyHasher::new(seed),
             touched: Vec::new(),
+            alarms_max: ALARMS_MAX,
         }
     }
 
@@ -130,7 +156,8 @@ impl Correlator {
         let alarm = self.alarms.get(slot)?;
         // While an administrator holds it down, every message may end that.
         let is_held_down = self.resources.get(alarm.resource).admin_down_at.is_some();
-        (!is_held_down && alarm.is_repeated_by(event)).then_some(slot)
+        let is_repeat = !is_held_down && alarm.is_repeated_by(event);
+        (is_repeat && !may_mean_another(event)).then_some(slot)
     }
 
     /// Hash of the alarm identity that the event names.
@@ -213,26 +240,32 @@ impl Correlator {
     /// Applies one event. `position` becomes the id of what it creates.
     pub fn event(&mut self, at: At, position: u64, event: &Event<'_>, changes: &mut Changes) {
         self.position = position;
-        // Classified before the inventory gave its sender a name.
-        let Some(device) = self.name_given_since(event) else {
+        // Classified before the inventory gave its sender a name, or after it took that away.
+        let Some(slot) = self.device_at(event) else {
             self.named_event(at, position, event, changes);
             return;
         };
-        let named = Event { device: &device, is_known: true, ..*event };
+        let device = self.resources.get(slot);
+        let is_known = device.is_known;
+        let device = device.device.clone();
+        let named = Event { device: &device, is_known, ..*event };
         self.named_event(at, position, &named, changes);
     }
 
-    fn name_given_since(&self, event: &Event<'_>) -> Option<Arc<str>> {
+    /// The device that a sender without a name is, or was when it raised what is still active.
+    fn device_at(&self, event: &Event<'_>) -> Option<Slot> {
         if event.is_known {
             return None;
         }
         let address: IpAddr = event.device.parse().ok()?;
-        let slot = self.addresses.get(&address)?;
-        Some(self.resources.get(*slot).device.clone())
+        self.addresses.get(&address).or_else(|| self.former_addresses.get(&address)).copied()
     }
 
     fn named_event(&mut self, at: At, position: u64, event: &Event<'_>, changes: &mut Changes) {
-        let resource = self.resolve(event, changes);
+        let resource = self.resolve(at, event, changes);
+        let name = &self.resources.get(resource).component;
+        let text = text_with_name(event, name);
+        let event = &Event { text: &text, ..*event };
         if event.verb == Verb::AdminDown {
             self.administratively_down(at, resource, event, changes);
             return;
@@ -243,7 +276,8 @@ impl Correlator {
         if event.verb == Verb::Clear {
             self.back_in_service(resource, changes);
         }
-        let Some(slot) = self.alarm_of(position, resource, event) else { return };
+        let slot = self.alarm_of(at, (position, resource), event, changes);
+        let Some(slot) = slot else { return };
         let simultaneous_ns = self.settings.simultaneous_ms.saturating_mul(1_000_000);
         let Some(alarm) = self.alarms.get_mut(slot) else { return };
         let channels_before = alarm.channels;
@@ -296,7 +330,7 @@ impl Correlator {
     }
 
     /// The resource that the event is about; made and noted when it is new.
-    fn resolve(&mut self, event: &Event<'_>, changes: &mut Changes) -> Slot {
+    fn resolve(&mut self, at: At, event: &Event<'_>, changes: &mut Changes) -> Slot {
         let is_full = self.resources.len() >= RESOURCES_MAX;
         let is_stranger = || self.resources.find(&self.hasher, event.device, "").is_none();
         let name = if is_full && is_stranger() { MORE_SENDERS } else { event.device };
@@ -337,6 +371,9 @@ impl Correlator {
             resource.first_heard = Some(event.arrived.wall);
             changes.resources.insert(slot);
         }
+        if !event.component_alias.is_empty() {
+            self.unite_parts(at, slot, event.component_alias, changes);
+        }
         if !event.component_alias.is_empty()
             && self.resources.add_alias(&self.hasher, slot, event.component_alias)
         {
@@ -346,7 +383,13 @@ impl Correlator {
     }
 
     /// The slot of the event's alarm, made when it is new; `None` when the table is full.
-    fn alarm_of(&mut self, id: u64, resource: Slot, event: &Event<'_>) -> Option<AlarmSlot> {
+    fn alarm_of(
+        &mut self,
+        at: At,
+        (id, resource): (u64, Slot),
+        event: &Event<'_>,
+        changes: &mut Changes,
+    ) -> Option<AlarmSlot> {
         let named = self.resources.get(resource);
         let hash = identity_hash(
             &self.hasher,
@@ -358,15 +401,23 @@ impl Correlator {
                 && *alarm.qualifier == *event.qualifier
                 && self.types.get(alarm.alarm_type).id == event.alarm_type
         });
-        if known.is_some() {
+        let is_active = |slot: AlarmSlot| self.alarms.get(slot).is_some_and(Alarm::is_active);
+        if known.is_some_and(is_active) {
             return known;
         }
-        if self.alarms.len() >= ALARMS_MAX {
+        let session = self.session_of(at, resource, event, changes);
+        if session.or(known).is_some() {
+            return session.or(known);
+        }
+        if self.alarms.len() >= self.alarms_max && event.channel != Channel::Internal {
+            self.alarms_refused = self.alarms_refused.saturating_add(1);
             return None;
         }
         let alarm_type = self.types.number_of(event.alarm_type);
         let identity = Identity { hash, resource, alarm_type };
-        Some(self.alarms.add(id, identity, event))
+        let slot = self.alarms.add(id, identity, event);
+        self.note_session(slot);
+        Some(slot)
     }
 
     /// An alarm was raised or cleared by a message: flapping first, then what follows.
@@ -403,7 +454,7 @@ impl Correlator {
         }
     }
 
-    fn severity_changed(
+    pub(crate) fn severity_changed(
         &mut self,
         at: At,
         slot: AlarmSlot,
@@ -450,8 +501,16 @@ impl Correlator {
         self.group(at, slot, changes);
     }
 
-    /// The alarm ceased to be active.
+    /// The alarm ceased to be active: what it told of works again.
     pub(crate) fn deactivated(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
+        let Some(alarm) = self.alarms.get(slot) else { return };
+        let (resource, cleared_at) = (alarm.resource, alarm.last_changed);
+        self.end_silence(resource, cleared_at, changes);
+        self.ceased(at, slot, changes);
+    }
+
+    /// The alarm ceased to be active.
+    pub(crate) fn ceased(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
         let Some(alarm) = self.alarms.get(slot) else { return };
         let (resource, severity, incident) = (alarm.resource, alarm.severity, alarm.incident);
         let effect = self.types.get(alarm.alarm_type).effect;
@@ -467,10 +526,10 @@ impl Correlator {
         }
         self.topology.count_effect(resource, effect, false);
         self.propagate(&[resource], cleared_at, changes);
-        self.end_silence(resource, cleared_at, changes);
         if let Some(id) = incident {
             self.alarm_left(at, id, (severity, cleared_at), changes);
         }
+        self.forget_former_addresses(resource);
         self.forget_later(at, slot);
     }
 
@@ -488,10 +547,16 @@ impl Correlator {
             }
             if kind == ResourceKind::Service {
                 changes.services.insert(slot);
-                let left_up_at = self.service_since.get(&slot).and_then(|known| known.left_up_at);
-                let is_up = self.topology.state(slot) == NodeState::Up;
-                let left_up_at = if is_up { None } else { left_up_at.or(Some(since)) };
-                self.service_since.insert(slot, ServiceSince { changed_at: since, left_up_at });
+                let state = self.topology.state(slot);
+                let known = self.service_since.get(&slot);
+                let left_up_at = known.and_then(|known| known.left_up_at).or(Some(since));
+                let failed_at = known.and_then(|known| known.failed_at).or(Some(since));
+                let now = ServiceSince {
+                    changed_at: since,
+                    left_up_at: left_up_at.filter(|_| state > NodeState::Up),
+                    failed_at: failed_at.filter(|_| state > NodeState::Backup),
+                };
+                self.service_since.insert(slot, now);
             }
         }
     }
@@ -503,58 +568,21 @@ impl Correlator {
         self.addresses.get(&address).copied()
     }
 
-    fn administratively_down(
-        &mut self,
-        at: At,
-        resource: Slot,
-        event: &Event<'_>,
-        changes: &mut Changes,
-    ) {
-        self.resources.get_mut(resource).admin_down_at = Some(event.arrived.engine);
-        changes.resources.insert(resource);
-        let hold_off = self.hold_off_ns();
-        for slot in self.resources.get(resource).active.clone() {
-            let Some(alarm) = self.alarms.get_mut(slot) else { continue };
-            let is_down = self.types.get(alarm.alarm_type).effect == ResourceEffect::Down;
-            let age = event.arrived.engine.ns_since(alarm.active_since.engine);
-            // Older alarms were a fault before anybody shut the interface: they stay.
-            if is_down && age <= hold_off {
-                alarm.clear_without_message(event.arrived);
-                alarm.flap.settle();
-                self.deactivated(at, slot, changes);
-            }
-        }
-    }
-
-    /// Whether "down" is only what an administrator asked for: said within the hold-off after it
-    /// (a line protocol follows its interface). Later, it is a fault again.
-    fn is_explained_by_administrator(&mut self, resource: Slot, event: &Event<'_>) -> bool {
-        let Some(since) = self.resources.get(resource).admin_down_at else { return false };
-        let is_down = self
-            .types
-            .find(event.alarm_type)
-            .is_some_and(|number| self.types.get(number).effect == ResourceEffect::Down);
-        if !is_down {
-            return false;
-        }
-        if event.arrived.engine.ns_since(since) <= self.hold_off_ns() {
-            return true;
-        }
-        self.resources.get_mut(resource).admin_down_at = None;
-        false
-    }
-
-    fn back_in_service(&mut self, resource: Slot, changes: &mut Changes) {
-        if self.resources.get_mut(resource).admin_down_at.take().is_some() {
-            changes.resources.insert(resource);
-        }
-    }
-
     /// The hold-off, ns.
     #[must_use]
     pub fn hold_off_ns(&self) -> u64 {
         self.settings.hold_off_ms.saturating_mul(1_000_000)
     }
+}
+
+/// The event's line for people, with the name of the part where it has only its index.
+fn text_with_name<'a>(event: &Event<'a>, name: &str) -> Cow<'a, str> {
+    let alias = event.component;
+    if alias.is_empty() || name.is_empty() || name == alias {
+        return Cow::Borrowed(event.text);
+    }
+    let whole = event.text.split(' ').map(|word| if word == alias { name } else { word });
+    Cow::Owned(whole.collect::<Vec<&str>>().join(" "))
 }
 
 /// Events that [`Correlator::look_ahead`] follows side by side.

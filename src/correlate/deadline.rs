@@ -166,6 +166,7 @@ impl Correlator {
         {
             self.timers.cancel(key);
         }
+        self.forget_session(slot);
         self.alarms.remove(slot);
     }
 }

@@ -4,14 +4,18 @@
 //! shown, and which incidents are due for a ticket decision. [`correlator::Correlator`] owns the
 //! state; the files beside it are its parts:
 //!
-//! - [`alarm`], [`alarm_table`], [`flap`]: the life of one alarm, and all of them;
+//! - [`alarm`], [`alarm_table`], [`flap`], [`sent`]: the life of one alarm, and all of them;
 //! - [`resource`], [`topology`], [`build`]: what there is, what needs what, from which settings;
+//! - [`administrator`]: what was taken out of service on purpose;
+//! - [`twin`]: parts that are known by two names;
+//! - [`session`]: routing sessions that only some messages name in full;
 //! - [`cause`]: what explains an alarm;
 //! - [`silence`]: devices that only their neighbours tell of;
 //! - [`incident`], [`grouping`]: the life of one incident, and which alarm goes into which;
 //! - [`deadline`]: what happens when time passes;
 //! - [`reason`]: the closed list of reasons.
 
+pub mod administrator;
 pub mod alarm;
 pub mod alarm_table;
 pub mod build;
@@ -24,8 +28,11 @@ pub mod grouping;
 pub mod incident;
 pub mod reason;
 pub mod resource;
+pub mod sent;
+pub mod session;
 pub mod silence;
 pub mod topology;
+pub mod twin;
 
 #[cfg(test)]
 mod tests;

@@ -47,6 +47,8 @@ pub struct Resource {
     pub first_heard: Option<Timestamp>,
     /// Slots of its active alarms, oldest first.
     pub active: Vec<u32>,
+    /// It turned out to be that resource under another name: nothing finds it any more.
+    pub is_now: Option<Slot>,
 }
 
 impl Resource {
@@ -119,6 +121,29 @@ impl ResourceTable {
         self.add_alias(hasher, slot, &before);
     }
 
+    /// Two components are one: whoever looks for `twin` finds `part`.
+    pub fn unite(&mut self, hasher: &KeyHasher, twin: Slot, part: Slot) {
+        let resource = self.get_mut(twin);
+        resource.is_now = Some(part);
+        let (device, component) = (resource.device.clone(), resource.component.clone());
+        let aliases = std::mem::take(&mut resource.aliases);
+        let admin_down_at = resource.admin_down_at.take();
+        let first_heard = resource.first_heard;
+        self.by_name.remove(hasher.hash(&[&device, &component]), twin);
+        for alias in &aliases {
+            self.by_name.remove(hasher.hash(&[&device, "alias", alias]), twin);
+        }
+        for alias in aliases.iter().chain([&component]) {
+            self.add_alias(hasher, part, alias);
+        }
+        let resource = self.get_mut(part);
+        resource.admin_down_at = resource.admin_down_at.or(admin_down_at);
+        resource.first_heard = match (resource.first_heard, first_heard) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+
     /// Learns another name of a component; `false` if it was known already.
     pub fn add_alias(&mut self, hasher: &KeyHasher, slot: Slot, alias: &str) -> bool {
         let resource = self.slots.get_mut(place(slot)).expect("slots are never taken back");
@@ -170,6 +195,7 @@ impl ResourceTable {
             addresses: Vec::new(),
             first_heard: None,
             active: Vec::new(),
+            is_now: None,
         });
         self.by_name.insert(hasher.hash(&[name.0, name.1]), slot);
         slot
@@ -202,7 +228,8 @@ impl ResourceTable {
                 resource.device = device;
             }
         }
-        for (slot, resource) in (0_u32..).zip(&self.slots) {
+        let found = (0_u32..).zip(&self.slots).filter(|(_, resource)| resource.is_now.is_none());
+        for (slot, resource) in found {
             self.by_name.insert(hasher.hash(&[&resource.device, &resource.component]), slot);
             for alias in &resource.aliases {
                 self.by_name.insert(hasher.hash(&[&resource.device, "alias", alias]), slot);

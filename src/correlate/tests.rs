@@ -69,8 +69,10 @@ fn event(verb: Verb, seconds: u64, device: &str) -> Event<'_> {
         epoch: 1,
         arrived: at(seconds),
         occurred_at: None,
+        uptime_cs: None,
         peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
         is_known: true,
+        is_in_service: false,
         device,
         component: "",
         component_alias: "",
@@ -208,4 +210,40 @@ fn invented_names_beyond_the_bound_share_one_resource() {
     assert_eq!(correlator.resources.len(), RESOURCES_MAX + 1);
     let shared = correlator.resources.find(&correlator.hasher, MORE_SENDERS, "").expect("made");
     assert_eq!(correlator.resources.get(shared).active.len(), 1, "one alarm, raised twice");
+}
+
+#[test]
+fn alarms_beyond_the_bound_are_counted_and_those_held_go_on() {
+    let mut correlator = correlator();
+    correlator.alarms_max = 2;
+    for (position, device) in (1..).zip(["left", "right", "low"]) {
+        apply(&mut correlator, position, &event(Verb::Raise, position, device));
+    }
+    assert_eq!((correlator.alarms.len(), correlator.alarms_refused), (2, 1));
+    apply(&mut correlator, 4, &event(Verb::Clear, 4, "left"));
+    assert_eq!(correlator.alarms.active_count(Severity::Major), 1, "what is held is cleared");
+    let own = Event { channel: Channel::Internal, ..event(Verb::Raise, 5, "vigie") };
+    apply(&mut correlator, 5, &own);
+    assert_eq!((correlator.alarms.len(), correlator.alarms_refused), (3, 1));
+    pass(&mut correlator, at(10_000));
+    apply(&mut correlator, 6, &event(Verb::Raise, 10_001, "low"));
+    assert_eq!(correlator.alarms_refused, 2, "two are still active");
+    apply(&mut correlator, 7, &event(Verb::Clear, 10_002, "right"));
+    pass(&mut correlator, at(20_000));
+    apply(&mut correlator, 8, &event(Verb::Raise, 20_001, "low"));
+    assert_eq!((correlator.alarms.len(), correlator.alarms_refused), (2, 2), "there is room");
+}
+
+#[test]
+fn what_is_said_of_an_index_is_told_of_the_interface() {
+    let mut correlator = correlator();
+    let named =
+        Event { component: "Gi0/7", component_alias: "ifIndex=7", ..event(Verb::Raise, 1, "left") };
+    apply(&mut correlator, 1, &Event { verb: Verb::Raise, text: "Gi0/7 is down", ..named });
+    let by_index = Event { component: "ifIndex=7", component_alias: "", ..named };
+    let text = "Interface ifIndex=7 is up, not ifIndex=77";
+    let cleared = Event { verb: Verb::Clear, text, arrived: at(9), ..by_index };
+    apply(&mut correlator, 2, &cleared);
+    let texts: Vec<&str> = correlator.alarms.iter().map(|(_, alarm)| &*alarm.text).collect();
+    assert_eq!(texts, ["Interface Gi0/7 is up, not ifIndex=77"]);
 }

@@ -3,7 +3,8 @@
 //! A resource is *down* when an alarm says so, when it is held to be silent, or when a group that
 //! it needs has too few members left. It is *degraded* when an alarm says so or when it can only
 //! work with degraded members, and *on backup* when a redundant group has lost a member and still
-//! has enough.
+//! has enough, or when it can only work with members that are on backup themselves: whoever stands
+//! on a chain of needs has the redundancy of its weakest link.
 
 use crate::correlate::resource::Slot;
 use crate::model::alarm_type::ResourceEffect;
@@ -120,6 +121,15 @@ impl Topology {
         }
     }
 
+    /// Nothing needs the resource any more, and it needs nothing.
+    pub fn detach(&mut self, slot: Slot) {
+        for group in std::mem::take(&mut self.node_mut(slot).needs) {
+            for member in group.members {
+                self.node_mut(member).dependents.retain(|dependent| *dependent != slot);
+            }
+        }
+    }
+
     /// Counts one active alarm on a resource by its effect, or takes it off.
     pub fn count_effect(&mut self, slot: Slot, effect: ResourceEffect, is_more: bool) {
         let node = self.node_mut(slot);
@@ -198,21 +208,16 @@ impl Topology {
     /// What a group leaves to those that need it.
     #[must_use]
     pub fn group_state(&self, group: &Group) -> NodeState {
-        let mut working = 0_u32;
-        let mut degraded = 0_u32;
-        for member in &group.members {
-            match self.state(*member) {
-                NodeState::Up | NodeState::Backup => working = working.saturating_add(1),
-                NodeState::Degraded => degraded = degraded.saturating_add(1),
-                NodeState::Down => {}
-            }
-        }
+        let at_worst = |worst: NodeState| {
+            let count = group.members.iter().filter(|member| self.state(**member) <= worst).count();
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
         let size = u32::try_from(group.members.len()).unwrap_or(u32::MAX);
-        if working.saturating_add(degraded) < group.needed {
+        if at_worst(NodeState::Degraded) < group.needed {
             NodeState::Down
-        } else if working < group.needed {
+        } else if at_worst(NodeState::Backup) < group.needed {
             NodeState::Degraded
-        } else if working.saturating_add(degraded) < size {
+        } else if at_worst(NodeState::Up) < group.needed || at_worst(NodeState::Degraded) < size {
             NodeState::Backup
         } else {
             NodeState::Up
@@ -237,17 +242,27 @@ mod tests {
         let mut topology = Topology::default();
         topology.add_need(10, group(&[1, 2], 1));
         topology.add_need(11, group(&[10], 1));
+        topology.add_need(12, group(&[11], 1));
+        topology.add_need(13, group(&[3, 11], 1));
         topology.node_mut(1).down_alarms = 1;
         let changed = topology.propagate(&[1]);
         assert_eq!(topology.state(10), NodeState::Backup);
-        assert_eq!(topology.state(11), NodeState::Up, "a member on backup still works in full");
-        assert_eq!(changed, [1, 10]);
+        assert_eq!(topology.state(11), NodeState::Backup);
+        assert_eq!(topology.state(12), NodeState::Backup, "up a chain of any length");
+        assert_eq!(topology.state(13), NodeState::Up, "the other member has full redundancy");
+        assert_eq!(changed, [1, 10, 11, 12]);
         topology.node_mut(2).down_alarms = 1;
         topology.propagate(&[2]);
         assert_eq!(topology.state(11), NodeState::Down);
         topology.node_mut(1).down_alarms = 0;
         topology.propagate(&[1]);
-        assert_eq!((topology.state(10), topology.state(11)), (NodeState::Backup, NodeState::Up));
+        assert_eq!(
+            (topology.state(10), topology.state(11)),
+            (NodeState::Backup, NodeState::Backup)
+        );
+        topology.node_mut(2).down_alarms = 0;
+        topology.propagate(&[2]);
+        assert_eq!((topology.state(10), topology.state(12)), (NodeState::Up, NodeState::Up));
     }
 
     #[test]

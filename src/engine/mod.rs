@@ -117,6 +117,7 @@ impl Engine {
             incidents_open: self.correlator.open_incidents(),
             tickets_open: u64::try_from(self.desk.open_count()).unwrap_or(u64::MAX),
             alarms_held: u64::try_from(self.correlator.alarms.len()).unwrap_or(u64::MAX),
+            alarms_refused: self.correlator.alarms_refused,
             resources: u64::try_from(self.correlator.resources.len()).unwrap_or(u64::MAX),
         }
     }
@@ -139,6 +140,8 @@ pub struct Gauges {
     pub tickets_open: u64,
     /// Alarms in memory, cleared ones included.
     pub alarms_held: u64,
+    /// Messages about alarms that were not held, since there were too many.
+    pub alarms_refused: u64,
     /// Resources known or heard.
     pub resources: u64,
 }

@@ -1,6 +1,7 @@
 //! What follows from what a step changed: tickets decided, services back or failed again,
 //! incidents closed. Runs to a fixed point that is reached in a few rounds.
 
+use crate::correlate::correlator::ServiceSince;
 use crate::correlate::incident::Status;
 use crate::correlate::reason::Why;
 use crate::correlate::resource::Slot;
@@ -118,13 +119,17 @@ impl Engine {
             let Some(contract) = self.contract_of.get(slot) else { continue };
             let Some(nature) = nature_of(self.correlator.topology.state(*slot)) else { continue };
             let Some(by) = self.shown_by((*slot, *place), shown, root) else { continue };
+            let carried_until =
+                self.correlator.service_since.get(slot).and_then(ServiceSince::carried_until);
             let entry = by_contract.entry(contract).or_insert_with(|| AffectedContract {
                 contract: contract.clone(),
                 services: Vec::new(),
                 nature,
                 detected_at: by.detected_at,
                 occurred_at: by.occurred_at,
+                carried_until,
             });
+            entry.carried_until = entry.carried_until.min(carried_until);
             entry.services.push(contract_service_name(self.correlator.resources.get(*slot)));
             entry.nature = entry.nature.max(nature);
             if by.detected_at < entry.detected_at {
@@ -207,7 +212,8 @@ impl Engine {
             if is_back { ServiceNews::Back { since: since.unwrap_or(at.wall) } } else { out };
         self.desk.service_changed(at, key, news, &mut self.ticket_changes);
         if !is_back && let Some(nature) = nature_of(worst) {
-            self.desk.set_nature(key, nature, &mut self.ticket_changes);
+            let change = (nature, since.unwrap_or(at.wall));
+            self.desk.set_nature(at, key, change, &mut self.ticket_changes);
         }
     }
 

@@ -124,10 +124,15 @@ pub struct Event<'a> {
     pub arrived: At,
     /// When the device says that it happened, if it says so.
     pub occurred_at: Option<Timestamp>,
+    /// How long the sender has been up (sysUpTime), 1/100 s, if it says so: it puts messages of one
+    /// boot in order that arrived in another.
+    pub uptime_cs: Option<u32>,
     /// Who sent the datagram.
     pub peer: IpAddr,
     /// Whether the inventory knows the device.
     pub is_known: bool,
+    /// Whether the message says that no administrator has shut the resource (`ifAdminStatus` up).
+    pub is_in_service: bool,
     /// Device part of the resource: inventory name, or the textual address of an unknown sender.
     pub device: &'a str,
     /// Component part of the resource (`GigabitEthernet0/1`), empty for the device itself.

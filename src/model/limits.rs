@@ -2,8 +2,9 @@
 
 /// Longest datagram taken in whole, bytes. The kernel cuts longer ones: fault `oversize`.
 pub const DATAGRAM_BYTES_MAX: usize = 65_536;
-/// First slot of a received datagram, bytes; longer ones continue in a second buffer.
-pub const DATAGRAM_SLOT_BYTES: usize = 2_048;
+/// By how much each receive buffer is longer than the longest datagram, bytes, so that buffers do
+/// not lie a power of two apart and push each other out of the caches.
+pub const DATAGRAM_GAP_BYTES: usize = 2_048;
 /// Datagrams per `recvmmsg` call.
 pub const RECV_BATCH: usize = 64;
 /// Events per batch at most; a full batch travels and the next begins.
@@ -27,8 +28,9 @@ pub const FRAME_BYTES_MAX: usize = 65_536;
 pub const VARBINDS_MAX: usize = 64;
 /// Sub-identifiers of an OID (SNMPv2-SMI: 128).
 pub const OID_ARCS_MAX: usize = 128;
-/// Alarms held at once, active and recently cleared. Beyond it the oldest cleared ones go; when
-/// all are active, new ones of the least severity are counted and not held.
+/// Alarms held at once, active and cleared within the last hour. Beyond it, a message about an
+/// alarm that is not held makes none: it is counted (`vigie_alarms_refused_total`), and vigie's own
+/// alarm `vigie-alarms-full` says so. vigie's own alarms are always held.
 pub const ALARMS_MAX: usize = 1_000_000;
 /// Explanations kept per incident; the oldest but the first go.
 pub const EXPLAIN_ENTRIES_MAX: usize = 32;
@@ -53,6 +55,6 @@ pub const SOURCE_NAMES_MAX: usize = 8;
 /// Items of one API page at most.
 pub const PAGE_ITEMS_MAX: usize = 1_000;
 
-const _: () = assert!(DATAGRAM_SLOT_BYTES < DATAGRAM_BYTES_MAX);
+const _: () = assert!(DATAGRAM_GAP_BYTES < DATAGRAM_BYTES_MAX);
 const _: () = assert!(RAW_BYTES_MAX + 4 * NAME_BYTES_MAX + TEXT_BYTES_MAX < RECORD_BYTES_MAX);
 const _: () = assert!(BATCH_EVENTS >= RECV_BATCH);

@@ -5,8 +5,9 @@
 //!
 //! ```text
 //! event    verb severity channel lane (u8 each) faults u32 listener u16 epoch u32
-//!          arrived engine u64, wall i64   occurred flag u8, i64   peer family u8, 16 bytes
-//!          known u8   ends of device, component, alias, type, qualifier, rule, text (u16 each)
+//!          arrived engine u64, wall i64   occurred i64   uptime u32   peer family u8, 16 bytes
+//!          flags u8 (1 known, 2 has occurred, 4 has uptime, 8 in service)
+//!          ends of device, component, alias, type, qualifier, rule, text (u16 each)
 //!          those texts, then the raw message up to the end of the payload
 //! repeats  entries of 16 bytes: alarm u32, listener u16, channel u8, 0, age ns u32, 0 u32
 //! settings last flag u8, then a part of the postcard bytes
@@ -33,7 +34,12 @@ pub struct Unreadable {
 }
 
 /// Fixed part of an event payload, bytes.
-pub const EVENT_HEAD_BYTES: usize = 71;
+pub const EVENT_HEAD_BYTES: usize = 74;
+/// Flags of an event payload.
+const KNOWN: u8 = 1;
+const OCCURRED: u8 = 2;
+const UPTIME: u8 = 4;
+const IN_SERVICE: u8 = 8;
 /// One repeat, bytes.
 pub const REPEAT_BYTES: usize = 16;
 
@@ -49,8 +55,8 @@ pub fn event_head(event: &Event<'_>) -> [u8; EVENT_HEAD_BYTES] {
     writer.put(&event.epoch.to_le_bytes());
     writer.put(&event.arrived.engine.0.to_le_bytes());
     writer.put(&event.arrived.wall.0.to_le_bytes());
-    writer.put(&[u8::from(event.occurred_at.is_some())]);
     writer.put(&event.occurred_at.map_or(0, |at| at.0).to_le_bytes());
+    writer.put(&event.uptime_cs.unwrap_or(0).to_le_bytes());
     match event.peer {
         IpAddr::V4(peer) => {
             writer.put(&[4]);
@@ -62,7 +68,14 @@ pub fn event_head(event: &Event<'_>) -> [u8; EVENT_HEAD_BYTES] {
             writer.put(&peer.octets());
         }
     }
-    writer.put(&[u8::from(event.is_known)]);
+    let flags = [
+        (event.is_known, KNOWN),
+        (event.occurred_at.is_some(), OCCURRED),
+        (event.uptime_cs.is_some(), UPTIME),
+        (event.is_in_service, IN_SERVICE),
+    ];
+    let set = flags.into_iter().filter(|(is_set, _)| *is_set);
+    writer.put(&[set.fold(0, |sum, (_, flag)| sum | flag)]);
     let mut end = 0_u16;
     for text in event_texts(event) {
         end = end.saturating_add(u16::try_from(text.len()).unwrap_or(u16::MAX));
@@ -143,11 +156,11 @@ pub fn read_event(payload: &[u8]) -> Option<Event<'_>> {
     let epoch = u32::from_le_bytes(reader.take()?);
     let engine = EngineTime(u64::from_le_bytes(reader.take()?));
     let wall = Timestamp(i64::from_le_bytes(reader.take()?));
-    let [has_occurred] = reader.take::<1>()?;
     let occurred = Timestamp(i64::from_le_bytes(reader.take()?));
+    let uptime = u32::from_le_bytes(reader.take()?);
     let [family] = reader.take::<1>()?;
     let address = reader.take::<16>()?;
-    let [is_known] = reader.take::<1>()?;
+    let [flags] = reader.take::<1>()?;
     let mut ends = [0_u16; 7];
     for end in &mut ends {
         *end = u16::from_le_bytes(reader.take()?);
@@ -170,13 +183,15 @@ pub fn read_event(payload: &[u8]) -> Option<Event<'_>> {
         listener,
         epoch,
         arrived: At { engine, wall },
-        occurred_at: (has_occurred == 1).then_some(occurred),
+        occurred_at: (flags & OCCURRED != 0).then_some(occurred),
+        uptime_cs: (flags & UPTIME != 0).then_some(uptime),
         peer: if family == 4 {
             IpAddr::V4(Ipv4Addr::new(a, b, c, d))
         } else {
             IpAddr::V6(Ipv6Addr::from(address))
         },
-        is_known: is_known == 1,
+        is_known: flags & KNOWN != 0,
+        is_in_service: flags & IN_SERVICE != 0,
         device,
         component,
         component_alias,
@@ -220,6 +235,7 @@ pub struct InputReader {
 
 /// What a record means for the engine.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack: a box would allocate")]
 pub enum Meaning<'a> {
     /// An input.
     Input(Input<'a>),
@@ -365,8 +381,10 @@ mod tests {
             epoch: 9,
             arrived: At { engine: EngineTime(77), wall: Timestamp(-5) },
             occurred_at: Some(Timestamp(12)),
+            uptime_cs: Some(0x8000_0001),
             peer: "2001:db8::1".parse().expect("an address"),
             is_known: true,
+            is_in_service: true,
             device: "edge-1",
             component: "Gi0/1",
             component_alias: "ifIndex=3",

@@ -37,6 +37,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -62,6 +63,17 @@ pub enum StartError {
     /// The history cannot be opened.
     #[error("history: {0}")]
     Store(#[from] crate::shell::store::StoreError),
+    /// The state folder cannot be made or written.
+    #[error(
+        "the state folder {path} cannot be written; give the user that vigie runs as \
+         the right to write there, or name another folder with --state-dir"
+    )]
+    StateFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A thread or socket could not be had.
     #[error("{doing}: {source}")]
     System {
@@ -222,11 +234,19 @@ impl Daemon {
     }
 }
 
+/// Makes the folder, and finds out now whether it can be written: later errors would name files of
+/// which an operator knows nothing.
+fn make_writable(dir: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let probe = dir.join(format!(".probe-{}", std::process::id()));
+    std::fs::File::create(&probe)?;
+    std::fs::remove_file(&probe)
+}
+
 /// Opens and replays the journal.
 fn open_core(config: &Config) -> Result<Core, StartError> {
     let dir = &config.state.dir;
-    std::fs::create_dir_all(dir)
-        .map_err(|source| StartError::System { doing: "making the state folder", source })?;
+    make_writable(dir).map_err(|source| StartError::StateFolder { path: dir.clone(), source })?;
     let mut options = Options::in_folder(recover::journal_dir(dir));
     options.segment_bytes = config.journal.segment_bytes;
     options.retain_bytes = config.journal.retain_bytes;
@@ -236,7 +256,7 @@ fn open_core(config: &Config) -> Result<Core, StartError> {
     }
     let (journal, recovery) = Journal::open(options, Arc::new(RealDisk))?;
     for corruption in &recovery.corruptions {
-        tracing::error!(?corruption, "the journal was damaged; what was lost is named");
+        tracing::error!("the journal is damaged: {corruption}");
     }
     if recovery.truncated_bytes > 0 {
         let bytes = recovery.truncated_bytes;

@@ -321,12 +321,15 @@ fn snapshots(state_dir: &Path) -> Result<Vec<PathBuf>, RecoverError> {
 /// When a file cannot be written.
 pub fn write_snapshot(state_dir: &Path, snapshot: &Snapshot) -> Result<PathBuf, RecoverError> {
     use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
     let dir = snapshot_dir(state_dir);
     let path = dir.join(format!("{:020}.snap", snapshot.position));
     let part = dir.join(format!("{:020}.part", snapshot.position));
     let in_file = |source| RecoverError::File { path: path.clone(), source };
     fs::create_dir_all(&dir).map_err(in_file)?;
-    let mut file = fs::File::create(&part).map_err(in_file)?;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o640);
+    let mut file = options.open(&part).map_err(in_file)?;
     let mut written = Ok(());
     let encoded = snapshot.write(&mut |piece| {
         written = file.write_all(piece);

@@ -15,6 +15,8 @@ use std::sync::atomic::Ordering;
 pub const SELF: &str = "vigie";
 /// Messages were lost, in the kernel or on purpose.
 pub const DATA_LOST: &str = "vigie-data-lost";
+/// Alarms were not held, since there are too many.
+pub const ALARMS_FULL: &str = "vigie-alarms-full";
 /// A sink cannot be written.
 pub const SINK_FAILING: &str = "vigie-sink-failing";
 
@@ -53,8 +55,10 @@ impl SelfAlarms {
             epoch: 0,
             arrived: self.clock.at(),
             occurred_at: None,
+            uptime_cs: None,
             peer: NO_PEER,
             is_known: true,
+            is_in_service: false,
             device: SELF,
             component: "",
             component_alias: "",

@@ -61,10 +61,14 @@ impl DecisionLog for JournalDecisions {
 /// # Errors
 /// When the file cannot be opened.
 pub fn open_store(path: &Path, applied: u64) -> Result<Store, StoreError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
     if let Some(parent) = path.parent() {
         // A folder that cannot be made shows when the file cannot be opened.
         let _ = std::fs::create_dir_all(parent);
     }
+    // Names and addresses are nobody else's business. SQLite takes a file that is there and empty
+    // for a new one, and gives its own files beside it the same mode.
+    let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o640).open(path);
     let why = match Store::open(path) {
         Ok(store) if store.cursor() <= applied => return Ok(store),
         Ok(_) => "the history is of another journal".to_owned(),

@@ -11,7 +11,7 @@ use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::outbox::OutboxStatus;
 use crate::shell::publish::publisher::PublisherStatus;
 use crate::shell::recover;
-use crate::shell::self_alarm::{DATA_LOST, SINK_FAILING, SelfAlarms};
+use crate::shell::self_alarm::{ALARMS_FULL, DATA_LOST, SINK_FAILING, SelfAlarms};
 use crate::shell::sequencer::{Control, Shared};
 use crate::shell::store::thread::StoreStatus;
 use std::io;
@@ -66,6 +66,7 @@ impl Upkeep {
             quality: clock_quality::read(),
             dropped: vec![0; sockets.len()],
             shed: vec![0; watched.ledger.len()],
+            refused: shared.gauges.load().as_ref().as_ref().map_or(0, |all| all.alarms_refused),
             failing: (false, false),
             seen: Vec::new(),
             shared,
@@ -100,6 +101,7 @@ struct Rounds {
     quality: crate::engine::input::ClockQuality,
     dropped: Vec<u64>,
     shed: Vec<u64>,
+    refused: u64,
     failing: (bool, bool),
     seen: Vec<u64>,
     shared: Arc<Shared>,
@@ -114,6 +116,7 @@ impl Rounds {
         }
         self.note_drops();
         self.note_shed();
+        self.note_refused();
         self.note_sinks();
         self.note_clock();
         self.feed_watchdog();
@@ -160,6 +163,19 @@ impl Rounds {
         }
     }
 
+    /// And alarms that were not held.
+    fn note_refused(&mut self) {
+        let gauges = self.shared.gauges.load();
+        let now = gauges.as_ref().as_ref().map_or(0, |all| all.alarms_refused);
+        let count = now.saturating_sub(self.refused);
+        self.refused = now;
+        if count > 0 {
+            tracing::error!(count, "too many alarms: messages about further ones are counted only");
+            let text = format!("{count} messages were about alarms beyond the limit");
+            self.watched.own.raise(ALARMS_FULL, "", &text);
+        }
+    }
+
     fn note_sinks(&mut self) {
         let history = self.watched.store.is_failing();
         let kafka = self.watched.kafka.as_ref().is_some_and(|kafka| kafka.is_failing());
@@ -181,7 +197,12 @@ impl Rounds {
         if quality.is_synchronised != self.quality.is_synchronised
             || quality.source != self.quality.source
         {
-            tracing::warn!(?quality, "the quality of the wall clock changed");
+            let state = if quality.is_synchronised { "synchronised" } else { "not synchronised" };
+            let source = &quality.source;
+            tracing::warn!(
+                "the wall clock is {state} now, error {} µs, says {source}",
+                quality.error_us
+            );
             let _ = self.shared.control(Control::ClockQuality(quality.clone()));
             self.quality = quality;
         }

@@ -20,6 +20,12 @@ impl GtrClock {
         Self { intervals: vec![(start, None)] }
     }
 
+    /// A clock that could have run since `start` and does not yet.
+    #[must_use]
+    pub fn standing(start: Timestamp) -> Self {
+        Self { intervals: vec![(start, Some(start))] }
+    }
+
     /// Whether it runs.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -41,9 +47,13 @@ impl GtrClock {
         }
     }
 
-    /// Starts it again; never before it last stopped, so that no time counts twice.
+    /// Starts it again; never before it last stopped, so that no time counts twice. One that has
+    /// not run before starts only now.
     pub fn resume(&mut self, at: Timestamp) {
-        if let Some((_, Some(end))) = self.intervals.last().copied() {
+        if let Some((start, Some(end))) = self.intervals.last().copied() {
+            if start == end {
+                self.intervals.pop();
+            }
             self.intervals.push((at.max(end), None));
         }
     }
@@ -87,6 +97,17 @@ mod tests {
         assert!(clock.is_running());
         assert_eq!(clock.elapsed_ns(Timestamp(3 * HOUR)), 2 * HOUR);
         assert_eq!(clock.breach_at(4 * 3_600), Some(Timestamp(5 * HOUR)));
+    }
+
+    #[test]
+    fn a_standing_clock_starts_when_it_is_resumed() {
+        let mut clock = GtrClock::standing(Timestamp(HOUR));
+        assert!(!clock.is_running());
+        assert_eq!((clock.elapsed_ns(Timestamp(9 * HOUR)), clock.breach_at(60)), (0, None));
+        assert_eq!(clock.started_at(), Timestamp(HOUR));
+        clock.resume(Timestamp(3 * HOUR));
+        assert_eq!(clock.started_at(), Timestamp(3 * HOUR));
+        assert_eq!(clock.elapsed_ns(Timestamp(5 * HOUR)), 2 * HOUR);
     }
 
     #[test]

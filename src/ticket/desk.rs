@@ -196,6 +196,7 @@ impl Desk {
                 is_blocking,
                 detected_at: facts.detected_at,
                 occurred_at: facts.occurred_at,
+                carried_until: None,
                 opened_at: at.wall,
                 clock_quality: clock_quality.to_owned(),
                 observe: self.settings.observe,
@@ -258,6 +259,7 @@ impl Desk {
                 is_blocking: affected.nature == Nature::TotalOutage,
                 detected_at: affected.detected_at,
                 occurred_at: affected.occurred_at,
+                carried_until: affected.carried_until,
                 opened_at: at.wall,
                 clock_quality: clock_quality.to_owned(),
                 observe,
@@ -366,13 +368,20 @@ impl Desk {
         }
     }
 
-    /// How the service is affected changed while the ticket is open.
-    pub fn set_nature(&mut self, key: u64, nature: Nature, changes: &mut TicketChanges) {
+    /// How the service is affected changed at `since` while the ticket is open.
+    pub fn set_nature(
+        &mut self,
+        at: At,
+        key: u64,
+        (nature, since): (Nature, Timestamp),
+        changes: &mut TicketChanges,
+    ) {
         if let Some(ticket) = self.tickets.get_mut(&key)
             && ticket.nature != Some(nature)
         {
-            ticket.nature = Some(nature);
+            ticket.set_nature(nature, since, at.wall);
             changes.push((key, TicketEvent::Updated));
+            self.set_breach(at, key);
         }
     }
 

@@ -49,6 +49,8 @@ pub struct AffectedContract {
     pub detected_at: Timestamp,
     /// When the device of that alarm says that it happened.
     pub occurred_at: Option<Timestamp>,
+    /// When the backup failed that had carried all of them until then.
+    pub carried_until: Option<Timestamp>,
 }
 
 /// What is known of an incident when its tickets are decided.
@@ -134,6 +136,7 @@ mod tests {
             nature: Nature::BackupActive,
             detected_at: Timestamp(0),
             occurred_at: None,
+            carried_until: None,
         });
         assert_eq!(decide(&affected, false), TicketDecision::Contracts);
     }

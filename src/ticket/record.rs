@@ -95,6 +95,8 @@ pub struct Opening {
     pub detected_at: Timestamp,
     /// See the contract table of times.
     pub occurred_at: Option<Timestamp>,
+    /// When the backup failed that had carried the services until then.
+    pub carried_until: Option<Timestamp>,
     /// Time of the journal record that opens it.
     pub opened_at: Timestamp,
     /// Quality of the wall clock now.
@@ -146,7 +148,8 @@ pub struct Ticket {
 pub const VIGIE: &str = "vigie";
 
 impl Ticket {
-    /// Opens a ticket; its clock runs from the start that the contract names.
+    /// Opens a ticket; its clock runs from the start that the contract names, unless the backup
+    /// carries the service and that stops the contract's clock.
     #[must_use]
     pub fn open(opening: Opening) -> Self {
         let (start, reason) = gtr_start(&opening);
@@ -160,7 +163,7 @@ impl Ticket {
             services: opening.services,
             nature: opening.nature,
             is_blocking: opening.is_blocking,
-            clock: GtrClock::started(start),
+            clock: GtrClock::standing(start),
             gtr_start_reason: reason.to_owned(),
             clock_quality: opening.clock_quality,
             observe: opening.observe,
@@ -179,7 +182,34 @@ impl Ticket {
         ticket.enter("incident_started_at", detected, (VIGIE, "detected"), at);
         ticket.enter("opened_at", Some(at), (VIGIE, "journal record"), at);
         ticket.enter("gtr_started_at", Some(start), (VIGIE, reason), at);
+        if !ticket.is_carried_by_backup() {
+            ticket.clock.resume(start);
+        }
         ticket
+    }
+
+    /// Whether its clock stands because the service works on its backup.
+    fn is_carried_by_backup(&self) -> bool {
+        self.nature == Some(Nature::BackupActive)
+            && self.contract.as_ref().is_some_and(|contract| contract.backup_stops_clock)
+    }
+
+    /// How the service is affected since `since`. What the backup carried so far and carries no
+    /// more starts the clock.
+    pub fn set_nature(&mut self, nature: Nature, since: Timestamp, at: Timestamp) {
+        let was_carried = self.is_carried_by_backup();
+        self.nature = Some(nature);
+        let is_out = matches!(self.state, State::Acknowledged | State::InProgress);
+        if !is_out || !was_carried || self.is_carried_by_backup() {
+            return;
+        }
+        let is_first = self.clock.elapsed_ns(at) == 0;
+        self.clock.resume(since);
+        if is_first {
+            BACKUP_FAILED.clone_into(&mut self.gtr_start_reason);
+            let start = self.clock.started_at();
+            self.enter("gtr_started_at", Some(start), (VIGIE, BACKUP_FAILED), at);
+        }
     }
 
     /// Where it is.
@@ -265,7 +295,9 @@ impl Ticket {
         let was_taken = self.time("treatment_started_at").is_some();
         let to = if was_taken { State::InProgress } else { State::Acknowledged };
         self.step(&[State::Resolved], to, "reopened")?;
-        self.clock.resume(since);
+        if !self.is_carried_by_backup() {
+            self.clock.resume(since);
+        }
         self.enter("restored_at", None, (VIGIE, "failed again before closure"), at);
         Ok(())
     }
@@ -312,8 +344,21 @@ impl Ticket {
     }
 }
 
-/// Where the clock starts, and why there.
+/// Why a clock starts after its ticket: until then the backup carried the service.
+const BACKUP_FAILED: &str = "backup-carried-the-service-before";
+
+/// Where the clock starts, and why there: where the contract says, but not while the backup carried
+/// the service if that stops the clock.
 fn gtr_start(opening: &Opening) -> (Timestamp, &'static str) {
+    let (start, reason) = named_start(opening);
+    let counts_backup = opening.contract.as_ref().is_none_or(|one| !one.backup_stops_clock);
+    match opening.carried_until.filter(|until| *until > start && !counts_backup) {
+        Some(until) => (until, BACKUP_FAILED),
+        None => (start, reason),
+    }
+}
+
+fn named_start(opening: &Opening) -> (Timestamp, &'static str) {
     let opened = (opening.opened_at, "opened");
     let Some(contract) = &opening.contract else { return opened };
     match (contract.gtr_start, opening.occurred_at) {
@@ -346,6 +391,7 @@ mod tests {
             is_blocking: true,
             detected_at: Timestamp(50),
             occurred_at: Some(Timestamp(40)),
+            carried_until: None,
             opened_at: Timestamp(100),
             clock_quality: String::new(),
             observe: false,
@@ -393,6 +439,24 @@ mod tests {
             assert_eq!(ticket.time("gtr_started_at"), Some(Timestamp(at)));
             assert_eq!(ticket.clock.started_at(), Timestamp(at));
             assert_eq!(ticket.gtr_start_reason, reason);
+        }
+    }
+
+    #[test]
+    fn the_clock_stands_while_the_backup_carries_the_service_if_the_contract_says_so() {
+        for (stops, elapsed, started) in [(true, 0, 100), (false, 400, 100)] {
+            let mut opening = opening(GtrStart::Default);
+            opening.nature = Some(Nature::BackupActive);
+            let contract = Contract { backup_stops_clock: stops, ..Contract::new("c", "C", 240) };
+            opening.contract = Some(contract);
+            let mut ticket = Ticket::open(opening);
+            assert_eq!(ticket.clock.elapsed_ns(Timestamp(500)), elapsed);
+            assert_eq!(ticket.clock.started_at(), Timestamp(started));
+            ticket.set_nature(Nature::TotalOutage, Timestamp(500), Timestamp(500));
+            assert_eq!(ticket.clock.elapsed_ns(Timestamp(600)), elapsed + 100);
+            let start = if stops { 500 } else { started };
+            assert_eq!(ticket.time("gtr_started_at"), Some(Timestamp(start)));
+            assert_eq!(ticket.clock.started_at(), Timestamp(start));
         }
     }
 

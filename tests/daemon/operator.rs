@@ -74,3 +74,35 @@ fn commands_without_a_daemon_or_a_ticket_say_what_to_do() {
     assert!(!is_done && said.contains("no ticket VIG-000009"), "{said}");
     assert!(daemon.terminate().success());
 }
+
+#[test]
+fn state_files_are_private_and_a_reader_may_stop_early() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new();
+    let daemon = home.start();
+    link_down(home.traps, 1);
+    await_field(&daemon, "number", "VIG-000001");
+    assert!(daemon.terminate().success());
+    let state = home.state_dir();
+    let snapshots = std::fs::read_dir(state.join("snapshots")).expect("the stop wrote one");
+    let files = snapshots.map(|entry| entry.expect("a readable folder").path());
+    for file in files.chain([state.join("history.db")]) {
+        let mode = std::fs::metadata(&file).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o007, 0, "{} is for others too: {mode:o}", file.display());
+    }
+    // `| head`: nobody reads.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut dump = std::process::Command::new(env!("CARGO_BIN_EXE_vigie"));
+    dump.args(["journal", "dump", "--state-dir"]).arg(&state).stdout(writer);
+    assert!(dump.status().expect("it runs").success());
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_written_is_named_with_the_remedy() {
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_vigie"));
+    let output = run.args(["run", "--state-dir", "/dev/null/state"]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    assert!(said.contains("/dev/null/state") && said.contains("--state-dir"), "{said}");
+}

@@ -19,8 +19,12 @@ pub(crate) struct Message {
     pub(crate) arrived_ns: u64,
     /// Device time, ns after the start.
     pub(crate) occurred_ns: Option<u64>,
+    /// sysUpTime of the sender, 1/100 s.
+    pub(crate) uptime_cs: Option<u32>,
     /// Whether the inventory knows the sender.
     pub(crate) is_known: bool,
+    /// Whether it says that no administrator shut the resource.
+    pub(crate) is_in_service: bool,
     /// Device.
     pub(crate) device: String,
     /// Component.

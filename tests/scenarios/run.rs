@@ -209,8 +209,10 @@ fn event<'a>(message: &'a Message, at: At, settings: &Settings) -> Event<'a> {
         occurred_at: message
             .occurred_ns
             .map(|ns| WALL_START.plus_ns(i64::try_from(ns).expect("a scenario is short"))),
+        uptime_cs: message.uptime_cs,
         peer: message.device.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         is_known: message.is_known,
+        is_in_service: message.is_in_service,
         device: &message.device,
         component: &message.component,
         component_alias: &message.alias,

@@ -10,9 +10,11 @@
 //! pulse until 40s
 //! ```
 //! `-` stands for no component. `arrived=` is when the kernel received it (else the time of the
-//! line), `occurred=` when the device says that it happened, `listener=` who heard it (trap 0 and
-//! syslog 1 else), `qualifier=`, `alias=`, `repeat=` with `every=`, and `unknown` for a sender that
-//! the inventory does not know.
+//! line), `occurred=` when the device says that it happened, `uptime=` how long the device has been
+//! up (sysUpTime), `listener=` who heard it (trap 0 and syslog 1 else), `qualifier=` (`_` for a
+//! blank), `alias=`, `repeat=` with `every=`, `unknown` for a sender that the inventory does not
+//! know, and `in-service` for a message that says that no administrator shut the resource
+//! (ifAdminStatus up).
 
 use crate::message::Message;
 use vigie::engine::input::{Action, Command};
@@ -123,7 +125,9 @@ impl Script {
             listener,
             arrived_ns: at_ns,
             occurred_ns: None,
+            uptime_cs: None,
             is_known: true,
+            is_in_service: false,
             device: (*device).to_owned(),
             component: String::new(),
             alias: String::new(),
@@ -135,13 +139,15 @@ impl Script {
             match word.split_once('=') {
                 Some(("arrived", value)) => message.arrived_ns = duration_ns(value)?,
                 Some(("occurred", value)) => message.occurred_ns = Some(duration_ns(value)?),
+                Some(("uptime", value)) => message.uptime_cs = Some(uptime_cs(value)?),
                 Some(("listener", value)) => message.listener = value.parse().ok()?,
-                Some(("qualifier", value)) => value.clone_into(&mut message.qualifier),
+                Some(("qualifier", value)) => message.qualifier = value.replace('_', " "),
                 Some(("alias", value)) => value.clone_into(&mut message.alias),
                 Some(("repeat", value)) => repeat = value.parse().ok()?,
                 Some(("every", value)) => every_ns = duration_ns(value)?,
                 Some(_) if !word.starts_with("ifIndex=") => return None,
                 None if *word == "unknown" => message.is_known = false,
+                None if *word == "in-service" => message.is_in_service = true,
                 _ => {
                     place += 1;
                     match (place, *word) {
@@ -174,6 +180,11 @@ fn operator(id: usize, action: &str, number: &str, reason: &str) -> Option<Comma
         _ => return None,
     };
     Some(Command { id: u64::try_from(id).ok()?, author: "ann".to_owned(), action })
+}
+
+/// sysUpTime, which begins again at 2^32 hundredths of a second.
+fn uptime_cs(text: &str) -> Option<u32> {
+    u32::try_from(duration_ns(text)? / 10_000_000 % (1 << 32)).ok()
 }
 
 /// Nanoseconds of `1h2m3.5s`, `200ms`, `1d`.

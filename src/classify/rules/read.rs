@@ -157,6 +157,26 @@ impl<'t> Section<'t> {
         self.get(key)?.section(key, report)
     }
 
+    /// Has every table of a list read by `read`, and gives their names and where they stand.
+    pub(super) fn named_sections(
+        &self,
+        key: &str,
+        report: &mut Report<'_>,
+        mut read: impl FnMut(Section<'t>, &mut Report<'_>),
+    ) -> Vec<Written<String>> {
+        let mut names = Vec::new();
+        for section in self.sections(key, report) {
+            names.extend(
+                section
+                    .get("name")
+                    .and_then(|name| name.text("name", report))
+                    .map(|name| Written { value: name.value.to_owned(), offset: name.offset }),
+            );
+            read(section, report);
+        }
+        names
+    }
+
     /// The tables of `[[key]]`, in their order.
     pub(super) fn sections(&self, key: &str, report: &mut Report<'_>) -> Vec<Section<'t>> {
         let Some(value) = self.get(key) else { return Vec::new() };

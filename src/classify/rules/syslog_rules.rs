@@ -140,17 +140,9 @@ impl SyslogRules {
         declared: &Declared,
         report: &mut Report<'_>,
     ) -> Vec<Written<String>> {
-        let mut names = Vec::new();
-        for section in file.sections("syslog", report) {
-            names.extend(
-                section
-                    .get("name")
-                    .and_then(|name| name.text("name", report))
-                    .map(|name| Written { value: name.value.to_owned(), offset: name.offset }),
-            );
+        file.named_sections("syslog", report, |section, report| {
             self.rule(section, declared, report);
-        }
-        names
+        })
     }
 
     /// To be called once after the last file.

@@ -50,17 +50,9 @@ impl TrapRules {
         declared: &Declared,
         report: &mut Report<'_>,
     ) -> Vec<Written<String>> {
-        let mut names = Vec::new();
-        for section in file.sections("trap", report) {
-            names.extend(
-                section
-                    .get("name")
-                    .and_then(|name| name.text("name", report))
-                    .map(|name| Written { value: name.value.to_owned(), offset: name.offset }),
-            );
+        file.named_sections("trap", report, |section, report| {
             self.rule(section, declared, report);
-        }
-        names
+        })
     }
 
     /// To be called once after the last file.

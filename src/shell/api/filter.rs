@@ -5,6 +5,7 @@
 
 use crate::engine::effect::{AlarmImage, IncidentImage, IncidentStatus, ResourceImage};
 use crate::engine::effect::{TicketImage, TicketState};
+use crate::model::event::Channel;
 use crate::model::severity::Severity;
 use crate::model::time::Timestamp;
 use crate::shell::api::question::{AskError, Filters};
@@ -47,7 +48,7 @@ pub struct AlarmFilter {
     perceived_severity: Option<Vec<Severity>>,
     is_cleared: Option<bool>,
     incident: Option<String>,
-    source: Option<String>,
+    source: Option<Vec<Channel>>,
 }
 
 impl Listed for AlarmRow {
@@ -75,7 +76,7 @@ impl Listed for AlarmRow {
             perceived_severity: filters.any_of("perceived_severity", &severities)?,
             is_cleared: filters.flag("is_cleared")?,
             incident: filters.text("incident"),
-            source: filters.text("source"),
+            source: filters.combination("source", &CHANNELS)?,
         })
     }
 
@@ -88,7 +89,7 @@ impl Listed for AlarmRow {
             && is_text(filter.qualifier.as_deref(), &row.qualifier)
             && is_text(filter.incident.as_deref(), row.incident.as_deref().unwrap_or(""))
             && filter.device.as_deref().is_none_or(|device| is_of_device(&row.resource, device))
-            && filter.source.as_deref().is_none_or(|source| is_told_by(&row.source, source))
+            && filter.source.as_deref().is_none_or(|wanted| is_told_by(&row.source, wanted))
     }
 
     fn image_at(&self, _at: Timestamp) -> AlarmImage {
@@ -253,10 +254,19 @@ fn is_of_device(resource: &str, device: &str) -> bool {
         .is_some_and(|component| component.is_empty() || component.starts_with('/'))
 }
 
-/// `trap` finds what was told by traps alone and by traps among others; `trap+syslog` only that.
-fn is_told_by(source: &str, wanted: &str) -> bool {
-    source == wanted || source.split('+').any(|channel| channel == wanted)
+/// `trap` finds what was told by traps alone and by traps among others; `trap+syslog` what was told
+/// by both.
+fn is_told_by(source: &str, wanted: &[Channel]) -> bool {
+    wanted.iter().all(|channel| source.split('+').any(|told| told == channel.as_str()))
 }
+
+/// What may have told an alarm, by the words of `source`.
+const CHANNELS: [(&str, Channel); 4] = [
+    (Channel::Trap.as_str(), Channel::Trap),
+    (Channel::Syslog.as_str(), Channel::Syslog),
+    (Channel::Metric.as_str(), Channel::Metric),
+    (Channel::Internal.as_str(), Channel::Internal),
+];
 
 #[cfg(test)]
 mod tests {
@@ -266,7 +276,8 @@ mod tests {
     fn device_and_source_match_by_part() {
         assert!(is_of_device("r1", "r1") && is_of_device("r1/Gi0/1", "r1"));
         assert!(!is_of_device("r10", "r1") && !is_of_device("r1", "r1/Gi0/1"));
-        assert!(is_told_by("trap+syslog", "syslog") && is_told_by("trap+syslog", "trap+syslog"));
-        assert!(!is_told_by("trap", "trap+syslog") && !is_told_by("trap", "tra"));
+        let (trap, both) = ([Channel::Trap], [Channel::Syslog, Channel::Trap]);
+        assert!(is_told_by("trap+syslog", &trap) && is_told_by("trap+syslog", &both));
+        assert!(!is_told_by("trap", &both) && !is_told_by("syslog", &trap));
     }
 }

@@ -30,6 +30,9 @@ pub enum AskError {
         /// What can be given.
         expected: String,
     },
+    /// A `%` that begins no escape, or escapes that make no text.
+    #[error("the query is no escaped text: write % as %25, + as %2B, other bytes as UTF-8")]
+    BadEscape,
     /// `limit` out of bounds.
     #[error("limit must be a number from 1 to {PAGE_ITEMS_MAX}")]
     BadLimit,
@@ -42,6 +45,30 @@ pub enum AskError {
     /// A cursor whose version is gone.
     #[error("the cursor has expired (about a minute after its last use); begin again without it")]
     CursorExpired,
+}
+
+/// Whether a query string is what a browser writes. Reading its pairs would pass over what is not.
+///
+/// # Errors
+/// When an escape is none, or when what is escaped is no text.
+pub fn check_escapes(query: &str) -> Result<(), AskError> {
+    let mut bytes = Vec::with_capacity(query.len());
+    let mut rest = query.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        if *first != b'%' {
+            bytes.push(*first);
+            rest = behind;
+            continue;
+        }
+        let (escape, behind) = behind.split_at_checked(2).ok_or(AskError::BadEscape)?;
+        let escape = std::str::from_utf8(escape).map_err(|_| AskError::BadEscape)?;
+        if !escape.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(AskError::BadEscape);
+        }
+        bytes.push(u8::from_str_radix(escape, 16).map_err(|_| AskError::BadEscape)?);
+        rest = behind;
+    }
+    std::str::from_utf8(&bytes).map(|_| ()).map_err(|_| AskError::BadEscape)
 }
 
 /// Where a listing goes on.
@@ -195,6 +222,27 @@ impl Filters {
         })
     }
 
+    /// A filter on one word of a closed list, or on several at once, joined by `+`.
+    ///
+    /// # Errors
+    /// When a word is not in the list.
+    pub fn combination<T: Copy>(
+        &self,
+        name: &'static str,
+        known: &[(&str, T)],
+    ) -> Result<Option<Vec<T>>, AskError> {
+        let Some(value) = self.given.get(name) else { return Ok(None) };
+        // A `+` that was not escaped has become a blank.
+        let found = value.split(['+', ' ']).map(|word| {
+            known.iter().find(|(known, _)| *known == word).map(|(_, meaning)| *meaning)
+        });
+        let found: Option<Vec<T>> = found.collect();
+        found.map(Some).ok_or_else(|| {
+            let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+            self.bad_value(name, format!("{}, or several joined by +", words.join(", ")))
+        })
+    }
+
     fn bad_value(&self, name: &'static str, expected: String) -> AskError {
         let value = self.given.get(name).map_or_else(String::new, |value| shortened(value));
         AskError::BadValue { name, value, expected }
@@ -233,6 +281,29 @@ mod tests {
         let long = "x".repeat(100_000);
         let AskError::UnknownFilter(shown) = refused(&[(&long, "")]) else { panic!("unknown") };
         assert_eq!(shown.len(), 80);
+    }
+
+    #[test]
+    fn escapes_that_are_none_are_refused() {
+        for query in ["", "a=b", "a=%2B&b=%c3%A9", "a=+", "source=trap+syslog"] {
+            assert_eq!(check_escapes(query), Ok(()), "{query}");
+        }
+        for query in ["a=%zz", "%", "a=%2", "a=%é", "a=%+1", "a=%ff", "a=%C3"] {
+            assert_eq!(check_escapes(query), Err(AskError::BadEscape), "{query}");
+        }
+    }
+
+    #[test]
+    fn combinations_are_made_of_known_words() {
+        let asked = |value| parse(&[("resource", value)]).expect("the name is known").filters;
+        let words = [("trap", 1), ("syslog", 2)];
+        let read = |value| asked(value).combination("resource", &words);
+        assert_eq!(read("trap"), Ok(Some(vec![1])));
+        assert_eq!(read("trap+syslog"), Ok(Some(vec![1, 2])));
+        assert_eq!(read("trap syslog"), Ok(Some(vec![1, 2])));
+        let error = read("email").expect_err("unknown").to_string();
+        assert!(error.ends_with("use trap, syslog, or several joined by +"), "{error}");
+        assert!(read("trap+").is_err() && read("").is_err());
     }
 
     #[test]

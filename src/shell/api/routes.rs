@@ -5,7 +5,7 @@
 
 use crate::shell::api::ApiState;
 use crate::shell::api::filter::Listed;
-use crate::shell::api::question::{AskError, Question};
+use crate::shell::api::question::{AskError, Question, check_escapes};
 use crate::shell::api::rows::{AlarmRow, IncidentRow, ResourceRow, TicketRow};
 use crate::shell::clock;
 use axum::Router;
@@ -73,7 +73,10 @@ async fn metrics(State(state): State<ApiState>) -> Response {
 }
 
 async fn listing<R: Listed>(State(state): State<ApiState>, uri: Uri) -> Response {
-    // Pairs keep repeated names and invalid escapes visible; reading them cannot fail.
+    if let Err(error) = check_escapes(uri.query().unwrap_or_default()) {
+        return refused::<R>(&error);
+    }
+    // Pairs keep repeated names visible; reading them cannot fail.
     let pairs = Query::<Vec<(String, String)>>::try_from_uri(&uri).map(|pairs| pairs.0);
     let question = Question::parse(R::KIND, R::FILTERS, pairs.unwrap_or_default());
     let body = match question {
@@ -146,6 +149,7 @@ fn refused<R: Listed>(reason: &AskError) -> Response {
     let status = match reason {
         AskError::CursorExpired => StatusCode::GONE,
         AskError::UnknownFilter(_)
+        | AskError::BadEscape
         | AskError::Repeated(_)
         | AskError::BadValue { .. }
         | AskError::BadLimit

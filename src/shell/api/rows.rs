@@ -318,9 +318,30 @@ impl TicketRow {
             let remaining_s = breach_at.ns_since(at).div_euclid(NS_PER_S);
             image.remaining_s = Some(remaining_s);
             image.elapsed_s = target_s.saturating_sub(remaining_s);
+        } else if image.clock_running {
+            image.elapsed_s = elapsed_s(&image, at);
         }
         image
     }
+}
+
+/// What a running clock without a target has counted: from its start, without the times between a
+/// restoration and the relapse that withdrew it.
+fn elapsed_s(image: &TicketImage, at: Timestamp) -> i64 {
+    let mut counted_ns = 0_i64;
+    let mut since = Some(image.gtr_started_at);
+    for entry in image.times.iter().filter(|entry| entry.name == "restored_at") {
+        match entry.value {
+            Some(restored_at) => {
+                if let Some(start) = since.take() {
+                    counted_ns = counted_ns.saturating_add(restored_at.ns_since(start).max(0));
+                }
+            }
+            None => since = Some(entry.entered_at),
+        }
+    }
+    let runs_ns = since.map_or(0, |start| at.ns_since(start).max(0));
+    counted_ns.saturating_add(runs_ns).div_euclid(NS_PER_S)
 }
 
 impl Row for TicketRow {

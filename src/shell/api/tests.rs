@@ -191,7 +191,9 @@ async fn odd_requests_get_answers_not_panics() {
         ("/api/v1/nothing", 404),
         ("/api/v1/alarms?%ff=%fe&=&&;", 400),
         ("/api/v1/alarms?%", 400),
-        ("/api/v1/alarms?resource=%zz%", 200),
+        ("/api/v1/alarms?resource=%zz", 400),
+        ("/api/v1/alarms?source=email", 400),
+        ("/api/v1/alarms?source=trap%2Bsyslog", 200),
         ("/api/v1/alarms?limit=18446744073709551616", 400),
         ("/api/v1/alarms?cursor=%00", 400),
         ("/api/v1/alarms?", 200),
@@ -316,6 +318,17 @@ fn a_running_clock_is_read_at_the_time_of_asking() {
     image.clock_running = true;
     (image.gtr_target_s, image.breach_at, image.remaining_s) = (None, None, None);
     assert_eq!(shown(&image).remaining_s, None, "internal tickets have no target");
+    assert_eq!(shown(&image).elapsed_s, 15_000, "and a clock all the same");
+    let entry = |value, entered_s: i64| crate::engine::effect::TimeEntry {
+        name: "restored_at".to_owned(),
+        value,
+        author: "vigie".to_owned(),
+        reason: String::new(),
+        entered_at: NOON.plus_ns(entered_s * NS_PER_S),
+    };
+    let restored_at = NOON.plus_ns(1_000 * NS_PER_S);
+    image.times = vec![entry(Some(restored_at), 1_180), entry(None, 5_000)];
+    assert_eq!(shown(&image).elapsed_s, 11_000, "the time between is not counted");
 }
 
 #[test]

@@ -127,6 +127,7 @@ mod tests {
             out.contains("error: --set log.level=loud: `loud` is no value of `level`"),
             "{out}"
         );
+        assert!(out.contains("error: --set tickets.series=vig: `vig` is no series"), "{out}");
         assert!(out.ends_with("2 mistakes: vigie would not start with this\n"), "{out}");
         let mistake = Diagnostic::file("rules/a.toml", "no alarm type", "name one");
         let (status, out) = run(&[], Err(vec![mistake]));

@@ -25,6 +25,19 @@ use std::sync::Arc;
 /// # Errors
 /// What kept it from being done, with the remedy where there is one.
 pub fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let only_writes = !matches!(arguments.command, Command::Run(_) | Command::Ticket(_));
+    match done(arguments) {
+        // Whoever reads (`head`) has seen enough.
+        Err(error) if only_writes && is_reader_gone(&error) => Ok(ExitCode::SUCCESS),
+        other => other,
+    }
+}
+
+fn is_reader_gone(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn done(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     match arguments.command {
         Command::Run(arguments) => {

@@ -80,15 +80,6 @@ fn check_listeners(listeners: &[Listener], whole: Place, findings: &mut Findings
 
 fn check_tickets(tickets: &Located<TicketSettings>, findings: &mut Findings) {
     let TicketSettings { series, observe_series, .. } = &tickets.value;
-    for (key, value) in [("series", series), ("observe_series", observe_series)] {
-        let fits = (1..=16).contains(&value.len())
-            && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-        if !fits {
-            let message = format!("{} is no {key} of ticket numbers", quoted(value));
-            let remedy = "use 1 to 16 capital letters and digits: VIG gives VIG-000001";
-            findings.error(tickets.place, message, remedy);
-        }
-    }
     if series == observe_series {
         findings.error(
             tickets.place,

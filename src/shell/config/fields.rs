@@ -14,6 +14,8 @@ pub(super) struct Fields<'f> {
     place: Place,
     entries: Table,
     known: Vec<&'static str>,
+    /// Where the keys stand that were read.
+    read: Vec<(&'static str, Place)>,
 }
 
 impl<'f> Fields<'f> {
@@ -24,12 +26,29 @@ impl<'f> Fields<'f> {
         entries: Table,
         findings: &'f mut Findings,
     ) -> Self {
-        Self { findings, what: what.to_owned(), place, entries, known: Vec::new() }
+        Self {
+            findings,
+            what: what.to_owned(),
+            place,
+            entries,
+            known: Vec::new(),
+            read: Vec::new(),
+        }
     }
 
     /// Where the table stands.
     pub(super) fn place(&self) -> Place {
         self.place
+    }
+
+    /// Where to look for what is wrong between the values of these keys: at the flag that gave one
+    /// of them, else where the table stands.
+    pub(super) fn place_of(&self, keys: &[&str]) -> Place {
+        let given = self.read.iter().filter(|(key, _)| keys.contains(key));
+        given
+            .map(|(_, place)| *place)
+            .find(|place| !place.is_beside(self.place))
+            .unwrap_or(self.place)
     }
 
     /// Whether a key is there and was not read yet.
@@ -200,7 +219,9 @@ impl<'f> Fields<'f> {
 
     fn take(&mut self, key: &'static str) -> Option<Entry> {
         self.known.push(key);
-        self.entries.remove(key)
+        let entry = self.entries.remove(key)?;
+        self.read.push((key, entry.key_place));
+        Some(entry)
     }
 
     fn wrong_kind(&mut self, key: &str, place: Place, wanted: &str, found: &str) {

@@ -4,7 +4,7 @@
 use crate::model::settings::{CorrelationSettings, TicketSettings};
 use crate::shell::config::document::{Table, Value};
 use crate::shell::config::fields::Fields;
-use crate::shell::config::findings::{Findings, Located, Place};
+use crate::shell::config::findings::{Findings, Located, Place, quoted};
 use crate::shell::config::listeners::{self, Listener};
 use crate::shell::config::{Journal, Log, LogFormat, LogLevel, Rules, Sync};
 use std::path::{Path, PathBuf};
@@ -80,12 +80,12 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         journal: journal.read(whole, findings, read_journal),
         correlation: correlation.read(whole, findings, read_correlation),
         tickets: tickets.read(whole, findings, read_tickets),
-        rules: rules.read(whole, findings, |fields| Located {
-            place: fields.place(),
-            value: Rules {
+        rules: rules.read(whole, findings, |fields| {
+            let value = Rules {
                 builtin: fields.boolean("builtin").unwrap_or(true),
                 files: base.paths(fields, "files"),
-            },
+            };
+            Located { value, place: fields.place_of(&["builtin", "files"]) }
         }),
         inventory: inventory.read(whole, findings, |fields| base.paths(fields, "files")),
         kafka: kafka.table.is_some().then(|| kafka.read(whole, findings, read_kafka)),
@@ -160,7 +160,7 @@ fn read_journal(fields: &mut Fields<'_>) -> Located<Journal> {
         retain_bytes: mebibytes(retain_gib.saturating_mul(1024)),
         sync: sync.unwrap_or(Sync::Disk),
     };
-    Located { value, place: fields.place() }
+    Located { value, place: fields.place_of(&["segment_mib", "retain_gib"]) }
 }
 
 fn read_correlation(fields: &mut Fields<'_>) -> CorrelationSettings {
@@ -182,9 +182,8 @@ fn read_correlation(fields: &mut Fields<'_>) -> CorrelationSettings {
 
 fn read_tickets(fields: &mut Fields<'_>) -> Located<TicketSettings> {
     let default = TicketSettings::default();
-    let mut series = |key, default| fields.text(key).map_or(default, |text| text.value);
-    let (normal, rehearsal) =
-        (series("series", default.series), series("observe_series", default.observe_series));
+    let normal = read_series(fields, "series").unwrap_or(default.series);
+    let rehearsal = read_series(fields, "observe_series").unwrap_or(default.observe_series);
     let value = TicketSettings {
         series: normal,
         observe_series: rehearsal,
@@ -197,7 +196,19 @@ fn read_tickets(fields: &mut Fields<'_>) -> Located<TicketSettings> {
             .integer("confirmation_delay_min", 0..=1_440)
             .unwrap_or(default.confirmation_delay_min),
     };
-    Located { value, place: fields.place() }
+    Located { value, place: fields.place_of(&["series", "observe_series"]) }
+}
+
+fn read_series(fields: &mut Fields<'_>, key: &'static str) -> Option<String> {
+    let Located { value, place } = fields.text(key)?;
+    let fits = (1..=16).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    if !fits {
+        let message = format!("{} is no {key} of ticket numbers", quoted(&value));
+        let remedy = "use 1 to 16 capital letters and digits: VIG gives VIG-000001";
+        fields.findings.error(place, message, remedy);
+    }
+    Some(value)
 }
 
 fn read_kafka(fields: &mut Fields<'_>) -> WrittenKafka {
@@ -226,6 +237,7 @@ fn read_kafka(fields: &mut Fields<'_>) -> WrittenKafka {
         }
     }
     let brokers = fields.texts("brokers").unwrap_or_default();
+    let place = fields.place_of(&["brokers"]);
     WrittenKafka { place, brokers, event_topic, state_topic, properties }
 }
 

@@ -145,6 +145,19 @@ impl Sources {
         )?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION"), &self.tzdb]).set(1);
         let active = gauge(registry, ("vigie_alarms_active", "Active alarms."), &["severity"])?;
+        let held = gauge(
+            registry,
+            ("vigie_alarms_held", "Alarms in memory, those cleared within the last hour included."),
+            &[],
+        )?;
+        let refused = counter(
+            registry,
+            (
+                "vigie_alarms_refused_total",
+                "Messages about alarms that were not held, since there were too many.",
+            ),
+            &[],
+        )?;
         let incidents = gauge(registry, ("vigie_incidents_open", "Open incidents."), &[])?;
         let tickets = gauge(registry, ("vigie_tickets_open", "Tickets not yet closed."), &[])?;
         let resources = gauge(registry, ("vigie_resources", "Resources known or heard."), &[])?;
@@ -158,6 +171,8 @@ impl Sources {
             });
             active.with_label_values(&[severity.as_str()]).set(signed(count.unwrap_or(0)));
         }
+        held.with_label_values(none).set(signed(gauges.map_or(0, |all| all.alarms_held)));
+        refused.with_label_values(none).inc_by(gauges.map_or(0, |all| all.alarms_refused));
         incidents.with_label_values(none).set(signed(gauges.map_or(0, |all| all.incidents_open)));
         tickets.with_label_values(none).set(signed(gauges.map_or(0, |all| all.tickets_open)));
         resources.with_label_values(none).set(signed(gauges.map_or(0, |all| all.resources)));

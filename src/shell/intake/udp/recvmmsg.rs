@@ -5,7 +5,7 @@
 //! memory only once a datagram was long enough to touch them, so 64 of them are as cheap as short
 //! slots, and a long datagram is whole and contiguous without being copied together.
 
-use crate::model::limits::{DATAGRAM_BYTES_MAX, DATAGRAM_SLOT_BYTES, RECV_BATCH};
+use crate::model::limits::{DATAGRAM_BYTES_MAX, DATAGRAM_GAP_BYTES, RECV_BATCH};
 use crate::model::time::Timestamp;
 use socket2::Socket;
 use std::io;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Buffers lie a little more than their size apart: at a power of two the first lines of all of
 /// them would fall into the same few sets of the processor's caches.
-const STRIDE: usize = DATAGRAM_BYTES_MAX + DATAGRAM_SLOT_BYTES;
+const STRIDE: usize = DATAGRAM_BYTES_MAX + DATAGRAM_GAP_BYTES;
 /// Room for the address of a sender: the larger of the two kinds.
 const NAME_BYTES: usize = size_of::<libc::sockaddr_in6>();
 /// Room for stamp, drop count and packet info, and for what else an adopted socket may have on.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::event::Lane;
 use crate::model::fault::Fault;
-use crate::model::limits::{DATAGRAM_SLOT_BYTES, RECV_BATCH};
+use crate::model::limits::{DATAGRAM_GAP_BYTES, RECV_BATCH};
 use crate::model::time::Timestamp;
 use crate::shell::clock::wall;
 use crate::shell::intake::feed::Feed;
@@ -93,7 +93,7 @@ fn long_datagrams_are_whole() {
     for (address, longest) in [("127.0.0.1:0", 65_507), ("[::1]:0", 65_527)] {
         let (mut receiver, target) = receiver(address);
         let sender = sender(address);
-        for length in [DATAGRAM_SLOT_BYTES, DATAGRAM_SLOT_BYTES + 1, 60 * 1024, longest] {
+        for length in [DATAGRAM_GAP_BYTES, DATAGRAM_GAP_BYTES + 1, 60 * 1024, longest] {
             let sent: Vec<u8> = (0..length).map(|at| at.to_le_bytes()[0]).collect();
             sender.send_to(&sent, target).unwrap();
             let datagrams = receiver.receive(Wait::ForFirst).unwrap();
