@@ -1,0 +1,80 @@
+//! The one door to the visitor: every sample goes through it, taken or not, and is counted.
+
+use crate::model::sample::{
+    Labels, Recall, Rejection, Sample, SampleFault, Samples, SeriesKind, Tally,
+};
+
+/// The visitor and the account of what it was given.
+pub(super) struct Feed<'s, S: Samples + ?Sized> {
+    samples: &'s mut S,
+    tally: Tally,
+    place: u64,
+}
+
+impl<'s, S: Samples + ?Sized> Feed<'s, S> {
+    /// An account that is still empty.
+    pub(super) fn new(samples: &'s mut S) -> Self {
+        Self { samples, tally: Tally::default(), place: 0 }
+    }
+
+    /// The account, once the body is read.
+    pub(super) fn finish(self) -> Tally {
+        self.tally
+    }
+
+    /// The next series, metric or line begins.
+    #[inline]
+    pub(super) fn next_place(&mut self) {
+        self.place = self.place.saturating_add(1);
+    }
+
+    /// This line begins.
+    #[inline]
+    pub(super) fn set_place(&mut self, place: u64) {
+        self.place = place;
+    }
+
+    #[inline]
+    pub(super) fn recall(&mut self, block: &[u8]) -> Recall {
+        self.samples.recall(block)
+    }
+
+    #[inline]
+    pub(super) fn series(&mut self, labels: &Labels<'_>, kind: SeriesKind) {
+        self.samples.series(labels, kind);
+    }
+
+    /// One value of the series; a sample may have several, and is counted apart.
+    #[inline]
+    pub(super) fn value(&mut self, sample: Sample) {
+        self.samples.sample(sample);
+    }
+
+    /// A sample was visited.
+    #[inline]
+    pub(super) fn accepted(&mut self) {
+        self.tally.seen = self.tally.seen.saturating_add(1);
+        self.tally.accepted = self.tally.accepted.saturating_add(1);
+    }
+
+    /// A histogram was visited.
+    #[inline]
+    pub(super) fn accepted_histogram(&mut self) {
+        self.accepted();
+        self.tally.histograms = self.tally.histograms.saturating_add(1);
+    }
+
+    /// So many samples are lost.
+    #[cold]
+    pub(super) fn rejected(&mut self, fault: SampleFault, samples: u64, name: &str) {
+        self.tally.seen = self.tally.seen.saturating_add(samples);
+        self.tally.rejected = self.tally.rejected.saturating_add(samples);
+        self.samples.rejected(&Rejection { fault, samples, place: self.place, name });
+    }
+
+    /// The body cannot be read any further.
+    #[cold]
+    pub(super) fn broken(&mut self, fault: SampleFault) {
+        self.tally.broken = self.tally.broken.or(Some(fault));
+    }
+}

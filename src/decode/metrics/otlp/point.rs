@@ -1,0 +1,160 @@
+//! A data point as both encodings give it, and the visit of its series.
+
+use crate::decode::metrics::feed::Feed;
+use crate::decode::metrics::label_list::LabelList;
+use crate::decode::metrics::number;
+use crate::model::sample::{
+    Family, METRIC_NAME, Reading, Sample, SampleFault, Samples, SeriesKind, Temporality, Text,
+};
+
+/// Which of the five forms a metric has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    Gauge,
+    Sum,
+    Histogram,
+    ExponentialHistogram,
+    Summary,
+}
+
+/// What holds for all points of a metric.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Metric<'b> {
+    pub(super) name: Text<'b>,
+    pub(super) form: Form,
+    pub(super) temporality: Temporality,
+    pub(super) is_monotonic: bool,
+}
+
+/// One data point, without its attributes.
+#[derive(Default, Debug)]
+pub(super) struct Point {
+    /// Nanoseconds since 1970; 0 when it is not known.
+    pub(super) started_at_ns: u64,
+    /// Nanoseconds since 1970; 0 when it is not known.
+    pub(super) at_ns: u64,
+    pub(super) flags: u64,
+    /// Of a gauge or sum.
+    pub(super) value: Option<f64>,
+    /// Of the other forms.
+    pub(super) count: f64,
+    /// Of the other forms.
+    pub(super) sum: Option<f64>,
+    /// Quantile and value, of a summary.
+    pub(super) quantiles: Vec<[f64; 2]>,
+}
+
+impl Point {
+    /// Empties it and keeps its memory.
+    pub(super) fn clear(&mut self) {
+        let mut quantiles = std::mem::take(&mut self.quantiles);
+        quantiles.clear();
+        *self = Self { quantiles, ..Self::default() };
+    }
+
+    /// Completes the labels, whose name and own attributes are there, and visits the series. On a
+    /// fault nothing has been visited.
+    pub(super) fn visit<'b, S: Samples + ?Sized>(
+        &self,
+        metric: &Metric<'b>,
+        labels: &mut LabelList<'b>,
+        feed: &mut Feed<'_, S>,
+    ) -> Result<(), SampleFault> {
+        labels.push_shared()?;
+        let at = number::known_ns(self.at_ns)?;
+        let started_at = number::known_ns(self.started_at_ns)?;
+        let is_stale = self.flags & NO_RECORDED_VALUE != 0;
+        let reading = |value| if is_stale { Reading::Stale } else { Reading::of(value) };
+        let sample = |value| Sample { at, started_at, reading: reading(value) };
+        let Metric { form, temporality, is_monotonic, .. } = *metric;
+        match form {
+            Form::Gauge | Form::Sum => {
+                let value = match self.value {
+                    Some(value) => value,
+                    None if is_stale => 0.0,
+                    None => return Err(SampleFault::ValueMissing),
+                };
+                labels.check()?;
+                let kind = match form {
+                    Form::Sum => SeriesKind { family: Family::Sum, temporality, is_monotonic },
+                    _ => SeriesKind::GAUGE,
+                };
+                feed.series(&labels.labels(None), kind);
+                feed.value(sample(value));
+                feed.accepted();
+            }
+            Form::Histogram | Form::ExponentialHistogram => {
+                labels.check()?;
+                let count = SeriesKind::monotonic(Family::Histogram, temporality);
+                visit_part(metric.name, "_count", count, sample(self.count), labels, feed);
+                if let Some(sum) = self.sum {
+                    let kind = SeriesKind::new(Family::Histogram, temporality);
+                    visit_part(metric.name, "_sum", kind, sample(sum), labels, feed);
+                }
+                feed.accepted_histogram();
+            }
+            Form::Summary => {
+                self.check_quantile_label(labels)?;
+                let total = Temporality::Cumulative;
+                let count = SeriesKind::monotonic(Family::Summary, total);
+                visit_part(metric.name, "_count", count, sample(self.count), labels, feed);
+                let sum = SeriesKind::new(Family::Summary, total);
+                let value = sample(self.sum.unwrap_or(0.0));
+                visit_part(metric.name, "_sum", sum, value, labels, feed);
+                for [quantile, value] in &self.quantiles {
+                    let mark = labels.mark();
+                    let text = labels.format(format_args!("{quantile}"));
+                    labels.push(Text::Sent(QUANTILE), text)?;
+                    let kind = SeriesKind::new(Family::Summary, Temporality::Instant);
+                    feed.series(&labels.labels(None), kind);
+                    feed.value(sample(*value));
+                    labels.back_to(mark);
+                }
+                feed.accepted();
+            }
+        }
+        Ok(())
+    }
+
+    /// The labels are right, and there is room for that of the quantiles.
+    fn check_quantile_label(&self, labels: &mut LabelList<'_>) -> Result<(), SampleFault> {
+        let mark = labels.mark();
+        if !self.quantiles.is_empty() {
+            labels.push(Text::Sent(QUANTILE), Text::Sent(""))?;
+        }
+        labels.check()?;
+        labels.back_to(mark);
+        Ok(())
+    }
+}
+
+/// Visits the series of that suffix with one sample. The labels are left as they were.
+fn visit_part<'b, S: Samples + ?Sized>(
+    name: Text<'b>,
+    suffix: &'static str,
+    kind: SeriesKind,
+    sample: Sample,
+    labels: &mut LabelList<'b>,
+    feed: &mut Feed<'_, S>,
+) {
+    let mark = labels.mark();
+    let whole = labels.join(&[name, Text::Sent(suffix)]);
+    labels.set_value_of(METRIC_NAME, whole);
+    feed.series(&labels.labels(None), kind);
+    feed.value(sample);
+    labels.set_value_of(METRIC_NAME, name);
+    labels.back_to(mark);
+}
+
+/// Of the enum `AggregationTemporality`.
+pub(super) fn temporality(number: u64) -> Temporality {
+    match number {
+        1 => Temporality::Delta,
+        2 => Temporality::Cumulative,
+        _ => Temporality::Untold,
+    }
+}
+
+const QUANTILE: &str = "quantile";
+/// Of the enum `DataPointFlags`.
+const NO_RECORDED_VALUE: u64 = 1;
