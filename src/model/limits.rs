@@ -29,8 +29,13 @@ pub const METRICS_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const LABELS_MAX: usize = 128;
 /// Name of a label, bytes; a series with a longer one is rejected.
 pub const LABEL_NAME_BYTES_MAX: usize = 1_024;
-/// Value of a label, bytes; a series with a longer one is rejected.
-pub const LABEL_VALUE_BYTES_MAX: usize = 64 * 1024;
+/// Names and values of all labels of a series, bytes; a series with longer ones is rejected.
+pub const LABELS_BYTES_MAX: usize = 64 * 1024;
+/// How many bytes of labels a body of metrics may make out of each of its own, for a few octets can
+/// stand for a sample whose labels were said once; samples beyond it are rejected.
+pub const LABELS_BYTES_RATIO_MAX: usize = 256;
+/// Bytes of labels that any body of metrics may make.
+pub const LABELS_BYTES_FREE: usize = 16 * 1024 * 1024;
 /// Symbols of one remote write 2.0 body; one with more is refused.
 pub const SYMBOLS_MAX: usize = 1_000_000;
 /// Nesting of an attribute's value (lists in lists); a sample with a deeper one is rejected.

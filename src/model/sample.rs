@@ -19,7 +19,8 @@ pub trait Samples {
         Recall::Unknown
     }
 
-    /// The samples that follow are of this series. The labels have been checked.
+    /// The samples that follow are of this series. The labels have been checked. None may follow:
+    /// each of them can still be rejected.
     fn series(&mut self, labels: &Labels<'_>, kind: SeriesKind);
 
     /// A sample of the series.
@@ -250,8 +251,10 @@ pub enum SampleFault {
     NameMissing,
     /// A label has an empty name.
     LabelNameEmpty,
-    /// A label's name or value is longer than the limit.
+    /// A label's name, or the labels of a series together, are longer than the limit.
     LabelTooLong,
+    /// The labels of the samples would be out of all proportion to the body.
+    LabelsOutOfProportion,
     /// More labels than the limit.
     TooManyLabels,
     /// A label refers to a symbol that the table does not hold, or has a name and no value.
@@ -284,7 +287,7 @@ pub enum SampleFault {
 
 impl SampleFault {
     /// Every fault, in declaration order.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Truncated,
         Self::BadEncoding,
         Self::NotJson,
@@ -293,6 +296,7 @@ impl SampleFault {
         Self::NameMissing,
         Self::LabelNameEmpty,
         Self::LabelTooLong,
+        Self::LabelsOutOfProportion,
         Self::TooManyLabels,
         Self::SymbolUnknown,
         Self::TooManySymbols,
@@ -321,6 +325,7 @@ impl SampleFault {
             Self::NameMissing => "name-missing",
             Self::LabelNameEmpty => "label-name-empty",
             Self::LabelTooLong => "label-too-long",
+            Self::LabelsOutOfProportion => "labels-out-of-proportion",
             Self::TooManyLabels => "too-many-labels",
             Self::SymbolUnknown => "symbol-unknown",
             Self::TooManySymbols => "too-many-symbols",
@@ -388,6 +393,10 @@ mod tests {
         let names: std::collections::BTreeSet<_> =
             SampleFault::ALL.iter().map(|fault| fault.as_str()).collect();
         assert_eq!(names.len(), SampleFault::ALL.len());
-        assert!(names.iter().all(|name| name.bytes().all(|b| b == b'-' || b.is_ascii_lowercase() || b == b'8')));
+        assert!(
+            names
+                .iter()
+                .all(|name| name.bytes().all(|b| b == b'-' || b.is_ascii_lowercase() || b == b'8'))
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The one door to the visitor: every sample goes through it, taken or not, and is counted.
 
+use crate::model::limits::{LABELS_BYTES_FREE, LABELS_BYTES_RATIO_MAX};
 use crate::model::sample::{
     Labels, Recall, Rejection, Sample, SampleFault, Samples, SeriesKind, Tally,
 };
@@ -9,12 +10,16 @@ pub(super) struct Feed<'s, S: Samples + ?Sized> {
     samples: &'s mut S,
     tally: Tally,
     place: u64,
+    /// Bytes of labels that may still be given to the visitor, who has to look at all of them.
+    affordable: usize,
 }
 
 impl<'s, S: Samples + ?Sized> Feed<'s, S> {
     /// An account that is still empty.
-    pub(super) fn new(samples: &'s mut S) -> Self {
-        Self { samples, tally: Tally::default(), place: 0 }
+    pub(super) fn new(samples: &'s mut S, body: &[u8]) -> Self {
+        let affordable = body.len().saturating_mul(LABELS_BYTES_RATIO_MAX);
+        let affordable = affordable.saturating_add(LABELS_BYTES_FREE);
+        Self { samples, tally: Tally::default(), place: 0, affordable }
     }
 
     /// The account, once the body is read.
@@ -32,6 +37,15 @@ impl<'s, S: Samples + ?Sized> Feed<'s, S> {
     #[inline]
     pub(super) fn set_place(&mut self, place: u64) {
         self.place = place;
+    }
+
+    /// Pays for labels before they are checked and given. Without this a body could say long labels
+    /// once, and then samples by the million that repeat them in two octets each.
+    #[inline]
+    pub(super) fn afford(&mut self, label_bytes: usize) -> Result<(), SampleFault> {
+        let rest = self.affordable.checked_sub(label_bytes);
+        self.affordable = rest.ok_or(SampleFault::LabelsOutOfProportion)?;
+        Ok(())
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 //! The labels of the series that is being read: texts of the body by reference, texts that had to
 //! be made in one string. It is emptied and filled again, so that a series costs no allocation.
 
-use crate::model::limits::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX};
+use crate::model::limits::{LABEL_NAME_BYTES_MAX, LABELS_BYTES_MAX, LABELS_MAX};
 use crate::model::sample::{Labels, SampleFault, Text};
 use std::fmt;
 
@@ -11,6 +11,9 @@ pub(super) struct LabelList<'b> {
     pairs: Vec<[Text<'b>; 2]>,
     shared: Vec<[Text<'b>; 2]>,
     made: String,
+    /// Of the pairs and of the shared ones, names and values.
+    bytes: usize,
+    shared_bytes: usize,
     /// Places of the pairs, sorted to find names that come twice.
     order: Vec<u32>,
 }
@@ -20,12 +23,13 @@ pub(super) struct LabelList<'b> {
 pub(super) struct Mark {
     pairs: usize,
     made: usize,
+    bytes: usize,
 }
 
 impl<'b> LabelList<'b> {
     /// How far it is filled: to come back to, for the next series.
     pub(super) fn mark(&self) -> Mark {
-        Mark { pairs: self.pairs.len(), made: self.made.len() }
+        Mark { pairs: self.pairs.len(), made: self.made.len(), bytes: self.bytes }
     }
 
     /// Forgets what came after the mark.
@@ -33,6 +37,7 @@ impl<'b> LabelList<'b> {
     pub(super) fn back_to(&mut self, mark: Mark) {
         self.pairs.truncate(mark.pairs);
         self.made.truncate(mark.made);
+        self.bytes = mark.bytes;
     }
 
     /// Forgets everything.
@@ -51,9 +56,12 @@ impl<'b> LabelList<'b> {
         if name_text.is_empty() {
             return Err(SampleFault::LabelNameEmpty);
         }
-        if name_text.len() > LABEL_NAME_BYTES_MAX || value_text.len() > LABEL_VALUE_BYTES_MAX {
+        let is_long = name_text.len() > LABEL_NAME_BYTES_MAX;
+        let bytes = self.bytes.saturating_add(name_text.len()).saturating_add(value_text.len());
+        if is_long || bytes > LABELS_BYTES_MAX {
             return Err(SampleFault::LabelTooLong);
         }
+        self.bytes = bytes;
         self.pairs.push([name, value]);
         Ok(())
     }
@@ -121,11 +129,17 @@ impl<'b> LabelList<'b> {
         self.check_names()?;
         self.shared.clear();
         self.shared.append(&mut self.pairs);
+        self.shared_bytes = std::mem::take(&mut self.bytes);
         Ok(())
     }
 
-    /// Adds the shared labels, those excepted that the series has of its own.
+    /// Adds the shared labels, those excepted that the series has of its own. The result needs no
+    /// further check.
     pub(super) fn push_shared(&mut self) -> Result<(), SampleFault> {
+        self.bytes = self.bytes.saturating_add(self.shared_bytes);
+        if self.bytes > LABELS_BYTES_MAX {
+            return Err(SampleFault::LabelTooLong);
+        }
         let Self { pairs, shared, made, .. } = self;
         let own = pairs.len();
         for pair in shared.iter() {
@@ -139,6 +153,30 @@ impl<'b> LabelList<'b> {
             pairs.push(*pair);
         }
         Ok(())
+    }
+
+    /// Bytes of the labels, the shared ones included before they are added.
+    #[inline]
+    pub(super) fn bytes_with_shared(&self) -> usize {
+        self.bytes.saturating_add(self.shared_bytes)
+    }
+
+    /// Bytes of the labels.
+    #[inline]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether there is room for one more label of that name.
+    pub(super) fn check_room(&self, name: &str) -> Result<(), SampleFault> {
+        if self.pairs.len() >= LABELS_MAX {
+            return Err(SampleFault::TooManyLabels);
+        }
+        if self.bytes.saturating_add(ROOM_BYTES) > LABELS_BYTES_MAX {
+            return Err(SampleFault::LabelTooLong);
+        }
+        let is_taken = self.labels(None).get(name).is_some();
+        if is_taken { Err(SampleFault::DuplicateLabel) } else { Ok(()) }
     }
 
     /// Whether the series may be believed: it has a name, and no label twice.
@@ -187,6 +225,9 @@ impl<'b> LabelList<'b> {
     }
 }
 
+/// What a label that the decoder adds takes at most: the longest float has some 330 digits.
+const ROOM_BYTES: usize = 512;
+
 /// A place in the made text. It holds a body's worth of text at most, far below the bound.
 fn place(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
@@ -221,7 +262,7 @@ mod tests {
         assert_eq!(fault(&[]), Some(SampleFault::NameMissing));
         assert_eq!(fault(&[("__name__", "")]), Some(SampleFault::NameMissing));
         assert_eq!(fault(&[("__name__", "m"), ("", "x")]), Some(SampleFault::LabelNameEmpty));
-        let long: &'static str = "x".repeat(LABEL_VALUE_BYTES_MAX + 1).leak();
+        let long: &'static str = "x".repeat(LABELS_BYTES_MAX).leak();
         assert_eq!(fault(&[("__name__", long)]), Some(SampleFault::LabelTooLong));
         let long = long.get(..=LABEL_NAME_BYTES_MAX).expect("ASCII");
         assert_eq!(fault(&[(long, "")]), Some(SampleFault::LabelTooLong));

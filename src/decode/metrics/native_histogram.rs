@@ -24,13 +24,8 @@ pub(super) struct NativeHistogram {
 impl NativeHistogram {
     /// Reads a message.
     pub(super) fn read(message: &[u8]) -> Result<Self, SampleFault> {
-        let mut histogram = Self {
-            at: Timestamp(0),
-            started_at: None,
-            count: 0.0,
-            sum: 0.0,
-            is_gauge: false,
-        };
+        let mut histogram =
+            Self { at: Timestamp(0), started_at: None, count: 0.0, sum: 0.0, is_gauge: false };
         let mut cursor = Cursor::over(message);
         while let Some((field, value)) = cursor.field()? {
             match field {
@@ -47,11 +42,13 @@ impl NativeHistogram {
     }
 
     /// Visits it as two series, `<name>_count` and `<name>_sum`. The labels are left as they were.
+    /// On a fault nothing has been visited.
     pub(super) fn visit<S: Samples + ?Sized>(
         &self,
         labels: &mut LabelList<'_>,
         feed: &mut Feed<'_, S>,
-    ) {
+    ) -> Result<(), SampleFault> {
+        feed.afford(labels.bytes().saturating_mul(2))?;
         // A histogram that ends says so with its sum alone.
         let sum = Reading::of(self.sum);
         let count = if sum == Reading::Stale { sum } else { Reading::Number(self.count) };
@@ -70,6 +67,7 @@ impl NativeHistogram {
             labels.back_to(mark);
         }
         feed.accepted_histogram();
+        Ok(())
     }
 }
 

@@ -128,7 +128,8 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn sized(&mut self) -> Result<&'a [u8], SampleFault> {
         let length = self.varint()?;
-        let parts = usize::try_from(length).ok().and_then(|length| self.rest.split_at_checked(length));
+        let parts =
+            usize::try_from(length).ok().and_then(|length| self.rest.split_at_checked(length));
         let (content, rest) = parts.ok_or(SampleFault::Truncated)?;
         self.rest = rest;
         Ok(content)

@@ -19,7 +19,7 @@ use crate::model::time::Timestamp;
 
 /// Reads a body.
 pub fn decode<S: Samples + ?Sized>(body: &[u8], samples: &mut S) -> Tally {
-    let mut feed = Feed::new(samples);
+    let mut feed = Feed::new(samples, body);
     let mut labels = LabelList::default();
     let mut cursor = Cursor::over(body);
     loop {
@@ -68,8 +68,7 @@ struct Found<'b> {
 impl<'b> Found<'b> {
     #[inline]
     fn of(series: &'b [u8]) -> Self {
-        let mut found =
-            Self { block: None, tail: series, samples: 0, histograms: 0, fault: None };
+        let mut found = Self { block: None, tail: series, samples: 0, histograms: 0, fault: None };
         let mut cursor = Cursor::over(series);
         let mut is_at_block = true;
         let mut has_strays = false;
@@ -166,9 +165,9 @@ fn read_histograms<'b, S: Samples + ?Sized>(
         if field != HISTOGRAMS {
             continue;
         }
-        match value.bytes().and_then(NativeHistogram::read) {
-            Ok(histogram) => histogram.visit(labels, feed),
-            Err(fault) => feed.rejected(fault, 1, metric_name(series)),
+        let read = value.bytes().and_then(NativeHistogram::read);
+        if let Err(fault) = read.and_then(|histogram| histogram.visit(labels, feed)) {
+            feed.rejected(fault, 1, metric_name(series));
         }
     }
 }

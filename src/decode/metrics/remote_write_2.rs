@@ -18,7 +18,7 @@ use crate::model::time::Timestamp;
 
 /// Reads a body.
 pub fn decode<S: Samples + ?Sized>(body: &[u8], samples: &mut S) -> Tally {
-    let mut feed = Feed::new(samples);
+    let mut feed = Feed::new(samples, body);
     let symbols = match Symbols::gather(body) {
         Ok(symbols) => symbols,
         Err(fault) => {
@@ -106,8 +106,7 @@ struct Found {
 impl Found {
     #[inline]
     fn of(series: &[u8]) -> Self {
-        let mut found =
-            Self { kind: SeriesKind::UNTOLD, samples: 0, histograms: 0, fault: None };
+        let mut found = Self { kind: SeriesKind::UNTOLD, samples: 0, histograms: 0, fault: None };
         let mut cursor = Cursor::over(series);
         loop {
             let rest = cursor.rest();
@@ -174,7 +173,8 @@ fn read_series<'b, S: Samples + ?Sized>(
         return;
     }
     labels.clear();
-    let read = read_labels(series, symbols, labels).and_then(|()| labels.check());
+    let read = read_labels(series, symbols, labels);
+    let read = read.and_then(|()| feed.afford(labels.bytes())).and_then(|()| labels.check());
     if let Some(fault) = found.fault.or(read.err()) {
         return feed.rejected(fault, found.total().max(1), labels.name());
     }
@@ -188,8 +188,7 @@ fn read_series<'b, S: Samples + ?Sized>(
     });
     if found.histograms > 0 {
         visit(series, HISTOGRAMS, labels, feed, |histogram, labels, feed| {
-            NativeHistogram::read(histogram)?.visit(labels, feed);
-            Ok(())
+            NativeHistogram::read(histogram)?.visit(labels, feed)
         });
     }
 }

@@ -27,7 +27,7 @@ pub use precision::Precision;
 /// Reads a body. Timestamps count in units of `precision`.
 pub fn decode<S: Samples + ?Sized>(body: &[u8], precision: Precision, samples: &mut S) -> Tally {
     let mut reader = Reader {
-        feed: Feed::new(samples),
+        feed: Feed::new(samples, body),
         labels: LabelList::default(),
         fields: Vec::new(),
         precision,
@@ -89,6 +89,7 @@ impl<'b, S: Samples + ?Sized> Reader<'b, '_, S> {
             has_more = scanner.has_more_fields()?;
         }
         let at = scanner.timestamp()?.map(|units| self.precision.instant(units)).transpose()?;
+        self.feed.afford(self.labels.bytes().saturating_mul(self.fields.len()))?;
         self.labels.check()?;
         self.visit(measurement, at);
         Ok(())

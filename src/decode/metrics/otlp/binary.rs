@@ -13,7 +13,7 @@ use std::fmt::Write;
 /// Reads a body.
 pub fn decode<S: Samples + ?Sized>(body: &[u8], samples: &mut S) -> Tally {
     let mut reader = Reader {
-        feed: Feed::new(samples),
+        feed: Feed::new(samples, body),
         labels: LabelList::default(),
         shared: Mark::default(),
         point: Point::default(),

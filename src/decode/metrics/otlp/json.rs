@@ -16,16 +16,16 @@ use std::fmt;
 /// Reads a body.
 pub fn decode<S: Samples + ?Sized>(body: &[u8], samples: &mut S) -> Tally {
     let mut reader = Reader {
-        feed: Feed::new(samples),
+        feed: Feed::new(samples, body),
         labels: LabelList::default(),
         shared: Mark::default(),
         point: Point::default(),
         doom: None,
     };
-    let request = std::str::from_utf8(body).map_err(|_| SampleFault::NotUtf8).and_then(|text| {
-        serde_json::from_str::<Request<'_>>(text).map_err(|_| SampleFault::NotJson)
-    });
-    match request {
+    let text = std::str::from_utf8(body).map_err(|_| SampleFault::NotUtf8);
+    let json = text
+        .and_then(|text| serde_json::from_str::<&RawValue>(text).map_err(|_| SampleFault::NotJson));
+    match json.and_then(read::<Request<'_>>) {
         Ok(request) => reader.each(request.resource_metrics, Reader::read_resource_metrics),
         Err(fault) => {
             reader.feed.rejected(fault, 1, "");
@@ -289,8 +289,12 @@ impl<'b, S: Samples + ?Sized> Reader<'b, '_, S> {
     }
 }
 
-/// Reads the keys of an object; the text is JSON, so only its form can be wrong.
+/// Reads the keys of an object; the text is JSON, so only its form can be wrong. A list, which
+/// serde would take for an object without keys, is wrong.
 fn read<'b, T: Deserialize<'b>>(raw: &'b RawValue) -> Result<T, SampleFault> {
+    if !raw.get().starts_with('{') {
+        return Err(SampleFault::BadEncoding);
+    }
     serde_json::from_str(raw.get()).map_err(|_| SampleFault::BadEncoding)
 }
 
@@ -340,9 +344,13 @@ fn any_text<'b>(raw: Raw<'b>, labels: &mut LabelList<'b>) -> Result<Text<'b>, Sa
         AnyValue { string_value: Some(string), .. } => text(Some(string), labels),
         AnyValue { bool_value: Some(truth), .. } => Ok(Text::Sent(truth_text(truth)?)),
         AnyValue { bytes_value: Some(bytes), .. } => text(Some(bytes), labels),
-        AnyValue { int_value: None, double_value: None, array_value: None, kvlist_value: None, .. } => {
-            Ok(Text::Sent(""))
-        }
+        AnyValue {
+            int_value: None,
+            double_value: None,
+            array_value: None,
+            kvlist_value: None,
+            ..
+        } => Ok(Text::Sent("")),
         _ => labels.make(|out| write_any(&any, out, 0)),
     }
 }

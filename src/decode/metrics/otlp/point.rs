@@ -60,6 +60,9 @@ impl Point {
         labels: &mut LabelList<'b>,
         feed: &mut Feed<'_, S>,
     ) -> Result<(), SampleFault> {
+        let series = self.quantiles.len().saturating_add(2);
+        feed.afford(labels.bytes_with_shared().saturating_mul(series))?;
+        labels.check()?;
         labels.push_shared()?;
         let at = number::known_ns(self.at_ns)?;
         let started_at = number::known_ns(self.started_at_ns)?;
@@ -74,7 +77,6 @@ impl Point {
                     None if is_stale => 0.0,
                     None => return Err(SampleFault::ValueMissing),
                 };
-                labels.check()?;
                 let kind = match form {
                     Form::Sum => SeriesKind { family: Family::Sum, temporality, is_monotonic },
                     _ => SeriesKind::GAUGE,
@@ -84,7 +86,6 @@ impl Point {
                 feed.accepted();
             }
             Form::Histogram | Form::ExponentialHistogram => {
-                labels.check()?;
                 let count = SeriesKind::monotonic(Family::Histogram, temporality);
                 visit_part(metric.name, "_count", count, sample(self.count), labels, feed);
                 if let Some(sum) = self.sum {
@@ -94,7 +95,9 @@ impl Point {
                 feed.accepted_histogram();
             }
             Form::Summary => {
-                self.check_quantile_label(labels)?;
+                if !self.quantiles.is_empty() {
+                    labels.check_room(QUANTILE)?;
+                }
                 let total = Temporality::Cumulative;
                 let count = SeriesKind::monotonic(Family::Summary, total);
                 visit_part(metric.name, "_count", count, sample(self.count), labels, feed);
@@ -113,17 +116,6 @@ impl Point {
                 feed.accepted();
             }
         }
-        Ok(())
-    }
-
-    /// The labels are right, and there is room for that of the quantiles.
-    fn check_quantile_label(&self, labels: &mut LabelList<'_>) -> Result<(), SampleFault> {
-        let mark = labels.mark();
-        if !self.quantiles.is_empty() {
-            labels.push(Text::Sent(QUANTILE), Text::Sent(""))?;
-        }
-        labels.check()?;
-        labels.back_to(mark);
         Ok(())
     }
 }

@@ -62,7 +62,8 @@ fn expected(case: &Value) -> Vec<Point> {
     for point in case["output"]["result"].as_array().expect("results") {
         let mut tags: Vec<_> = point["tags"].as_array().expect("tags").iter().collect();
         tags.sort_by_key(|tag| text(&tag["key"]));
-        let tags: Vec<_> = tags.iter().map(|tag| (text(&tag["key"]), text(&tag["value"]))).collect();
+        let tags: Vec<_> =
+            tags.iter().map(|tag| (text(&tag["key"]), text(&tag["value"]))).collect();
         for field in point["fields"].as_array().expect("fields") {
             let value = &field["value"];
             let number = match (&value["float"], &value["int"], &value["uint"], &value["bool"]) {
@@ -110,14 +111,21 @@ fn the_corpus_is_accepted_and_refused_as_others_do() {
         if case["output"]["error"].is_string() {
             refused += 1;
             if !has_fault {
-                wrong.push(format!("{key}: accepted {tally:?}: {:?}", String::from_utf8_lossy(&body)));
+                wrong.push(format!(
+                    "{key}: accepted {tally:?}: {:?}",
+                    String::from_utf8_lossy(&body)
+                ));
             }
             continue;
         }
         accepted += 1;
         let expected = expected(case);
         if has_fault || recorder.series.len() != expected.len() {
-            wrong.push(format!("{key}: {:?} of {:?}", recorder.refused, String::from_utf8_lossy(&body)));
+            wrong.push(format!(
+                "{key}: {:?} of {:?}",
+                recorder.refused,
+                String::from_utf8_lossy(&body)
+            ));
         } else {
             assert_eq!(visited(&recorder, &expected), expected, "{key}");
         }
@@ -186,8 +194,7 @@ fn timestamps_count_in_the_units_of_the_request() {
 fn escapes_of_names_and_tags_are_resolved() {
     let (_, recorder) = lines("my\\ cpu\\,1=x,a\\=b=c\\ d\\,e,back\\slash=\\\\x us\\ er=1");
     let [series] = &recorder.series[..] else { panic!("one series") };
-    let expected =
-        [("__name__", "my cpu,1=x_us er"), ("a=b", "c d,e"), ("back\\slash", "\\\\x")];
+    let expected = [("__name__", "my cpu,1=x_us er"), ("a=b", "c d,e"), ("back\\slash", "\\\\x")];
     let labels: Vec<_> =
         series.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(labels, expected);

@@ -56,13 +56,7 @@ fn metric(name: &str, data: Data) -> Metric {
 }
 
 fn number(value: Value, attributes: Vec<KeyValue>) -> Number {
-    Number {
-        start_time_unix_nano: 5,
-        time_unix_nano: 9,
-        value: Some(value),
-        attributes,
-        flags: 0,
-    }
+    Number { start_time_unix_nano: 5, time_unix_nano: 9, value: Some(value), attributes, flags: 0 }
 }
 
 fn gauge(name: &str, points: Vec<Number>) -> Metric {
@@ -139,14 +133,20 @@ fn all_forms() -> Request {
         sum("in", CUMULATIVE, true),
         sum("out", DELTA, true),
         sum("queue", CUMULATIVE, false),
-        metric("rtt", Data::Histogram(Histogram {
-            data_points: vec![histogram, without_sum],
-            aggregation_temporality,
-        })),
-        metric("exp", Data::ExponentialHistogram(ExponentialHistogram {
-            data_points: vec![exponential],
-            aggregation_temporality: CUMULATIVE,
-        })),
+        metric(
+            "rtt",
+            Data::Histogram(Histogram {
+                data_points: vec![histogram, without_sum],
+                aggregation_temporality,
+            }),
+        ),
+        metric(
+            "exp",
+            Data::ExponentialHistogram(ExponentialHistogram {
+                data_points: vec![exponential],
+                aggregation_temporality: CUMULATIVE,
+            }),
+        ),
         metric("sla", Data::Summary(Summary { data_points: vec![summary] })),
     ])
 }
@@ -156,8 +156,19 @@ fn every_form_is_given_as_series() {
     let (tally, recorder) = decode_binary(&all_forms().encode_to_vec());
     assert_eq!((tally.accepted, tally.rejected, tally.histograms), (8, 0, 3));
     let expected = [
-        "temp", "in", "out", "queue", "rtt_count", "rtt_sum", "rtt_count", "exp_count", "exp_sum",
-        "sla_count", "sla_sum", "sla", "sla",
+        "temp",
+        "in",
+        "out",
+        "queue",
+        "rtt_count",
+        "rtt_sum",
+        "rtt_count",
+        "exp_count",
+        "exp_sum",
+        "sla_count",
+        "sla_sum",
+        "sla",
+        "sla",
     ];
     assert_eq!(recorder.names(), expected);
     let kinds: Vec<SeriesKind> = recorder.series.iter().map(|series| series.kind).collect();
@@ -181,8 +192,14 @@ fn every_form_is_given_as_series() {
     let values: Vec<Told> = recorder.series.iter().map(|series| series.samples[0]).collect();
     let expected = [21.5, -3.0, -3.0, -3.0, 4.0, 10.0, 4.0, 3.0, 1.5, 2.0, 3.0, 1.0, 1.98];
     assert_eq!(values, expected.map(counted));
-    assert_eq!((recorder.series[11].get("quantile"), recorder.series[12].get("quantile")), ("0.5", "0.99"));
-    assert_eq!((recorder.series[10].get("quantile"), recorder.series[4].get("if")), ("absent", "ge-0/0/1"));
+    assert_eq!(
+        (recorder.series[11].get("quantile"), recorder.series[12].get("quantile")),
+        ("0.5", "0.99")
+    );
+    assert_eq!(
+        (recorder.series[10].get("quantile"), recorder.series[4].get("if")),
+        ("absent", "ge-0/0/1")
+    );
 }
 
 #[test]
@@ -307,7 +324,8 @@ fn a_point_without_a_recorded_value_is_stale() {
 #[test]
 fn a_fault_costs_one_point() {
     let value = || Value::Int(1);
-    let deep = (0..9).fold(Any::Int(1), |inner, _| Any::Array(ArrayValue { values: vec![any(inner)] }));
+    let deep =
+        (0..9).fold(Any::Int(1), |inner, _| Any::Array(ArrayValue { values: vec![any(inner)] }));
     let late = Number { time_unix_nano: u64::MAX, ..number(value(), Vec::new()) };
     let points = vec![
         number(value(), vec![text("a", "1"), text("a", "2")]),
@@ -329,7 +347,12 @@ fn a_fault_costs_one_point() {
     ];
     assert_eq!(recorder.faults(), expected);
     assert_eq!((tally.accepted, recorder.series[0].get("a")), (1, "good"));
-    assert!(recorder.refused.iter().all(|(_, lost, place, name)| (*lost, *place, name.as_str()) == (1, 1, "g")));
+    assert!(
+        recorder
+            .refused
+            .iter()
+            .all(|(_, lost, place, name)| (*lost, *place, name.as_str()) == (1, 1, "g"))
+    );
 }
 
 #[test]
@@ -376,13 +399,16 @@ fn what_is_wrong_with_a_resource_or_a_metric_costs_its_points() {
 }
 
 #[test]
-fn a_cut_message_gives_what_is_whole_and_counts_the_rest() {
+fn what_a_cut_message_lost_is_counted() {
     let points = (0..5).map(|_| number(Value::Int(1), Vec::new())).collect();
-    let body = request(vec![gauge("first", vec![number(Value::Int(1), Vec::new())]), gauge("second", points)])
-        .encode_to_vec();
+    let body = request(vec![
+        gauge("first", vec![number(Value::Int(1), Vec::new())]),
+        gauge("second", points),
+    ])
+    .encode_to_vec();
     let (tally, recorder) = decode_binary(&body[..body.len() - 30]);
     // The length of the outermost message is wrong, so that nothing inside can be believed.
-    assert_eq!((tally.seen, tally.rejected), (5, 5));
+    assert_eq!((tally.seen, tally.rejected), (6, 6));
     assert_eq!(tally.broken, Some(SampleFault::Truncated));
     assert_eq!(recorder.faults(), [SampleFault::Truncated]);
 
@@ -407,8 +433,43 @@ fn a_body_without_points_is_no_fault() {
 #[test]
 fn deep_nesting_is_no_recursion() {
     let body = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
-    assert_eq!(decode_json(&body).0.broken, Some(SampleFault::NotJson));
+    assert_eq!(decode_json(&body).0.broken, Some(SampleFault::BadEncoding));
     let body = format!("{{\"x\":{body},\"resourceMetrics\":{body}}}");
     let (tally, _) = decode_json(&body);
     assert_eq!((tally.accepted, tally.rejected), (0, 1));
+}
+
+#[test]
+fn points_of_two_octets_do_not_repeat_long_labels_without_end() {
+    let points = vec![Number { value: Some(Value::Int(1)), ..Number::default() }; 2_000];
+    let mut body = request(vec![gauge("g", points)]);
+    let attributes = vec![text("long", &"x".repeat(60_000))];
+    body.resource_metrics[0].resource = Some(Resource { attributes });
+    let (tally, recorder) = decode_binary(&body.encode_to_vec());
+    assert_eq!(tally.seen, 2_000);
+    assert!((500..1_500).contains(&tally.accepted), "{tally:?}");
+    let fault = SampleFault::LabelsOutOfProportion;
+    assert!(recorder.faults().iter().all(|found| *found == fault));
+}
+
+#[test]
+fn a_summary_whose_labels_leave_no_room_for_its_quantiles_is_rejected_whole() {
+    let quantile_values = vec![ValueAtQuantile { quantile: 0.5, value: 1.0 }];
+    let point = |attributes| SummaryPoint {
+        quantile_values: quantile_values.clone(),
+        attributes,
+        ..SummaryPoint::default()
+    };
+    let many = (0..200).map(|number| text(&format!("l{number}"), "")).take(125).collect();
+    let data_points = vec![
+        point(vec![text("quantile", "0.5")]),
+        point(many),
+        point(vec![text("a", &"x".repeat(65_400))]),
+    ];
+    let metric = metric("sla", Data::Summary(Summary { data_points }));
+    let (tally, recorder) = decode_binary(&request(vec![metric]).encode_to_vec());
+    let expected =
+        [SampleFault::DuplicateLabel, SampleFault::TooManyLabels, SampleFault::LabelTooLong];
+    assert_eq!((tally.accepted, recorder.faults()), (0, expected.to_vec()));
+    assert_eq!(recorder.series, Vec::<Series>::new());
 }

@@ -299,8 +299,7 @@ fn symbols_behind_the_series_and_unpacked_references_are_read() {
 fn histograms_and_start_times_of_version_2_are_read() {
     let mut one = series_2(&[1, 2], 3);
     one.samples[0].start_timestamp = 7;
-    one.histograms =
-        vec![NativeHistogram { start_timestamp: 8, ..histogram(Count::Int(3), 1.0) }];
+    one.histograms = vec![NativeHistogram { start_timestamp: 8, ..histogram(Count::Int(3), 1.0) }];
     let (tally, recorder) = decode_2(&request_2(&SYMBOLS, vec![one]));
     assert_eq!((tally.accepted, tally.histograms), (2, 1));
     assert_eq!(recorder.names(), ["up", "up_count", "up_sum"]);
@@ -311,7 +310,8 @@ fn histograms_and_start_times_of_version_2_are_read() {
 
 #[test]
 fn each_version_finds_nothing_in_the_other() {
-    let (tally, _) = decode_1_bytes(&request_2(&SYMBOLS, vec![series_2(&[1, 2], 1)]).encode_to_vec());
+    let (tally, _) =
+        decode_1_bytes(&request_2(&SYMBOLS, vec![series_2(&[1, 2], 1)]).encode_to_vec());
     assert_eq!(tally, Tally::default());
     let one = vec![series(&[("__name__", "up")], &[(1, 1.0)])];
     let body = v1::WriteRequest { timeseries: one, metadata: Vec::new() }.encode_to_vec();
