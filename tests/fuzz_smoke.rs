@@ -8,6 +8,7 @@
 mod random;
 
 use random::Random;
+use std::fmt::Write;
 use vigie::decode::metrics::line_protocol::Precision;
 use vigie::decode::metrics::{body, line_protocol, otlp, remote_write_1, remote_write_2};
 use vigie::decode::snmp::TrapDecoder;
@@ -91,16 +92,16 @@ fn metrics_in_protobuf() {
     ];
     assert_eq!(tallies.map(|tally| (tally.accepted, tally.rejected)), [(2, 0), (1, 0), (2, 0)]);
     feed(4, &METRICS.map(octets), |bytes| {
-        decode_metrics(bytes, |bytes, to| remote_write_1::decode(bytes, to));
-        decode_metrics(bytes, |bytes, to| remote_write_2::decode(bytes, to));
-        decode_metrics(bytes, |bytes, to| otlp::binary::decode(bytes, to));
+        decode_metrics(bytes, remote_write_1::decode);
+        decode_metrics(bytes, remote_write_2::decode);
+        decode_metrics(bytes, otlp::binary::decode);
     });
 }
 
 #[test]
 fn metrics_in_json() {
     feed(5, &JSON.map(|text| text.as_bytes().to_vec()), |bytes| {
-        decode_metrics(bytes, |bytes, to| otlp::json::decode(bytes, to));
+        decode_metrics(bytes, otlp::json::decode);
     });
 }
 
@@ -279,12 +280,13 @@ struct Told(String, u64);
 impl Samples for Told {
     fn series(&mut self, labels: &Labels<'_>, kind: SeriesKind) {
         assert!(!labels.name().is_empty());
-        self.0.push_str(&format!("{:?}{kind:?}", labels.iter().collect::<Vec<_>>()));
+        let labels: Vec<_> = labels.iter().collect();
+        write!(self.0, "{labels:?}{kind:?}").expect("memory");
     }
 
     fn sample(&mut self, sample: Sample) {
         assert!(!self.0.is_empty(), "a sample without a series");
-        self.0.push_str(&format!("{sample:?}"));
+        write!(self.0, "{sample:?}").expect("memory");
     }
 
     fn rejected(&mut self, rejection: &Rejection<'_>) {

@@ -3,7 +3,8 @@
 //!
 //! A body goes in, inflated by [`body::inflate`]; series, samples and rejections go to a visitor
 //! ([`crate::model::sample::Samples`]) in the order of the body, and a tally comes out. Nothing is
-//! allocated for a sample, and nothing by a length that the sender declares. Total: any bytes give
+//! allocated for a sample (but by the parser of JSON), and nothing by a length that the sender
+//! declares. Total: any bytes give
 //! a tally, and a fault rejects the smallest thing that can be told apart (a sample, a series, a
 //! line), by name and with the number of samples that are lost.
 //!

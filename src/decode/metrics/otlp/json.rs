@@ -373,9 +373,9 @@ fn write_any(any: &AnyValue<'_>, out: &mut String, depth: usize) -> Result<(), S
     } else if let Some(float) = double(any.double_value)? {
         out.push_str(&float.to_string());
     } else if let Some(list) = any.array_value {
-        write_list(read(list)?, false, out, deeper(depth)?)?;
+        write_list(&read(list)?, false, out, deeper(depth)?)?;
     } else if let Some(map) = any.kvlist_value {
-        write_list(read(map)?, true, out, deeper(depth)?)?;
+        write_list(&read(map)?, true, out, deeper(depth)?)?;
     } else {
         out.push_str("null");
     }
@@ -383,7 +383,7 @@ fn write_any(any: &AnyValue<'_>, out: &mut String, depth: usize) -> Result<(), S
 }
 
 fn write_list(
-    list: List<'_>,
+    list: &List<'_>,
     is_map: bool,
     out: &mut String,
     depth: usize,
@@ -401,13 +401,11 @@ fn write_list(
         let pair: KeyValue<'_> = read(raw)?;
         quote(&pair.key.map_or(Ok(String::new()), unescaped)?, out);
         out.push(':');
-        match pair.value {
-            Some(value) => write_any(&read(value)?, out, depth),
-            None => {
-                out.push_str("null");
-                Ok(())
-            }
+        if let Some(value) = pair.value {
+            return write_any(&read(value)?, out, depth);
         }
+        out.push_str("null");
+        Ok(())
     })?;
     out.push(if is_map { '}' } else { ']' });
     Ok(())

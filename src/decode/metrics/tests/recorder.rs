@@ -48,7 +48,7 @@ pub(super) struct Recorder {
 impl Recorder {
     /// Names of the series, one for each.
     pub(super) fn names(&self) -> Vec<&str> {
-        self.series.iter().map(|series| series.name()).collect()
+        self.series.iter().map(Series::name).collect()
     }
 
     pub(super) fn faults(&self) -> Vec<SampleFault> {
