@@ -1,12 +1,40 @@
 //! Values of attributes as text: what both encodings write the same way.
 
-use crate::model::limits::ATTRIBUTE_DEPTH_MAX;
+use crate::model::limits::{ATTRIBUTE_DEPTH_MAX, LABELS_BYTES_MAX};
 use crate::model::sample::SampleFault;
 use std::fmt::Write;
 
-/// One level deeper, if that is allowed.
-pub(super) fn deeper(depth: usize) -> Result<usize, SampleFault> {
-    if depth < ATTRIBUTE_DEPTH_MAX { Ok(depth + 1) } else { Err(SampleFault::NestingTooDeep) }
+/// What a value that is written out may still take: levels of nesting, and bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    depth: usize,
+    end: usize,
+}
+
+impl Room {
+    /// For a value that is written behind this text.
+    pub(super) fn behind(text: &str) -> Self {
+        Self { depth: 0, end: text.len().saturating_add(LABELS_BYTES_MAX) }
+    }
+
+    /// Whether the value stands in a list or map.
+    pub(super) fn is_inside(self) -> bool {
+        self.depth > 0
+    }
+
+    /// One level deeper, if that is allowed.
+    pub(super) fn deeper(self) -> Result<Self, SampleFault> {
+        if self.depth < ATTRIBUTE_DEPTH_MAX {
+            Ok(Self { depth: self.depth + 1, ..self })
+        } else {
+            Err(SampleFault::NestingTooDeep)
+        }
+    }
+
+    /// Asked before each element: a short one can stand for a long text.
+    pub(super) fn check(self, text: &str) -> Result<(), SampleFault> {
+        if text.len() < self.end { Ok(()) } else { Err(SampleFault::LabelTooLong) }
+    }
 }
 
 /// Writes a JSON string.

@@ -4,7 +4,7 @@
 use crate::decode::metrics::feed::Feed;
 use crate::decode::metrics::label_list::{LabelList, Mark};
 use crate::decode::metrics::number;
-use crate::decode::metrics::otlp::attribute::{base64, deeper, quote};
+use crate::decode::metrics::otlp::attribute::{Room, base64, quote};
 use crate::decode::metrics::otlp::point::{self, Form, Metric, Point};
 use crate::decode::metrics::protobuf::{self, Cursor, Value};
 use crate::model::sample::{METRIC_NAME, SampleFault, Samples, Tally, Temporality, Text};
@@ -239,7 +239,7 @@ fn push_attribute<'b>(message: &'b [u8], labels: &mut LabelList<'b>) -> Result<(
     let value = match last_field(any)? {
         Some((STRING_VALUE, value)) => Text::Sent(value.text()?),
         Some((BOOL_VALUE, value)) => Text::Sent(truth(value)?),
-        Some(_) => labels.make(|out| write_any(any, out, 0))?,
+        Some(_) => labels.make(|out| write_any(any, out, Room::behind(out)))?,
         None => Text::Sent(""),
     };
     labels.push(Text::Sent(key), value)
@@ -275,7 +275,7 @@ fn truth(value: Value<'_>) -> Result<&'static str, SampleFault> {
 }
 
 /// Writes an `AnyValue`: texts and bytes are quoted inside of lists and maps only.
-fn write_any(any: &[u8], out: &mut String, depth: usize) -> Result<(), SampleFault> {
+fn write_any(any: &[u8], out: &mut String, room: Room) -> Result<(), SampleFault> {
     let Some((field, value)) = last_field(any)? else {
         out.push_str("null");
         return Ok(());
@@ -287,23 +287,18 @@ fn write_any(any: &[u8], out: &mut String, depth: usize) -> Result<(), SampleFau
         INT_VALUE => drop(write!(out, "{}", value.varint()?.cast_signed())),
         DOUBLE_VALUE => drop(write!(out, "{}", value.double()?)),
         BYTES_VALUE => {
-            let mark = if depth > 0 { "\"" } else { "" };
+            let mark = if room.is_inside() { "\"" } else { "" };
             out.push_str(mark);
             base64(value.bytes()?, out);
             out.push_str(mark);
         }
-        _ => write_list(value.bytes()?, field == KVLIST_VALUE, out, deeper(depth)?)?,
+        _ => write_list(value.bytes()?, field == KVLIST_VALUE, out, room.deeper()?)?,
     }
     Ok(())
 }
 
 /// Writes an `ArrayValue` or a `KeyValueList`.
-fn write_list(
-    list: &[u8],
-    is_map: bool,
-    out: &mut String,
-    depth: usize,
-) -> Result<(), SampleFault> {
+fn write_list(list: &[u8], is_map: bool, out: &mut String, room: Room) -> Result<(), SampleFault> {
     out.push(if is_map { '{' } else { '[' });
     let mut is_first = true;
     let mut cursor = Cursor::over(list);
@@ -311,6 +306,7 @@ fn write_list(
         if field != VALUES {
             continue;
         }
+        room.check(out)?;
         if !is_first {
             out.push(',');
         }
@@ -322,7 +318,7 @@ fn write_list(
             out.push(':');
             any = value;
         }
-        write_any(any, out, depth)?;
+        write_any(any, out, room)?;
     }
     out.push(if is_map { '}' } else { ']' });
     Ok(())

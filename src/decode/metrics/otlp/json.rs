@@ -5,7 +5,7 @@
 use crate::decode::metrics::feed::Feed;
 use crate::decode::metrics::label_list::{LabelList, Mark};
 use crate::decode::metrics::number;
-use crate::decode::metrics::otlp::attribute::{deeper, quote};
+use crate::decode::metrics::otlp::attribute::{Room, quote};
 use crate::decode::metrics::otlp::point::{self, Form, Metric, Point};
 use crate::model::sample::{METRIC_NAME, SampleFault, Samples, Tally, Temporality, Text};
 use serde::Deserialize;
@@ -197,6 +197,7 @@ impl<'b, S: Samples + ?Sized> Reader<'b, '_, S> {
         self.shared = self.labels.mark();
         self.doom = outcome.err();
         self.each(message.scope_metrics, |reader, scope| {
+            reader.labels.back_to(reader.shared);
             let scope: ScopeMetrics<'b> = read(scope)?;
             reader.each(scope.metrics, Self::read_metric);
             Ok(())
@@ -227,6 +228,9 @@ impl<'b, S: Samples + ?Sized> Reader<'b, '_, S> {
         if self.labels.text(name).is_empty() {
             self.doom = self.doom.or(Some(SampleFault::NameMissing));
         }
+        // So that what is rejected above the points is told with its name.
+        let named = self.labels.push(Text::Sent(METRIC_NAME), name);
+        self.doom = self.doom.or(named.err());
         for (form, data) in [
             (Form::Gauge, message.gauge),
             (Form::Sum, message.sum),
@@ -351,7 +355,7 @@ fn any_text<'b>(raw: Raw<'b>, labels: &mut LabelList<'b>) -> Result<Text<'b>, Sa
             kvlist_value: None,
             ..
         } => Ok(Text::Sent("")),
-        _ => labels.make(|out| write_any(&any, out, 0)),
+        _ => labels.make(|out| write_any(&any, out, Room::behind(out))),
     }
 }
 
@@ -363,7 +367,7 @@ fn truth_text(raw: &RawValue) -> Result<&str, SampleFault> {
 }
 
 /// Writes a value as it stands in a list or map.
-fn write_any(any: &AnyValue<'_>, out: &mut String, depth: usize) -> Result<(), SampleFault> {
+fn write_any(any: &AnyValue<'_>, out: &mut String, room: Room) -> Result<(), SampleFault> {
     if let Some(string) = any.string_value.or(any.bytes_value) {
         quote(&unescaped(string)?, out);
     } else if let Some(truth) = any.bool_value {
@@ -373,9 +377,9 @@ fn write_any(any: &AnyValue<'_>, out: &mut String, depth: usize) -> Result<(), S
     } else if let Some(float) = double(any.double_value)? {
         out.push_str(&float.to_string());
     } else if let Some(list) = any.array_value {
-        write_list(&read(list)?, false, out, deeper(depth)?)?;
+        write_list(&read(list)?, false, out, room.deeper()?)?;
     } else if let Some(map) = any.kvlist_value {
-        write_list(&read(map)?, true, out, deeper(depth)?)?;
+        write_list(&read(map)?, true, out, room.deeper()?)?;
     } else {
         out.push_str("null");
     }
@@ -386,23 +390,24 @@ fn write_list(
     list: &List<'_>,
     is_map: bool,
     out: &mut String,
-    depth: usize,
+    room: Room,
 ) -> Result<(), SampleFault> {
     out.push(if is_map { '{' } else { '[' });
     let mut is_first = true;
     each(list.values, &mut |raw| {
+        room.check(out)?;
         if !is_first {
             out.push(',');
         }
         is_first = false;
         if !is_map {
-            return write_any(&read(raw)?, out, depth);
+            return write_any(&read(raw)?, out, room);
         }
         let pair: KeyValue<'_> = read(raw)?;
         quote(&pair.key.map_or(Ok(String::new()), unescaped)?, out);
         out.push(':');
         if let Some(value) = pair.value {
-            return write_any(&read(value)?, out, depth);
+            return write_any(&read(value)?, out, room);
         }
         out.push_str("null");
         Ok(())

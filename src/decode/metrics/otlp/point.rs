@@ -6,6 +6,7 @@ use crate::decode::metrics::number;
 use crate::model::sample::{
     Family, METRIC_NAME, Reading, Sample, SampleFault, Samples, SeriesKind, Temporality, Text,
 };
+use crate::model::time::Timestamp;
 
 /// Which of the five forms a metric has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,81 +61,129 @@ impl Point {
         labels: &mut LabelList<'b>,
         feed: &mut Feed<'_, S>,
     ) -> Result<(), SampleFault> {
-        let series = self.quantiles.len().saturating_add(2);
+        let series = match metric.form {
+            Form::Gauge | Form::Sum => 1,
+            _ => self.quantiles.len().saturating_add(2),
+        };
         feed.afford(labels.bytes_with_shared().saturating_mul(series))?;
         labels.check()?;
         labels.push_shared()?;
-        let at = number::known_ns(self.at_ns)?;
-        let started_at = number::known_ns(self.started_at_ns)?;
-        let is_stale = self.flags & NO_RECORDED_VALUE != 0;
-        let reading = |value| if is_stale { Reading::Stale } else { Reading::of(value) };
-        let sample = |value| Sample { at, started_at, reading: reading(value) };
-        let Metric { form, temporality, is_monotonic, .. } = *metric;
-        match form {
-            Form::Gauge | Form::Sum => {
-                let value = match self.value {
-                    Some(value) => value,
-                    None if is_stale => 0.0,
-                    None => return Err(SampleFault::ValueMissing),
-                };
-                let kind = match form {
-                    Form::Sum => SeriesKind { family: Family::Sum, temporality, is_monotonic },
-                    _ => SeriesKind::GAUGE,
-                };
-                feed.series(&labels.labels(None), kind);
-                feed.value(sample(value));
-                feed.accepted();
-            }
+        let stamp = self.stamp()?;
+        match metric.form {
+            Form::Gauge | Form::Sum => self.visit_number(metric, &stamp, labels, feed),
             Form::Histogram | Form::ExponentialHistogram => {
-                let count = SeriesKind::monotonic(Family::Histogram, temporality);
-                visit_part(metric.name, "_count", count, sample(self.count), labels, feed);
-                if let Some(sum) = self.sum {
-                    let kind = SeriesKind::new(Family::Histogram, temporality);
-                    visit_part(metric.name, "_sum", kind, sample(sum), labels, feed);
-                }
-                feed.accepted_histogram();
+                self.visit_histogram(metric, &stamp, labels, feed);
+                Ok(())
             }
-            Form::Summary => {
-                if !self.quantiles.is_empty() {
-                    labels.check_room(QUANTILE)?;
-                }
-                let total = Temporality::Cumulative;
-                let count = SeriesKind::monotonic(Family::Summary, total);
-                visit_part(metric.name, "_count", count, sample(self.count), labels, feed);
-                let sum = SeriesKind::new(Family::Summary, total);
-                let value = sample(self.sum.unwrap_or(0.0));
-                visit_part(metric.name, "_sum", sum, value, labels, feed);
-                for [quantile, value] in &self.quantiles {
-                    let mark = labels.mark();
-                    let text = labels.format(format_args!("{quantile}"));
-                    labels.push(Text::Sent(QUANTILE), text)?;
-                    let kind = SeriesKind::new(Family::Summary, Temporality::Instant);
-                    feed.series(&labels.labels(None), kind);
-                    feed.value(sample(*value));
-                    labels.back_to(mark);
-                }
-                feed.accepted();
-            }
+            Form::Summary => self.visit_summary(metric, &stamp, labels, feed),
         }
+    }
+
+    fn stamp(&self) -> Result<Stamp, SampleFault> {
+        Ok(Stamp {
+            at: number::known_ns(self.at_ns)?,
+            started_at: number::known_ns(self.started_at_ns)?,
+            is_stale: self.flags & NO_RECORDED_VALUE != 0,
+        })
+    }
+
+    fn visit_number<S: Samples + ?Sized>(
+        &self,
+        metric: &Metric<'_>,
+        stamp: &Stamp,
+        labels: &LabelList<'_>,
+        feed: &mut Feed<'_, S>,
+    ) -> Result<(), SampleFault> {
+        let value = match self.value {
+            Some(value) => value,
+            None if stamp.is_stale => 0.0,
+            None => return Err(SampleFault::ValueMissing),
+        };
+        let Metric { form, temporality, is_monotonic, .. } = *metric;
+        let kind = if form == Form::Sum {
+            SeriesKind { family: Family::Sum, temporality, is_monotonic }
+        } else {
+            SeriesKind::GAUGE
+        };
+        feed.series(&labels.labels(None), kind);
+        feed.value(stamp.sample(value));
+        feed.accepted();
+        Ok(())
+    }
+
+    fn visit_histogram<'b, S: Samples + ?Sized>(
+        &self,
+        metric: &Metric<'b>,
+        stamp: &Stamp,
+        labels: &mut LabelList<'b>,
+        feed: &mut Feed<'_, S>,
+    ) {
+        let count = SeriesKind::monotonic(Family::Histogram, metric.temporality);
+        visit_part([metric.name, COUNT], count, stamp.sample(self.count), labels, feed);
+        if let Some(sum) = self.sum {
+            let kind = SeriesKind::new(Family::Histogram, metric.temporality);
+            visit_part([metric.name, SUM], kind, stamp.sample(sum), labels, feed);
+        }
+        feed.accepted_histogram();
+    }
+
+    fn visit_summary<'b, S: Samples + ?Sized>(
+        &self,
+        metric: &Metric<'b>,
+        stamp: &Stamp,
+        labels: &mut LabelList<'b>,
+        feed: &mut Feed<'_, S>,
+    ) -> Result<(), SampleFault> {
+        if !self.quantiles.is_empty() {
+            labels.check_room(QUANTILE)?;
+        }
+        let count = SeriesKind::monotonic(Family::Summary, Temporality::Cumulative);
+        visit_part([metric.name, COUNT], count, stamp.sample(self.count), labels, feed);
+        let sum = SeriesKind::new(Family::Summary, Temporality::Cumulative);
+        let value = stamp.sample(self.sum.unwrap_or(0.0));
+        visit_part([metric.name, SUM], sum, value, labels, feed);
+        for [quantile, value] in &self.quantiles {
+            let mark = labels.mark();
+            let text = labels.format(format_args!("{quantile}"));
+            labels.push(Text::Sent(QUANTILE), text)?;
+            let kind = SeriesKind::new(Family::Summary, Temporality::Instant);
+            feed.series(&labels.labels(None), kind);
+            feed.value(stamp.sample(*value));
+            labels.back_to(mark);
+        }
+        feed.accepted();
         Ok(())
     }
 }
 
-/// Visits the series of that suffix with one sample. The labels are left as they were.
+/// What the samples of a point have in common.
+struct Stamp {
+    at: Option<Timestamp>,
+    started_at: Option<Timestamp>,
+    is_stale: bool,
+}
+
+impl Stamp {
+    fn sample(&self, value: f64) -> Sample {
+        let reading = if self.is_stale { Reading::Stale } else { Reading::of(value) };
+        Sample { at: self.at, started_at: self.started_at, reading }
+    }
+}
+
+/// Visits the series whose name has these two parts. The labels are left as they were.
 fn visit_part<'b, S: Samples + ?Sized>(
-    name: Text<'b>,
-    suffix: &'static str,
+    name: [Text<'b>; 2],
     kind: SeriesKind,
     sample: Sample,
     labels: &mut LabelList<'b>,
     feed: &mut Feed<'_, S>,
 ) {
     let mark = labels.mark();
-    let whole = labels.join(&[name, Text::Sent(suffix)]);
+    let whole = labels.join(&name);
     labels.set_value_of(METRIC_NAME, whole);
     feed.series(&labels.labels(None), kind);
     feed.value(sample);
-    labels.set_value_of(METRIC_NAME, name);
+    labels.set_value_of(METRIC_NAME, name[0]);
     labels.back_to(mark);
 }
 
@@ -147,6 +196,8 @@ pub(super) fn temporality(number: u64) -> Temporality {
     }
 }
 
+const COUNT: Text<'static> = Text::Sent("_count");
+const SUM: Text<'static> = Text::Sent("_sum");
 const QUANTILE: &str = "quantile";
 /// Of the enum `DataPointFlags`.
 const NO_RECORDED_VALUE: u64 = 1;

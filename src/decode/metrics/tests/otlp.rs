@@ -473,3 +473,21 @@ fn a_summary_whose_labels_leave_no_room_for_its_quantiles_is_rejected_whole() {
     assert_eq!((tally.accepted, recorder.faults()), (0, expected.to_vec()));
     assert_eq!(recorder.series, Vec::<Series>::new());
 }
+
+#[test]
+fn a_list_of_short_numbers_that_are_long_texts_takes_little_memory() {
+    let smallest = f64::from_bits(1);
+    let values = vec![any(Any::Double(smallest)); 100_000];
+    let list = attribute("list", Any::Array(ArrayValue { values }));
+    let body = request(vec![gauge("g", vec![number(Value::Int(1), vec![list])])]);
+    let (_, recorder) = decode_binary(&body.encode_to_vec());
+    assert_eq!(recorder.faults(), [SampleFault::LabelTooLong]);
+    let element = r#"{"doubleValue":5e-324}"#;
+    let (_, recorder) = decode_json(&format!(
+        "{{\"resourceMetrics\":[{{\"scopeMetrics\":[{{\"metrics\":[{{\"name\":\"g\",\"gauge\":\
+         {{\"dataPoints\":[{{\"asInt\":1,\"attributes\":[{{\"key\":\"list\",\"value\":{{\
+         \"arrayValue\":{{\"values\":[{element}{}]}}}}}}]}}]}}}}]}}]}}]}}",
+        format!(",{element}").repeat(1_000)
+    ));
+    assert_eq!(recorder.faults(), [SampleFault::LabelTooLong]);
+}
