@@ -18,7 +18,7 @@ pub fn decode<S: Samples + ?Sized>(body: &[u8], samples: &mut S) -> Tally {
         shared: Mark::default(),
         point: Point::default(),
     };
-    let end = each(body, RESOURCE_METRICS, |message| reader.read_resource_metrics(message));
+    let end = each(body, PATH[0], |_, message| reader.read_resource_metrics(message));
     if let Err(cut) = end {
         reader.reject(cut, &PATH, "");
         reader.feed.broken(cut.fault);
@@ -59,8 +59,8 @@ impl<'b, S: Samples + ?Sized> Reader<'b, '_, S> {
             }
             return;
         }
-        let end = each(message, SCOPE_METRICS, |scope| {
-            let end = each(scope, METRICS, |metric| self.read_metric(metric));
+        let end = each(message, PATH[1], |_, scope| {
+            let end = each(scope, PATH[2], |_, metric| self.read_metric(metric));
             if let Err(cut) = end {
                 self.reject(cut, &PATH[2..], "");
             }
@@ -101,12 +101,14 @@ impl<'b, S: Samples + ?Sized> Reader<'b, '_, S> {
                 return;
             }
         };
-        for (field, form) in FORMS {
-            let end = each(message, field, |data| self.read_data(data, name, form));
-            // Every form meets the same damage; it is told once.
-            if let (Err(cut), Form::Gauge) = (end, form) {
-                self.reject(cut, &PATH[3..], name);
+        let end = each(message, PATH[3], |field, data| {
+            let form = FORMS.iter().find(|(known, _)| *known == field);
+            if let Some((_, form)) = form {
+                self.read_data(data, name, *form);
             }
+        });
+        if let Err(cut) = end {
+            self.reject(cut, &PATH[3..], name);
         }
     }
 
@@ -127,7 +129,7 @@ impl<'b, S: Samples + ?Sized> Reader<'b, '_, S> {
                 _ => {}
             }
         }
-        let end = each(data, DATA_POINTS, |message| {
+        let end = each(data, PATH[4], |_, message| {
             if let Err(fault) = self.read_point(message, &metric) {
                 self.feed.rejected(fault, 1, name);
             }
@@ -171,14 +173,18 @@ impl<'b, S: Samples + ?Sized> Reader<'b, '_, S> {
     }
 }
 
-/// Gives every message of one field, up to where the container cannot be read any more.
-fn each<'b>(message: &'b [u8], wanted: u32, mut take: impl FnMut(&'b [u8])) -> Result<(), Cut<'b>> {
+/// Gives every message of these fields, up to where the container cannot be read any more.
+fn each<'b>(
+    message: &'b [u8],
+    wanted: &[u32],
+    mut take: impl FnMut(u32, &'b [u8]),
+) -> Result<(), Cut<'b>> {
     let mut cursor = Cursor::over(message);
     loop {
         let rest = cursor.rest();
         match cursor.field().map_err(|fault| Cut { fault, rest })? {
-            Some((field, Value::Bytes(content))) if field == wanted => take(content),
-            Some((field, _)) if field == wanted => {
+            Some((field, Value::Bytes(content))) if wanted.contains(&field) => take(field, content),
+            Some((field, _)) if wanted.contains(&field) => {
                 return Err(Cut { fault: SampleFault::BadEncoding, rest });
             }
             Some(_) => {}

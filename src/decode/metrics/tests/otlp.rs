@@ -491,3 +491,22 @@ fn a_list_of_short_numbers_that_are_long_texts_takes_little_memory() {
     ));
     assert_eq!(recorder.faults(), [SampleFault::LabelTooLong]);
 }
+
+#[test]
+fn a_field_of_another_type_than_its_own_is_told() {
+    // A metric whose sum is a number; a sum whose points are a number; a request of a number.
+    let wrap = |field: u8, content: &[u8]| {
+        [&[field << 3 | 2, u8::try_from(content.len()).expect("short")], content].concat()
+    };
+    let in_metric = wrap(1, &wrap(2, &wrap(2, &[0x0a, 1, b'm', 0x38, 5])));
+    let in_sum = wrap(1, &wrap(2, &wrap(2, &[0x0a, 1, b'm', 0x3a, 2, 0x08, 5])));
+    for (body, name) in [(in_metric, "m"), (in_sum, "m"), (vec![0x08, 5], "")] {
+        let (tally, recorder) = decode_binary(&body);
+        let told = &recorder.refused[..];
+        assert!(
+            matches!(told, [(SampleFault::BadEncoding, 1, _, found)] if found == name),
+            "{told:?} of {body:02x?}"
+        );
+        assert_eq!((tally.seen, tally.accepted), (1, 0));
+    }
+}

@@ -12,6 +12,7 @@ use crate::model::sample::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
+use serde_json::json;
 use std::collections::BTreeSet;
 
 /// A blow to a message.
@@ -278,7 +279,7 @@ prop_compose! {
 }
 
 /// Requests of gauges and sums, and the number of their points.
-fn otlp_request() -> impl Strategy<Value = (Vec<u8>, u64)> {
+fn otlp_request() -> impl Strategy<Value = (otlp::Request, u64)> {
     let metric =
         (name(), vec(otlp_point(), 0..4), any::<bool>()).prop_map(|(name, data_points, is_sum)| {
             let data = if is_sum {
@@ -306,9 +307,73 @@ fn otlp_request() -> impl Strategy<Value = (Vec<u8>, u64)> {
                 schema_url: String::new(),
             })
             .collect();
-        let body = otlp::Request { resource_metrics }.encode_to_vec();
-        (body, u64::try_from(all).expect("few"))
+        (otlp::Request { resource_metrics }, u64::try_from(all).expect("few"))
     })
+}
+
+/// The same request in JSON; what JSON cannot say, the bits of a NaN, is left out of it.
+fn in_json(request: &otlp::Request) -> serde_json::Value {
+    let point = |point: &otlp::Number| {
+        let attributes = point.attributes.iter().map(|pair| {
+            let value = match pair.value.as_ref().and_then(|any| any.value.as_ref()) {
+                Some(otlp::Any::Text(text)) => json!({ "stringValue": text }),
+                _ => json!({}),
+            };
+            json!({ "key": pair.key, "value": value })
+        });
+        let mut written = json!({
+            "timeUnixNano": point.time_unix_nano.to_string(),
+            "flags": point.flags,
+            "attributes": attributes.collect::<Vec<_>>(),
+        });
+        match point.value {
+            Some(otlp::Value::Int(value)) => written["asInt"] = json!(value.to_string()),
+            Some(otlp::Value::Double(value)) if value.is_finite() => {
+                written["asDouble"] = json!(value);
+            }
+            Some(otlp::Value::Double(value)) => {
+                let words = if value < 0.0 { "-Infinity" } else { "Infinity" };
+                written["asDouble"] = json!(words);
+            }
+            None => {}
+        }
+        written
+    };
+    let metric = |metric: &otlp::Metric| match &metric.data {
+        Some(otlp::Data::Sum(sum)) => json!({ "name": metric.name, "sum": {
+            "dataPoints": sum.data_points.iter().map(point).collect::<Vec<_>>(),
+            "aggregationTemporality": sum.aggregation_temporality,
+            "isMonotonic": sum.is_monotonic,
+        } }),
+        Some(otlp::Data::Gauge(gauge)) => json!({ "name": metric.name, "gauge": {
+            "dataPoints": gauge.data_points.iter().map(point).collect::<Vec<_>>(),
+        } }),
+        _ => json!({ "name": metric.name }),
+    };
+    let resources = request.resource_metrics.iter().map(|resource| {
+        let scopes = resource.scope_metrics.iter().map(
+            |scope| json!({ "metrics": scope.metrics.iter().map(metric).collect::<Vec<_>>() }),
+        );
+        json!({ "scopeMetrics": scopes.collect::<Vec<_>>() })
+    });
+    json!({ "resourceMetrics": resources.collect::<Vec<_>>() })
+}
+
+/// Makes every NaN a number, for the comparison with JSON.
+fn without_nan(request: &mut otlp::Request) {
+    let scopes = request.resource_metrics.iter_mut().flat_map(|one| &mut one.scope_metrics);
+    for metric in scopes.flat_map(|scope| &mut scope.metrics) {
+        let points = match &mut metric.data {
+            Some(otlp::Data::Sum(sum)) => &mut sum.data_points,
+            Some(otlp::Data::Gauge(gauge)) => &mut gauge.data_points,
+            _ => continue,
+        };
+        for point in points {
+            if matches!(point.value, Some(otlp::Value::Double(value)) if value.is_nan()) {
+                point.value = Some(otlp::Value::Double(0.5));
+            }
+        }
+    }
 }
 
 /// Lines of which most are right.
@@ -378,7 +443,18 @@ proptest! {
     }
 
     #[test]
-    fn otlp_counts_every_point((whole, points) in otlp_request(), blows in blows()) {
+    fn both_encodings_of_otlp_give_the_same((mut request, _) in otlp_request()) {
+        without_nan(&mut request);
+        let (mut from_binary, mut from_json) = (Recorder::default(), Recorder::default());
+        let tally = binary::decode(&request.encode_to_vec(), &mut from_binary);
+        let text = in_json(&request).to_string();
+        assert_eq!(json::decode(text.as_bytes(), &mut from_json), tally, "{text}");
+        assert_eq!(from_json.series, from_binary.series);
+    }
+
+    #[test]
+    fn otlp_counts_every_point((request, points) in otlp_request(), blows in blows()) {
+        let whole = request.encode_to_vec();
         let mut recorder = Recorder::default();
         let tally = binary::decode(&whole, &mut recorder);
         check_account(tally, &recorder);
