@@ -6,13 +6,17 @@
 #[path = "support/fleet.rs"]
 #[expect(dead_code, reason = "the fleet does more for the other benchmarks")]
 mod fleet;
+#[path = "support/remote_write.rs"]
+mod remote_write;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use fleet::{Fleet, Kind, Messages, clear, raise};
+use remote_write::Receiver;
 use std::net::IpAddr;
 use std::sync::Arc;
 use vigie::classify::{Classified, Classifier, Directory, Origin, Scratch, compile, library};
+use vigie::decode::metrics::remote_write_1;
 use vigie::decode::snmp::{Decoded, TrapDecoder};
 use vigie::decode::syslog::SyslogDecoder;
 use vigie::engine::Engine;
@@ -102,6 +106,19 @@ fn decode_syslog(bencher: Bencher<'_, '_>) {
         let (_, bytes) = messages.get(divan::black_box(raise(7)));
         decoder.decode(bytes).faults
     });
+}
+
+/// Remote write of series that are known by their label block, or whose labels are read; per
+/// sample, with the look-up of the receiver.
+#[divan::bench(args = [true, false])]
+fn decode_remote_write(bencher: Bencher<'_, '_>, has_memory: bool) {
+    const SERIES: u32 = 2_000;
+    let body = remote_write::body(SERIES);
+    let mut receiver = Receiver::new(has_memory);
+    remote_write_1::decode(&body, &mut receiver);
+    bencher
+        .counter(ItemsCount::new(SERIES))
+        .bench_local(|| remote_write_1::decode(divan::black_box(&body), &mut receiver).accepted);
 }
 
 #[divan::bench]

@@ -1,14 +1,14 @@
 //! # vigie
 //!
-//! The lookout of a NOC: traps and syslog in, alarms, incidents and tickets out, nothing lost on
-//! the way. This page is the map of the house; README.md speaks to operators.
+//! The lookout of a NOC: traps, syslog and metrics in, alarms, incidents and tickets out, nothing
+//! lost on the way. This page is the map of the house; README.md speaks to operators.
 //!
 //! ## The way of a message
 //!
 //! | stage | folder | what happens |
 //! |---|---|---|
 //! | 1 | `shell/intake` | a socket's thread receives and stamps; TCP streams are cut into frames |
-//! | 2 | `decode` | bytes to a trap or a syslog message; faults are named, nothing is rejected |
+//! | 2 | `decode` | bytes to a trap, a syslog message or samples; what is wrong is named |
 //! | 3 | `classify` | rules and inventory: which resource, which alarm type, raise or clear |
 //! | 4 | `shell/lanes` | batches wait by urgency |
 //! | 5 | `shell/journal` | the sequencer gives the event its place in the one list |

@@ -1,16 +1,20 @@
 //! Every parser of network input, fed with noise and with damaged messages: it must not panic, not
 //! loop, and keep to what it promises. Seeded; `VIGIE_TEST_SEED` chooses another stream.
 //!
-//! The three functions at the end take any bytes, and can be used by a coverage-guided fuzzer as
+//! The functions at the end take any bytes, and can be used by a coverage-guided fuzzer as
 //! they are.
 
 #[path = "support/random.rs"]
 mod random;
 
 use random::Random;
+use std::fmt::Write;
+use vigie::decode::metrics::line_protocol::Precision;
+use vigie::decode::metrics::{body, line_protocol, otlp, remote_write_1, remote_write_2};
 use vigie::decode::snmp::TrapDecoder;
 use vigie::decode::syslog::{FrameSplitter, SyslogDecoder};
 use vigie::model::limits::FRAME_BYTES_MAX;
+use vigie::model::sample::{Labels, Rejection, Sample, Samples, SeriesKind, Tally};
 
 /// Inputs per parser and kind.
 const ROUNDS: u32 = 20_000;
@@ -50,6 +54,76 @@ const STREAMS: [&str; 5] = [
     "99999999999999999999 <13>one\n<13>two\n",
     "65537 <13>one\n000008 <13>one\n-1 <13>x\n",
 ];
+
+/// Remote write 1.0 (two labels, a sample, a native histogram), 2.0 (symbols, a sample, metadata),
+/// OTLP (a resource with a text and a list, a sum with one point, a summary with a quantile).
+const METRICS: [&str; 3] = [
+    "0a3a0a0e0a085f5f6e616d655f5f120275700a070a016a12026e31121009000000000000f03f1080 \
+     d095ffbc31220d08071900000000000000407809",
+    "220022085f5f6e616d655f5f220275702a180a020102120e09000000000000f03f10e80718072a02 \
+     0801",
+    "0a700a1e0a090a016112040a0268690a110a0162120c2a0a0a040a0268690a021805124e12260a01 \
+     633a210a1b19e8030000000000003107000000000000003a070a016b120210011001180112240a01 \
+     735a1f0a1d210100000000000000321209000000000000e03f110000000000000040",
+];
+
+/// Lines of every kind.
+const LINES: [&str; 4] = [
+    "cpu,host=pe1,a\\ b=c\\,d user=1.5,idle=2i,up=t,note=\"x\\\"\ny\",n=3u 1700000000000000000\n",
+    "# comment\r\n\r\nm v=1\nbad line\nm v=2 3\n",
+    "m v=\"open\nm v=1\n",
+    "prometheus,__name__=x up=1 -5 \n\tm =1",
+];
+
+/// OTLP in JSON.
+const JSON: [&str; 1] = [r#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"a\u00e9",
+    "value":{"arrayValue":{"values":[{"intValue":"1"},{"kvlistValue":{}}]}}}]},"scopeMetrics":[
+    {"metrics":[{"name":"m","sum":{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[
+    {"asInt":"5","timeUnixNano":"9","flags":0},{"asDouble":"NaN"}]}},{"name":"h","histogram":
+    {"dataPoints":[{"count":"2","sum":1.5,"attributes":[{"key":"k"}]}]}}]}]}]}"#];
+
+#[test]
+fn metrics_in_protobuf() {
+    let [first, second, third] = METRICS.map(octets);
+    let tallies = [
+        remote_write_1::decode(&first, &mut Told::default()),
+        remote_write_2::decode(&second, &mut Told::default()),
+        otlp::binary::decode(&third, &mut Told::default()),
+    ];
+    assert_eq!(tallies.map(|tally| (tally.accepted, tally.rejected)), [(2, 0), (1, 0), (2, 0)]);
+    feed(4, &METRICS.map(octets), |bytes| {
+        decode_metrics(bytes, remote_write_1::decode);
+        decode_metrics(bytes, remote_write_2::decode);
+        decode_metrics(bytes, otlp::binary::decode);
+    });
+}
+
+#[test]
+fn metrics_in_json() {
+    feed(5, &JSON.map(|text| text.as_bytes().to_vec()), |bytes| {
+        decode_metrics(bytes, otlp::json::decode);
+    });
+}
+
+#[test]
+fn metrics_in_lines() {
+    feed(6, &LINES.map(|text| text.as_bytes().to_vec()), |bytes| {
+        decode_metrics(bytes, |bytes, to| line_protocol::decode(bytes, Precision::Second, to));
+    });
+}
+
+#[test]
+fn compressed_bodies() {
+    // The same hundred octets in gzip and in the block format of snappy.
+    let gzip = octets("1f8b08000000000000034b4c4a4e494d4bcfc8cc4aa4190b00609699ba64000000");
+    let snappy = octets("64246162636465666768696afe0a00660a00");
+    for (encoding, body) in [("gzip", &gzip), ("snappy", &snappy)] {
+        let mut inflated = Vec::new();
+        let whole = body::inflate(body, encoding, 100, &mut inflated);
+        assert_eq!(whole, Ok(b"abcdefghij".repeat(10).as_slice()), "{encoding}");
+    }
+    feed(7, &[gzip, snappy], inflate);
+}
 
 #[test]
 fn traps() {
@@ -197,4 +271,50 @@ fn frames(bytes: &[u8], size: usize) -> Vec<Vec<u8>> {
     splitter.finish();
     take(&mut splitter);
     frames
+}
+
+/// What a visitor was told, as text.
+#[derive(Default)]
+struct Told(String, u64);
+
+impl Samples for Told {
+    fn series(&mut self, labels: &Labels<'_>, kind: SeriesKind) {
+        assert!(!labels.name().is_empty());
+        let labels: Vec<_> = labels.iter().collect();
+        write!(self.0, "{labels:?}{kind:?}").expect("memory");
+    }
+
+    fn sample(&mut self, sample: Sample) {
+        assert!(!self.0.is_empty(), "a sample without a series");
+        write!(self.0, "{sample:?}").expect("memory");
+    }
+
+    fn rejected(&mut self, rejection: &Rejection<'_>) {
+        assert!(rejection.samples > 0);
+        self.1 += rejection.samples;
+    }
+}
+
+/// Decodes it as a body of metrics, twice: the account is right and the reading the same.
+fn decode_metrics(bytes: &[u8], decode: impl Fn(&[u8], &mut Told) -> Tally) {
+    let [(first, tally), (second, again)] = [(); 2].map(|()| {
+        let mut told = Told::default();
+        let tally = decode(bytes, &mut told);
+        assert_eq!(tally.rejected, told.1, "{bytes:02x?}");
+        (told.0, tally)
+    });
+    assert_eq!((&first, tally), (&second, again), "two readings of {bytes:02x?}");
+    assert_eq!(tally.seen, tally.accepted + tally.rejected, "{bytes:02x?}");
+    assert!(tally.accepted == 0 || !first.is_empty(), "{tally:?} of {bytes:02x?}");
+}
+
+/// Inflates it: never more than the limit.
+fn inflate(bytes: &[u8]) {
+    const LIMIT: usize = 4_096;
+    let mut inflated = Vec::new();
+    for encoding in ["gzip", "snappy"] {
+        if let Ok(whole) = body::inflate(bytes, encoding, LIMIT, &mut inflated) {
+            assert!(whole.len() <= LIMIT, "{} bytes of {bytes:02x?}", whole.len());
+        }
+    }
 }

@@ -1,5 +1,7 @@
-//! Bytes to messages. Total: nothing is rejected and nothing panics; what is wrong is named in
-//! [`crate::model::fault::Faults`].
+//! Bytes to messages and samples. Total: nothing panics. A message is never rejected, and what is
+//! wrong with it is named in [`crate::model::fault::Faults`]; a sample that cannot be believed is
+//! rejected by name, [`crate::model::sample::SampleFault`], and counted.
 
+pub mod metrics;
 pub mod snmp;
 pub mod syslog;

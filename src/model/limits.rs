@@ -26,6 +26,23 @@ pub const NAME_BYTES_MAX: usize = 255;
 pub const FRAME_BYTES_MAX: usize = 65_536;
 /// Varbinds read of one trap; the rest is left (fault `limit-reached`).
 pub const VARBINDS_MAX: usize = 64;
+/// Body of metrics after inflation, bytes; a larger one is refused before it is inflated.
+pub const METRICS_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Labels of a series, the name included; a series with more is rejected.
+pub const LABELS_MAX: usize = 128;
+/// Name of a label, bytes; a series with a longer one is rejected.
+pub const LABEL_NAME_BYTES_MAX: usize = 1_024;
+/// Names and values of all labels of a series, bytes; a series with longer ones is rejected.
+pub const LABELS_BYTES_MAX: usize = 64 * 1024;
+/// How many bytes of labels a body of metrics may make out of each of its own, for a few octets can
+/// stand for a sample whose labels were said once; samples beyond it are rejected.
+pub const LABELS_BYTES_RATIO_MAX: usize = 256;
+/// Bytes of labels that any body of metrics may make.
+pub const LABELS_BYTES_FREE: usize = 16 * 1024 * 1024;
+/// Symbols of one remote write 2.0 body; one with more is refused.
+pub const SYMBOLS_MAX: usize = 1_000_000;
+/// Nesting of an attribute's value (lists in lists); a sample with a deeper one is rejected.
+pub const ATTRIBUTE_DEPTH_MAX: usize = 8;
 /// Sub-identifiers of an OID (SNMPv2-SMI: 128).
 pub const OID_ARCS_MAX: usize = 128;
 /// Alarms held at once, active and cleared within the last hour. Beyond it, a message about an
