@@ -66,16 +66,6 @@ fn check_listeners(listeners: &[Listener], whole: Place, findings: &mut Findings
             "add one of kind \"snmp-trap\", \"syslog-udp\" or \"syslog-tcp\"",
         );
     }
-    for listener in listeners.iter().filter(|listener| !hears(listener)) {
-        for address in listener.addresses.iter().filter(|each| !each.ip().is_loopback()) {
-            let message = format!(
-                "[listeners.{}] answers at {address} to anyone who reaches it: HTTP asks for no \
-                 password",
-                listener.name
-            );
-            findings.warning(whole, message, "bind it to loopback, or put a proxy before it");
-        }
-    }
 }
 
 fn check_tickets(tickets: &Located<TicketSettings>, findings: &mut Findings) {

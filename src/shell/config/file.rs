@@ -73,7 +73,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         (dir, Duration::from_secs(minutes.saturating_mul(60)), mebibytes(mib))
     });
     Written {
-        listeners: listeners::read(whole, written_listeners, findings),
+        listeners: listeners::read(&base, written_listeners, findings),
         state_dir,
         snapshot_every,
         snapshot_every_bytes,
@@ -119,9 +119,12 @@ impl Section {
 }
 
 /// Where relative paths start.
-struct Base<'a> {
-    whole: Place,
-    folder: &'a Path,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Base<'a> {
+    /// The configuration file.
+    pub(super) whole: Place,
+    /// Its folder.
+    pub(super) folder: &'a Path,
 }
 
 impl Base<'_> {
@@ -136,7 +139,11 @@ impl Base<'_> {
     }
 
     /// A path of the file starts at the file's folder, one of `--set` at the working folder.
-    fn resolve(&self, text: &Located<String>, findings: &mut Findings) -> Option<PathBuf> {
+    pub(super) fn resolve(
+        &self,
+        text: &Located<String>,
+        findings: &mut Findings,
+    ) -> Option<PathBuf> {
         if text.value.trim().is_empty() || text.value.contains('\0') {
             findings.error(text.place, "not a path", "write a path, or leave the key out");
             return None;
