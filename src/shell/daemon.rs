@@ -11,6 +11,7 @@ use crate::shell::api::{ApiState, Readiness};
 use crate::shell::clock::EngineClock;
 use crate::shell::codec::encode;
 use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
+use crate::shell::http::HttpListeners;
 use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
 use crate::shell::intake::udp::UdpThread;
@@ -51,6 +52,9 @@ pub enum StartError {
     /// Rules or inventory have mistakes.
     #[error("rules or inventory have mistakes:\n{}", list(.0))]
     Mistakes(Vec<Diagnostic>),
+    /// Certificates, tokens or passwords cannot be used.
+    #[error("certificates, tokens or passwords cannot be used:\n{}", list(.0))]
+    Access(Vec<Diagnostic>),
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -102,6 +106,7 @@ pub struct Daemon {
     udp: Vec<(u16, Arc<UdpThread>)>,
     streams: Vec<tokio::task::JoinHandle<()>>,
     runtime: Runtime,
+    http: HttpListeners,
     stop_http: watch::Sender<bool>,
     sequencer: JoinHandle<(Journal, Engine, [u8; 32])>,
     outbox: JoinHandle<()>,
@@ -140,6 +145,7 @@ impl Daemon {
         mut adopted: BTreeMap<String, Vec<OwnedFd>>,
     ) -> Result<Self, StartError> {
         let supervision = supervise::load(&config, given, 1).map_err(StartError::Mistakes)?;
+        let http = HttpListeners::load(&config).map_err(StartError::Access)?;
         let mut bound = Vec::new();
         for listener in &config.listeners {
             bound.push(listeners::open(listener, &mut adopted)?);
@@ -150,7 +156,7 @@ impl Daemon {
             .iter()
             .map(|listener| (listener.name.clone(), Arc::new(ListenerCounters::default())))
             .collect();
-        Launch { config, supervision, bound, core, ledger }.launch()
+        Launch { config, supervision, http, bound, core, ledger }.launch()
     }
 
     /// The addresses listened on, by listener.
@@ -171,13 +177,15 @@ impl Daemon {
         intake_ledger(&self.config, &self.ledger)
     }
 
-    /// Reads rules and inventory again. With mistakes in them the old ones stay.
+    /// Reads rules and inventory again, and certificates, tokens and passwords. With mistakes in
+    /// any of them the old ones stay.
     ///
     /// # Errors
     /// Every mistake.
     pub fn reload(&mut self) -> Result<(), Vec<Diagnostic>> {
         let epoch = self.epoch.saturating_add(1);
         let Supervision { classifier, settings } = supervise::load(&self.config, None, epoch)?;
+        let access = self.http.read_again(&self.config)?;
         // Journal, then engine, then intake: no event is classified by settings that are not there.
         if self.shared.control(Control::Settings(settings)).is_err() {
             return Err(vec![Diagnostic::file(
@@ -188,6 +196,7 @@ impl Daemon {
         }
         self.epoch = epoch;
         self.classifier.store(classifier);
+        self.http.exchange(access);
         Ok(())
     }
 
@@ -290,6 +299,7 @@ fn random_seed() -> io::Result<u64> {
 struct Launch {
     config: Config,
     supervision: Supervision,
+    http: HttpListeners,
     bound: Vec<Bound>,
     core: Core,
     ledger: Vec<(String, Arc<ListenerCounters>)>,
@@ -297,7 +307,7 @@ struct Launch {
 
 impl Launch {
     fn launch(self) -> Result<Daemon, StartError> {
-        let Self { config, supervision, bound, core, ledger } = self;
+        let Self { config, supervision, http, bound, core, ledger } = self;
         let Core { journal, replay, journal_uuid, clock, hash_seed } = core;
         let system = |doing| move |source| StartError::System { doing, source };
         let applied = replay.applied;
@@ -361,6 +371,7 @@ impl Launch {
                 .into_iter()
                 .chain([(SELF.to_owned(), Arc::clone(&own))])
                 .collect(),
+            http: http.counters(),
             shared: Arc::clone(&shared),
             outbox: Arc::clone(&outbox_status),
             store: store.status(),
@@ -375,7 +386,7 @@ impl Launch {
             Arc::clone(&readiness),
             Arc::new(move || metrics.text()),
         );
-        serve_http(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
+        http.serve(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
         let sock = runtime
             .block_on(async { control::bind(&config.state.dir) })
             .map_err(system("control socket"))?;
@@ -412,6 +423,7 @@ impl Launch {
             udp: opened.udp,
             streams: opened.streams,
             runtime,
+            http,
             stop_http,
             sequencer: sequencer.0,
             outbox: sequencer.1,
@@ -482,28 +494,6 @@ fn runtime() -> io::Result<Runtime> {
         .thread_name("tokio")
         .enable_all()
         .build()
-}
-
-fn serve_http(
-    runtime: &Runtime,
-    sockets: Vec<std::net::TcpListener>,
-    state: &ApiState,
-    stop: &watch::Receiver<bool>,
-) -> io::Result<()> {
-    for socket in sockets {
-        socket.set_nonblocking(true)?;
-        let listener = {
-            let _inside = runtime.enter();
-            tokio::net::TcpListener::from_std(socket)?
-        };
-        let (state, stop) = (state.clone(), stop.clone());
-        runtime.spawn(async move {
-            if let Err(error) = crate::shell::api::serve(listener, state, stop).await {
-                tracing::error!(%error, "HTTP ended");
-            }
-        });
-    }
-    Ok(())
 }
 
 /// How long intake may drain what was received before a stop, ns.

@@ -138,8 +138,8 @@ pub struct Opened {
     pub udp: Vec<(u16, Arc<UdpThread>)>,
     /// Stream listeners.
     pub streams: Vec<tokio::task::JoinHandle<()>>,
-    /// Sockets of the API.
-    pub http: Vec<std::net::TcpListener>,
+    /// HTTP sockets by listener.
+    pub http: Vec<(u16, std::net::TcpListener)>,
 }
 
 impl Intake<'_> {
@@ -179,7 +179,9 @@ impl Intake<'_> {
                         opened.streams.push(self.stream(index, listener, socket, runtime));
                     }
                 }
-                Bound::Http(sockets) => opened.http.extend(sockets),
+                Bound::Http(sockets) => {
+                    opened.http.extend(sockets.into_iter().map(|socket| (index, socket)));
+                }
             }
         }
         Ok(opened)
