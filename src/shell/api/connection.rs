@@ -24,8 +24,8 @@ use tokio::time::{Instant, Sleep, sleep};
 pub const CONNECTIONS_MAX: usize = 256;
 /// From the first byte of a request to its last, and between two steps of an answer.
 pub const REQUEST_TIME: Duration = Duration::from_secs(10);
-/// Between an answer and the next request.
-pub const IDLE_TIME: Duration = Duration::from_secs(75);
+/// Between an answer and the next request, where the listener does not say otherwise.
+pub const IDLE_TIME: Duration = Duration::from_secs(60);
 /// From accept to close, whatever happens.
 pub const LIFE_TIME: Duration = Duration::from_secs(600);
 
