@@ -17,6 +17,7 @@ pub mod listeners;
 pub mod observe;
 pub mod outbox;
 pub mod pipeline;
+pub mod poison;
 pub mod publish;
 pub mod recover;
 pub mod self_alarm;

@@ -17,6 +17,8 @@ pub const SELF: &str = "vigie";
 pub const DATA_LOST: &str = "vigie-data-lost";
 /// A sink cannot be written.
 pub const SINK_FAILING: &str = "vigie-sink-failing";
+/// An input of the journal was passed over, since applying it panicked twice.
+pub const INPUT_SKIPPED: &str = "vigie-input-skipped";
 
 /// The way in for vigie's own alarms.
 pub struct SelfAlarms {

@@ -11,6 +11,8 @@ mod crash;
 mod faults;
 mod kafka;
 mod operator;
+#[cfg(debug_assertions)]
+mod poison;
 mod prometheus;
 mod reload;
 mod syslog;

@@ -66,7 +66,7 @@ fn replay(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let dir = &state.state_dir;
     let journal = existing_journal(state)?;
     let begun = crate::shell::clock::boot_ns();
-    let mut replay = Replay::from_nothing();
+    let mut replay = Replay::from_nothing().passing_over(recover::skips(&journal)?);
     let mut reader = read_from(journal.clone(), Arc::new(RealDisk), 0);
     if let Err(recover::RecoverError::Gap { .. }) = replay.run(&mut reader) {
         replay = Replay::begin(dir, u64::MAX)?;
@@ -78,6 +78,9 @@ fn replay(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     writeln!(out, "position={}", replay.applied)?;
     writeln!(out, "inputs={} in {} ms ({per_second}/s)", replay.inputs, taken_ns / 1_000_000)?;
     writeln!(out, "digest={}", replay.digest_hex())?;
+    for position in &replay.passed_over {
+        writeln!(out, "passed over: {position}")?;
+    }
     for hole in &replay.holes {
         writeln!(out, "hole: {hole}")?;
     }

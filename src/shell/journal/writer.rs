@@ -296,6 +296,12 @@ impl Journal {
         self.next
     }
 
+    /// Instant of the last record.
+    #[must_use]
+    pub const fn last_at(&self) -> At {
+        self.last_at
+    }
+
     /// The last position that was given to the system.
     #[must_use]
     pub const fn written(&self) -> u64 {
