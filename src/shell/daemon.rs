@@ -237,7 +237,10 @@ fn open_core(config: &Config) -> Result<Core, StartError> {
     }
     let (journal, recovery) = Journal::open(options, Arc::new(RealDisk))?;
     for corruption in &recovery.corruptions {
-        tracing::error!(?corruption, "the journal was damaged; what was lost is named");
+        tracing::error!(
+            %corruption,
+            "the journal was damaged; `vigie journal repair` ends the report"
+        );
     }
     if recovery.truncated_bytes > 0 {
         let bytes = recovery.truncated_bytes;

@@ -20,6 +20,7 @@ pub mod pipeline;
 pub mod poison;
 pub mod publish;
 pub mod recover;
+pub mod repair;
 pub mod self_alarm;
 pub mod sequencer;
 pub mod sinks;

@@ -52,7 +52,8 @@ pub enum RecoverError {
     #[error(
         "the journal begins at position {first} and no snapshot of engine version \
          {ENGINE_VERSION} covers what was before; start the release that wrote it once more and \
-         stop it with SIGTERM, or move the state directory away to begin anew"
+         stop it with SIGTERM; or let `vigie journal repair` go on from what is there; or move the \
+         state directory away to begin anew"
     )]
     Gap {
         /// First position that is there.
@@ -86,6 +87,8 @@ pub struct Replay {
     pub passed_over: Vec<u64>,
     /// The position being applied; 0 between two of them.
     pub at_work: u64,
+    /// Where this run began: decisions on what was before are not compared.
+    begun_at: u64,
     skips: BTreeSet<u64>,
     inputs_read: InputReader,
     expected: Vec<(u64, u32, Effect)>,
@@ -127,6 +130,7 @@ impl Replay {
                     replay.digest = RollingDigest::continuing(snapshot.digest);
                     replay.applied = snapshot.position;
                     replay.read = snapshot.position;
+                    replay.begun_at = snapshot.position;
                     replay.engine = snapshot.engine;
                     return Ok(replay);
                 }
@@ -154,6 +158,7 @@ impl Replay {
             is_behind_hole: false,
             passed_over: Vec::new(),
             at_work: 0,
+            begun_at: 0,
             skips: BTreeSet::new(),
             inputs_read: InputReader::default(),
             expected: Vec::new(),
@@ -166,6 +171,21 @@ impl Replay {
     pub fn passing_over(mut self, skips: BTreeSet<u64>) -> Self {
         self.skips = skips;
         self
+    }
+
+    /// For a repair: a journal whose first records are gone, and that no snapshot covers, counts
+    /// from `first` on.
+    pub fn accept_late_beginning(&mut self, first: u64) {
+        let covered = self.applied.max(self.read);
+        if first > covered.saturating_add(1) {
+            self.holes.push(format!(
+                "records {} to {} are lost",
+                covered.saturating_add(1),
+                first.saturating_sub(1)
+            ));
+            self.is_behind_hole = true;
+            self.read = first.saturating_sub(1);
+        }
     }
 
     /// Applies every record that the reader has, from the one behind [`Replay::read`] on.
@@ -278,6 +298,10 @@ impl Replay {
             self.differ(record.position, "a decision cannot be read");
             return;
         };
+        // A repair takes decisions along that a sink may not have yet.
+        if journaled.position <= self.begun_at {
+            return;
+        }
         let found = self.expected.iter().any(|(position, ordinal, effect)| {
             (*position, *ordinal) == (journaled.position, journaled.ordinal)
                 && *effect == journaled.effect

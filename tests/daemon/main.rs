@@ -15,5 +15,6 @@ mod operator;
 mod poison;
 mod prometheus;
 mod reload;
+mod repair;
 mod syslog;
 mod traps;
