@@ -10,6 +10,9 @@ use std::sync::Arc;
 pub enum SyncMode {
     /// A thread named `journal-sync`; a commit returns before it is durable.
     Thread,
+    /// Nobody: what the kernel has counts as durable. The thread syncs every second and when a
+    /// segment ends, so that a power cut costs about a second.
+    Kernel,
     /// The committing thread itself; a commit returns when it is durable. For tools and tests.
     Inline,
 }
