@@ -14,7 +14,7 @@ use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
 use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
 use crate::shell::intake::udp::UdpThread;
-use crate::shell::journal::{Journal, JournalError, Kind, Options, RealDisk, SyncMode};
+use crate::shell::journal::{Journal, JournalError, Kind, Options, RealDisk};
 use crate::shell::lanes::Lanes;
 use crate::shell::listeners::{self, Bound, Intake, ListenError};
 use crate::shell::observe::counters::ListenerCounters;
@@ -233,7 +233,7 @@ fn open_core(config: &Config) -> Result<Core, StartError> {
     options.retain_bytes = config.journal.retain_bytes;
     options.check_from = recover::newest_snapshot(dir).unwrap_or(0);
     if config.journal.sync == SyncPromise::Kernel {
-        options.sync = SyncMode::Kernel;
+        options = options.trusting_the_kernel();
     }
     let (journal, recovery) = Journal::open(options, Arc::new(RealDisk))?;
     for corruption in &recovery.corruptions {

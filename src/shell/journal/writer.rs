@@ -58,8 +58,6 @@ struct Segment {
 
 /// Bytes that may wait in memory for room on the disk.
 const BUFFER_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Time between two syncs when the kernel's word is enough, ms.
-const KERNEL_SYNC_MS: u64 = 1_000;
 const _: () = assert!(RECORD_BYTES_MAX < BUFFER_BYTES_MAX);
 
 impl Journal {
@@ -80,12 +78,10 @@ impl Journal {
         let alarm = Alarm { durable, on_failure: Arc::clone(&options.on_failure) };
         let sync = match options.sync {
             SyncMode::Inline => Sync::inline(alarm.clone()),
-            SyncMode::Thread => {
+            SyncMode::Thread | SyncMode::Kernel => {
                 Sync::threaded(alarm.clone(), options.sync_interval_ms, options.sync_bytes)
                     .map_err(io("start the sync thread of"))?
             }
-            SyncMode::Kernel => Sync::threaded(alarm.clone(), KERNEL_SYNC_MS, u64::MAX)
-                .map_err(io("start the sync thread of"))?,
         };
         let reserve = Reserve::keep(folder.clone(), options.reserve_bytes);
         let journal = Self {
