@@ -1,4 +1,4 @@
-//! Inputs that kill: what is journaled when applying one of them panics, and when it is passed over.
+//! Inputs that kill: what is journaled when applying one panics, and when it is passed over.
 //!
 //! The first panic at a position appends a record that names it, behind everything that was taken
 //! in, and the process ends. The restart applies the position again, since a panic may have had a
