@@ -150,14 +150,21 @@ fn carry(journal: &Journal, fresh: &Path, replay: &Replay, last: u64) -> Result<
         kafka_cursor,
     };
     new.append(replay.at, Kind::Mark, &[&encode(&mark)])?;
-    let mut carried = 0_u64;
-    let mut reader = journal.reader(kafka_cursor.saturating_add(1));
     // Without a cursor, Kafka is off or has never had anything.
-    while kafka_cursor > 0 {
+    let carried =
+        if kafka_cursor > 0 { carry_decisions(journal, &mut new, kafka_cursor)? } else { 0 };
+    new.close()?;
+    Ok(carried)
+}
+
+fn carry_decisions(old: &Journal, new: &mut Journal, after: u64) -> Result<u64, RepairError> {
+    let mut carried = 0_u64;
+    let mut reader = old.reader(after.saturating_add(1));
+    loop {
         match reader.next() {
             Ok(Some(record)) if record.kind == Kind::Decision => {
                 let is_owed = Decision::read(record.payload)
-                    .is_some_and(|decision| decision.position > kafka_cursor);
+                    .is_some_and(|decision| decision.position > after);
                 if is_owed {
                     new.append(record.at, Kind::Decision, &[record.payload])?;
                     new.commit()?;
@@ -170,13 +177,11 @@ fn carry(journal: &Journal, fresh: &Path, replay: &Replay, last: u64) -> Result<
                 | ReadError::Missing { .. }
                 | ReadError::UnknownKind { .. },
             ) => {}
-            Ok(None) => break,
-            Err(ReadError::Retired { first, .. }) => reader = journal.reader(first),
+            Ok(None) => return Ok(carried),
+            Err(ReadError::Retired { first, .. }) => reader = old.reader(first),
             Err(ReadError::Folder(error)) => return Err(error.into()),
         }
     }
-    new.close()?;
-    Ok(carried)
 }
 
 /// Exchanges two folders in one step, so that there is a journal at every moment.
