@@ -133,6 +133,14 @@ impl Daemon {
         for listener in &config.listeners {
             bound.push(listeners::open(listener, &mut adopted)?);
         }
+        // A socket that nobody reads swallows what is sent to it: closed now, not after recovery.
+        for (name, sockets) in adopted {
+            tracing::warn!(
+                name,
+                count = sockets.len(),
+                "no listener has the name of these sockets"
+            );
+        }
         let core = open_core(&config)?;
         let ledger: Vec<(String, Arc<ListenerCounters>)> = config
             .listeners
