@@ -19,6 +19,12 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Scrapes `/metrics` on that port of 127.0.0.1.
     pub(crate) fn scraping(target: u16) -> Self {
+        Self::scraping_with(target, "")
+    }
+
+    /// [`Prometheus::scraping`] with further lines of its `scrape_config`, such as how to show who
+    /// it is.
+    pub(crate) fn scraping_with(target: u16, lines: &str) -> Self {
         let scratch = Scratch::new("prometheus");
         let config = scratch.write(
             "prometheus.yml",
@@ -27,7 +33,8 @@ impl Prometheus {
                  - job_name: vigie\n  \
                    scrape_interval: 500ms\n  \
                    scrape_timeout: 500ms\n  \
-                   static_configs: [{{ targets: [\"127.0.0.1:{target}\"] }}]\n"
+                   static_configs: [{{ targets: [\"127.0.0.1:{target}\"] }}]\n\
+                 {lines}"
             ),
         );
         let port = free_port();

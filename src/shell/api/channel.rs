@@ -1,7 +1,7 @@
 //! The bytes of a connection, plain or through TLS.
 //!
-//! The handshake of TLS is made by the first reads, not by the accept, so that a client that is slow
-//! at it holds up nobody but itself; whoever guards the reads bounds it in time.
+//! The handshake of TLS is made by the first reads, not by the accept, so that a client that is
+//! slow at it holds up nobody but itself; whoever guards the reads bounds it in time.
 
 use crate::shell::api::access::certificate;
 use crate::shell::api::access::gate::Gate;

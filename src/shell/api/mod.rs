@@ -93,7 +93,7 @@ pub async fn serve(
     patience: Patience,
 ) -> io::Result<()> {
     let versions = Arc::clone(&state.versions);
-    let routes = routes::router(state, &gate).into_make_service_with_connect_info::<Peer>();
+    let routes = routes::router(&state, &gate).into_make_service_with_connect_info::<Peer>();
     let guarded = GuardedListener::new(listener, gate, patience);
     let server = axum::serve(guarded, routes).with_graceful_shutdown(stopped(stop.clone()));
     let late = async {

@@ -22,29 +22,30 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// What a listener serves: health and the list of URLs to everybody, the rest behind its gate.
-pub fn router(state: ApiState, gate: &Arc<Gate>) -> Router {
+pub fn router(state: &ApiState, gate: &Arc<Gate>) -> Router {
     let urls: String = gate.roles().iter().map(|role| urls_of(*role)).collect();
     let index = format!("vigie\n\n{urls}GET /healthz\nGET /readyz\n");
     let mut router = Router::new()
         .route("/", get(async move || text(StatusCode::OK, index.clone())))
         .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz));
+        .route("/readyz", get(readyz))
+        .with_state(state.clone());
     for role in gate.roles() {
         let entrance = Entrance { gate: Arc::clone(gate), role: *role };
         let routes = match role {
-            Role::Read => read_routes(),
-            Role::Intake => intake_routes(),
-            Role::Act => act_routes(),
+            Role::Read => read_routes(state),
+            Role::Intake => intake_routes(state),
+            Role::Act => act_routes(state),
         };
         if routes.has_routes() {
             router = router.merge(routes.route_layer(from_fn_with_state(entrance, admit)));
         }
     }
-    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(state)
+    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed)
 }
 
 /// What changes nothing.
-fn read_routes() -> Router<ApiState> {
+fn read_routes(state: &ApiState) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/api/v1/alarms", get(listing::<AlarmRow>))
@@ -55,15 +56,16 @@ fn read_routes() -> Router<ApiState> {
         .route("/api/v1/tickets/{number}", get(one::<TicketRow>))
         .route("/api/v1/resources", get(listing::<ResourceRow>))
         .route("/api/v1/resources/{*name}", get(one::<ResourceRow>))
+        .with_state(state.clone())
 }
 
 /// Where metrics and alerts come in. A path that is also read (`GET`) is merged with it.
-fn intake_routes() -> Router<ApiState> {
+fn intake_routes(_state: &ApiState) -> Router {
     Router::new()
 }
 
 /// Commands. Their handlers find out who commands by `Extension<Identity>`.
-fn act_routes() -> Router<ApiState> {
+fn act_routes(_state: &ApiState) -> Router {
     Router::new()
 }
 
