@@ -194,7 +194,7 @@ impl Daemon {
     pub fn reload(&mut self) -> Result<(), Vec<Diagnostic>> {
         let epoch = self.epoch.saturating_add(1);
         let Supervision { classifier, settings } = supervise::load(&self.config, None, epoch)?;
-        let access = self.http.read_again(&self.config)?;
+        let access = HttpListeners::read_again(&self.config)?;
         // Journal, then engine, then intake: no event is classified by settings that are not there.
         if self.shared.control(Control::Settings(settings)).is_err() {
             return Err(vec![Diagnostic::file(

@@ -46,7 +46,7 @@ impl HttpListeners {
     ///
     /// # Errors
     /// Each that cannot be used.
-    pub fn read_again(&self, config: &Config) -> Result<Vec<Access>, Vec<Diagnostic>> {
+    pub fn read_again(config: &Config) -> Result<Vec<Access>, Vec<Diagnostic>> {
         load_all(config)
     }
 
@@ -111,7 +111,7 @@ fn load_all(config: &Config) -> Result<Vec<Access>, Vec<Diagnostic>> {
 fn http(config: &Config) -> impl Iterator<Item = (u16, &Listener, (Duration, &HttpAccess))> {
     (0_u16..).zip(&config.listeners).filter_map(|(index, listener)| match &listener.transport {
         Transport::Http { idle_timeout, access } => {
-            Some((index, listener, (*idle_timeout, access)))
+            Some((index, listener, (*idle_timeout, &**access)))
         }
         Transport::SnmpTrap { .. } | Transport::SyslogUdp { .. } | Transport::SyslogTcp { .. } => {
             None

@@ -159,15 +159,12 @@ fn roles(fields: &mut Fields<'_>) -> Option<BTreeSet<Role>> {
     let written = fields.texts("roles")?;
     let mut roles = BTreeSet::new();
     for word in &written {
-        match ROLES.iter().find(|(known, _)| *known == word.value) {
-            Some((_, role)) => {
-                roles.insert(*role);
-            }
-            None => {
-                let message = format!("{} is no role", quoted(&word.value));
-                let remedy = "roles are \"read\", \"intake\" and \"act\"";
-                fields.findings.error(word.place, message, remedy);
-            }
+        if let Some((_, role)) = ROLES.iter().find(|(known, _)| *known == word.value) {
+            roles.insert(*role);
+        } else {
+            let message = format!("{} is no role", quoted(&word.value));
+            let remedy = "roles are \"read\", \"intake\" and \"act\"";
+            fields.findings.error(word.place, message, remedy);
         }
     }
     if written.is_empty() {

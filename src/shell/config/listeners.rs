@@ -52,7 +52,7 @@ pub enum Transport {
         /// A connection that asks nothing for so long is closed.
         idle_timeout: Duration,
         /// Who may do what.
-        access: HttpAccess,
+        access: Box<HttpAccess>,
     },
 }
 
@@ -194,7 +194,7 @@ fn transport(
             idle_timeout: Duration::from_secs(
                 fields.integer("idle_timeout_s", 1..=3_600_u64).unwrap_or(60),
             ),
-            access: access::read(fields, addresses, base),
+            access: Box::new(access::read(fields, addresses, base)),
         },
     };
     for (key, why) in [

@@ -165,8 +165,11 @@ pub fn read_file(path: &Path, origin: &Origin, readers: Readers) -> Result<Vec<u
     }
     if readers == Readers::Few && metadata.mode() & EVERYBODY != 0 {
         let message = format!("{name} is a secret that everybody can read");
-        let remedy = format!("run chmod o= {}, and change what others may have read", name);
-        return Err(origin.diagnostic(message, remedy.replace('`', "")));
+        let remedy = format!(
+            "run chmod o= {}, and replace the secret if others may have read it",
+            path.display()
+        );
+        return Err(origin.diagnostic(message, remedy));
     }
     Ok(bytes)
 }
