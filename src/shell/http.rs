@@ -67,7 +67,8 @@ impl HttpListeners {
     /// Serves on sockets, each of the listener with that number, until `stop` becomes true.
     ///
     /// # Errors
-    /// A socket cannot be used.
+    /// A socket cannot be used, or systemd handed over one that is not on loopback for a listener
+    /// that answers everybody.
     pub fn serve(
         &self,
         runtime: &Runtime,
@@ -78,6 +79,14 @@ impl HttpListeners {
         for (index, socket) in sockets {
             let found = self.listeners.iter().find(|listener| listener.index == index);
             let Some(listener) = found else { continue };
+            let address = socket.local_addr()?;
+            if listener.gate.access().is_open && !address.ip().is_loopback() {
+                return Err(io::Error::other(format!(
+                    "[listeners.{}] would answer everybody at {address}: name clients, or change \
+                     the address in its .socket unit",
+                    listener.gate.listener()
+                )));
+            }
             socket.set_nonblocking(true)?;
             let socket = {
                 let _inside = runtime.enter();
@@ -117,4 +126,30 @@ fn http(config: &Config) -> impl Iterator<Item = (u16, &Listener, (Duration, &Ht
             None
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::api::Readiness;
+    use crate::shell::api::view::{ViewBounds, ViewWriter};
+
+    #[test]
+    fn a_socket_of_systemd_beyond_loopback_is_not_answered_without_clients() {
+        let config = Config::embedded().into_result().expect("defaults");
+        let listeners = HttpListeners::load(&config).expect("nothing to read");
+        let index = listeners.listeners.first().expect("one").index;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let view = ViewWriter::new(ViewBounds::default()).shared();
+        let state = ApiState::new(view, Arc::new(Readiness::default()), Arc::new(String::new));
+        let (_stop, stopped) = watch::channel(false);
+        let serve = |address| {
+            let socket = TcpListener::bind(address).expect("bound");
+            listeners.serve(&runtime, vec![(index, socket)], &state, &stopped)
+        };
+        serve("127.0.0.1:0").expect("loopback");
+        let refused = serve("0.0.0.0:0").expect_err("every address");
+        assert!(refused.to_string().contains("name clients"), "{refused}");
+    }
 }

@@ -31,17 +31,23 @@ pub fn router(state: &ApiState, gate: &Arc<Gate>) -> Router {
         .route("/readyz", get(readyz))
         .with_state(state.clone());
     for role in gate.roles() {
-        let entrance = Entrance { gate: Arc::clone(gate), role: *role };
         let routes = match role {
             Role::Read => read_routes(state),
             Role::Intake => intake_routes(state),
             Role::Act => act_routes(state),
         };
-        if routes.has_routes() {
-            router = router.merge(routes.route_layer(from_fn_with_state(entrance, admit)));
-        }
+        router = router.merge(behind(gate, *role, routes));
     }
     router.fallback(not_found).method_not_allowed_fallback(method_not_allowed)
+}
+
+/// The same routes for those only who have the role.
+pub(super) fn behind(gate: &Arc<Gate>, role: Role, routes: Router) -> Router {
+    if !routes.has_routes() {
+        return routes;
+    }
+    let entrance = Entrance { gate: Arc::clone(gate), role };
+    routes.route_layer(from_fn_with_state(entrance, admit))
 }
 
 /// What changes nothing.
@@ -139,13 +145,13 @@ async fn one<R: Listed>(
     error(StatusCode::NOT_FOUND, &format!("no {shown:?} among the {}", R::KIND))
 }
 
-async fn not_found(uri: Uri) -> Response {
+pub(super) async fn not_found(uri: Uri) -> Response {
     let shown: String = uri.path().chars().take(80).collect();
     let message = format!("nothing at {shown:?}; / lists every URL");
     error(StatusCode::NOT_FOUND, &message)
 }
 
-async fn method_not_allowed() -> Response {
+pub(super) async fn method_not_allowed() -> Response {
     // The router adds `Allow`.
     error(StatusCode::METHOD_NOT_ALLOWED, "this method does not exist here; see Allow")
 }

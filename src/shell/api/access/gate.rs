@@ -220,7 +220,12 @@ pub async fn admit(
 /// certificates along to whatever a page asks for, and reach loopback where others do not.
 fn is_of_another_site(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return false };
-    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-    let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    authority.map(|(_, authority)| authority.as_bytes()) != host
+    let text = |value: &HeaderValue| value.to_str().map(str::to_owned).ok();
+    let host = headers.get(header::HOST).and_then(text);
+    let origin = text(origin);
+    let authority = origin.as_deref().and_then(|origin| origin.split_once("://"));
+    match (authority, host) {
+        (Some((_, authority)), Some(host)) => !authority.eq_ignore_ascii_case(&host),
+        _ => true,
+    }
 }

@@ -2,15 +2,20 @@
 
 use super::*;
 use crate::shell::api::access::gate::Gate;
+use crate::shell::api::access::identity::Identity;
 use crate::shell::api::access::password::{Digest, Hashed};
-use crate::shell::api::connection::Patience;
+use crate::shell::api::connection::{GuardedListener, Patience, Peer};
+use crate::shell::api::routes::{behind, method_not_allowed, not_found};
 use crate::shell::api::tests::Server;
 use crate::shell::config::{Client, Origin, Proof, Role, Secret, SecretSource, TlsFiles};
 use crate::shell::observe::counters::HttpRefusal;
+use axum::routing::{get, post};
+use axum::{Extension, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::future::IntoFuture as _;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -182,6 +187,51 @@ async fn secrets_are_exchanged_while_it_serves() {
     gate.exchange(Access::load(&wanted).expect("it loads"));
     assert_eq!(server.raw(&asked).await.0, 401);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn one_path_has_another_role_for_each_method() {
+    let clients = vec![
+        token("reader", TOKEN, &[Role::Read]),
+        token("sender", "the token of a sender", &[Role::Intake, Role::Act]),
+    ];
+    let gate = gate(&Role::ALL, clients, None);
+    let told = |Extension(identity): Extension<Identity>| async move { identity.name.to_string() };
+    let router = Router::new()
+        .merge(behind(&gate, Role::Read, Router::new().route("/alerts", get(told))))
+        .merge(behind(&gate, Role::Intake, Router::new().route("/alerts", post(told))))
+        .merge(behind(&gate, Role::Act, Router::new()))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    let guarded = GuardedListener::new(listener, Arc::clone(&gate), Patience::default());
+    let served = axum::serve(guarded, router.into_make_service_with_connect_info::<Peer>());
+    let served = tokio::spawn(served.into_future());
+    let reader = format!("authorization: Bearer {TOKEN}\r\n");
+    let sender = "authorization: Bearer the token of a sender\r\n";
+    let own = format!("{sender}origin: http://V\r\n");
+    let foreign = format!("{sender}origin: https://evil.example\r\n");
+    let nowhere = format!("{sender}origin: null\r\n");
+    for (method, headers, status, body) in [
+        ("GET", reader.as_str(), 200, "reader"),
+        ("POST", &reader, 403, "role"),
+        ("POST", sender, 200, "sender"),
+        ("POST", &own, 200, "sender"),
+        ("POST", &foreign, 403, "another site"),
+        ("POST", &nowhere, 403, "another site"),
+        ("GET", sender, 403, "role"),
+        ("DELETE", sender, 405, "see Allow"),
+    ] {
+        let asked = request("/alerts", headers).replacen("GET", method, 1);
+        let stream = TcpStream::connect(address).await.expect("connects");
+        let (found, head, said) = Server::exchange(stream, &asked).await.expect("an answer");
+        assert_eq!(found, status, "{method} {headers} {said}");
+        assert!(said.contains(body), "{said}");
+        let allowed = head.to_ascii_lowercase().contains("allow: get,head,post");
+        assert_eq!(allowed, status == 405, "{head}");
+    }
+    served.abort();
 }
 
 /// Connects through TLS; with a client certificate if one is named.
