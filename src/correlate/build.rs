@@ -22,6 +22,8 @@ impl Correlator {
         self.types.update(&settings.alarm_types);
         self.name_senders(&settings.inventory, changes);
         self.apply_inventory(at, &settings.inventory, changes);
+        self.resources.shrink();
+        self.topology.shrink();
         self.decide_all_later(at);
     }
 

@@ -24,7 +24,7 @@ use crate::shell::outbox::{Outbox, OutboxEnd, Staged, outbox};
 use crate::shell::pipeline::SharedClassifier;
 use crate::shell::poison;
 use crate::shell::publish::Published;
-use crate::shell::publish::feed::{FEED_EFFECTS_MAX, feed};
+use crate::shell::publish::feed::{FEED_EFFECTS_MAX, HISTORY_EFFECTS_MAX, feed};
 use crate::shell::publish::publisher::KafkaPublisher;
 use crate::shell::recover::{self, RecoverError, Replay};
 use crate::shell::self_alarm::{INPUT_SKIPPED, SELF, SelfAlarms};
@@ -331,7 +331,7 @@ impl Launch {
         let retirement = journal.retirement();
         let (end, mut out) = outbox(Arc::clone(&durable), writer);
         let after = applied.saturating_sub(1);
-        let (store_feed, store_end) = feed(after, FEED_EFFECTS_MAX);
+        let (store_feed, store_end) = feed(after, HISTORY_EFFECTS_MAX);
         let store = sinks::open_store(&config.store_path, applied)?;
         let store = StoreThread::start(store, store_end).map_err(system("history thread"))?;
         let mut feeds = vec![("history".to_owned(), store_feed.counters())];

@@ -19,6 +19,7 @@ pub mod observe;
 pub mod outbox;
 pub mod pipeline;
 pub mod poison;
+pub mod priority;
 pub mod publish;
 pub mod receipt;
 pub mod recover;

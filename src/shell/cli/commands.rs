@@ -12,6 +12,7 @@ use crate::shell::config::default_state_dir;
 use crate::shell::control::{self, Request};
 use crate::shell::demo::{self, DemoOptions};
 use crate::shell::journal::{Kind, ReadError, RealDisk, read_from, verify};
+use crate::shell::priority;
 use crate::shell::recover::{self, Replay};
 use crate::shell::repair::{self, Outcome};
 use crate::shell::supervise;
@@ -108,7 +109,7 @@ fn replay(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
 
 /// Snapshots are taken where a mark is, so that whoever begins there gives the same marks.
 fn snapshot(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    lower_priority();
+    priority::stand_back(priority::SNAPSHOT);
     let dir = &state.state_dir;
     let journal = existing_journal(state)?;
     let mut replay = Replay::begin(dir, u64::MAX)?;
@@ -141,13 +142,6 @@ fn snapshot(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     let path = recover::write_snapshot(dir, &replay.into_snapshot())?;
     writeln!(out, "position={position} {}", path.display())?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A snapshot has all the time in the world.
-#[expect(unsafe_code, reason = "setpriority has no std function")]
-fn lower_priority() {
-    // SAFETY: plain integers; it changes nothing but this process's priority.
-    let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
 }
 
 fn state_dir(given: Option<&PathBuf>) -> PathBuf {
