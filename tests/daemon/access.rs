@@ -165,3 +165,33 @@ fn a_reload_takes_new_secrets_and_certificates_and_refuses_wrong_ones() {
     daemon.reload("reloaded");
     assert_eq!(https.with_token(TOKEN), Ok(200));
 }
+
+#[test]
+fn credentials_are_checked_where_systemd_hands_them_over() {
+    let folder = Scratch::new("credentials");
+    let tls = format!(
+        "tls = {{ certificate = \"{}\", key = {{ credential = \"tls-key\" }} }}\n",
+        given("server.pem").display()
+    );
+    let client = "clients = [{ name = \"p\", token = { credential = \"token\" } }]\n";
+    let listener = "[listeners.http]\nkind = \"http\"\naddresses = [\"127.0.0.1:0\"]\n";
+    let config = folder.write("vigie.toml", &format!("{listener}{tls}{client}"));
+    let check = |credentials: Option<&Path>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vigie"));
+        command.arg("check").arg("--config").arg(&config).env_remove("CREDENTIALS_DIRECTORY");
+        if let Some(folder) = credentials {
+            command.env("CREDENTIALS_DIRECTORY", folder);
+        }
+        let output = command.output().expect("vigie runs");
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (fits, said) = check(None);
+    assert!(fits && said.matches("CREDENTIALS_DIRECTORY is not set").count() == 2, "{said}");
+    folder.write("token", TOKEN);
+    let (fits, said) = check(Some(folder.path()));
+    assert!(!fits && said.contains("vigie.toml:4:"), "there is no key yet: {said}");
+    let key = std::fs::read_to_string(given("server.key")).expect("a key of the tests");
+    folder.write("tls-key", &key);
+    let (fits, said) = check(Some(folder.path()));
+    assert!(fits && !said.contains("the credential"), "{said}");
+}
