@@ -85,8 +85,9 @@ impl Gate {
         self.access.store(Arc::new(access));
     }
 
-    /// Counts a refusal, and tells the log if it was silent for a while.
-    pub fn refused(&self, reason: HttpRefusal, peer: SocketAddr, client: &str) {
+    /// Counts a refusal, and tells the log if it was silent for a while. The detail is the name of
+    /// the client as far as it said one, or what TLS says.
+    pub fn refused(&self, reason: HttpRefusal, peer: SocketAddr, detail: &str) {
         let count = self.counters.add_refused(reason);
         let now = clock::boot_ns().max(1);
         let told = HttpRefusal::ALL.iter().zip(&self.told_ns).find(|(known, _)| **known == reason);
@@ -97,7 +98,7 @@ impl Gate {
             && told.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         {
             let (listener, reason) = (self.listener.as_str(), reason.as_str());
-            tracing::warn!(listener, reason, %peer, client, count, "HTTP client refused");
+            tracing::warn!(listener, reason, %peer, detail, count, "HTTP client refused");
         }
     }
 
