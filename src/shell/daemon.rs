@@ -11,6 +11,7 @@ use crate::shell::api::{ApiState, Readiness};
 use crate::shell::clock::EngineClock;
 use crate::shell::codec::encode;
 use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
+use crate::shell::fd_store::Kept;
 use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
 use crate::shell::intake::udp::UdpThread;
@@ -141,9 +142,11 @@ impl Daemon {
         mut adopted: BTreeMap<String, Vec<OwnedFd>>,
     ) -> Result<Self, StartError> {
         let supervision = supervise::load(&config, given, 1).map_err(StartError::Mistakes)?;
+        let mut kept = Kept::sort_out(&mut adopted, &config.listeners);
+        kept.forget_unwanted();
         let mut bound = Vec::new();
         for listener in &config.listeners {
-            bound.push(listeners::open(listener, &mut adopted)?);
+            bound.push(listeners::open(listener, &mut adopted, &mut kept)?);
         }
         // A socket that nobody reads swallows what is sent to it: closed now, not after recovery.
         for (name, sockets) in adopted {

@@ -9,6 +9,7 @@ mod support;
 
 mod crash;
 mod faults;
+mod fd_store;
 mod kafka;
 mod operator;
 #[cfg(debug_assertions)]
