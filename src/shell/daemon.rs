@@ -326,7 +326,8 @@ impl Launch {
         let after = applied.saturating_sub(1);
         let (store_feed, store_end) = feed(after, FEED_EFFECTS_MAX);
         let store = sinks::open_store(&config.store_path, applied)?;
-        let store = StoreThread::start(store, store_end).map_err(system("history thread"))?;
+        let store = StoreThread::start(store, store_end, config.history)
+            .map_err(system("history thread"))?;
         let mut feeds = vec![("history".to_owned(), store_feed.counters())];
         out.history = Some(store_feed);
         let mut kafka = None;
