@@ -190,6 +190,9 @@ fn read_correlation(fields: &mut Fields<'_>) -> CorrelationSettings {
         simultaneous_ms: fields
             .integer("simultaneous_ms", 0..=10_000)
             .unwrap_or(default.simultaneous_ms),
+        withdraw_after_h: fields
+            .integer("withdraw_after_h", 2..=8_760)
+            .unwrap_or(default.withdraw_after_h),
     }
 }
 
