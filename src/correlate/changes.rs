@@ -28,6 +28,8 @@ pub struct Changes {
     pub alarms: BTreeSet<AlarmSlot>,
     /// Incidents to show, with the weightiest thing that happened to each.
     pub incidents: BTreeMap<u64, IncidentEvent>,
+    /// Incidents whose final record is withdrawn.
+    pub withdrawn: Vec<u64>,
     /// Resources to show.
     pub resources: BTreeSet<Slot>,
     /// Services whose state changed.

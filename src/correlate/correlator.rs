@@ -7,6 +7,7 @@ use crate::correlate::incident::{Incident, Status};
 use crate::correlate::resource::{ResourceKind, ResourceTable, Slot};
 use crate::correlate::session::{Sessions, may_mean_another};
 use crate::correlate::topology::{Group, NodeState, Topology};
+use crate::correlate::withdrawal::Withdrawals;
 use crate::model::event::{Channel, Event, Verb};
 use crate::model::index::KeyHasher;
 use crate::model::limits::{ALARMS_MAX, MORE_SENDERS, RESOURCES_MAX, SENDER_ADDRESSES_MAX};
@@ -74,6 +75,8 @@ pub struct Correlator {
     pub incidents: BTreeMap<u64, Incident>,
     /// Deadlines.
     pub timers: Timers<Deadline>,
+    /// Incidents that are over, until their final record is withdrawn.
+    pub withdrawals: Withdrawals,
     /// Settings in force.
     pub settings: CorrelationSettings,
     /// All clear for this long means restored, ns.
@@ -118,6 +121,7 @@ impl Correlator {
             topology: Topology::default(),
             incidents: BTreeMap::new(),
             timers: Timers::default(),
+            withdrawals: Withdrawals::default(),
             settings: CorrelationSettings::default(),
             stable_ns: 180_000_000_000,
             addresses: BTreeMap::new(),

@@ -13,6 +13,7 @@
 //! - [`silence`]: devices that only their neighbours tell of;
 //! - [`incident`], [`grouping`]: the life of one incident, and which alarm goes into which;
 //! - [`deadline`]: what happens when time passes;
+//! - [`withdrawal`]: what is told when an incident has been over for long;
 //! - [`reason`]: the closed list of reasons.
 
 pub mod administrator;
@@ -33,6 +34,7 @@ pub mod session;
 pub mod silence;
 pub mod topology;
 pub mod twin;
+pub mod withdrawal;
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,9 @@ pub enum Effect {
     Resource(Arc<ResourceImage>),
     /// The answer to an operator's command. A decision; goes to whoever waits for it.
     Answer(Arc<Answer>),
+    /// The incident of that id has been over for so long that its final record may go where only
+    /// the last record of each incident is kept. A decision; the history keeps the incident.
+    Withdrawn(Arc<str>),
 }
 
 /// An alarm, with the names of RFC 8632.
@@ -313,7 +316,7 @@ impl Effect {
     #[must_use]
     pub fn is_decision(&self) -> bool {
         match self {
-            Self::Ticket(_) | Self::Answer(_) => true,
+            Self::Ticket(_) | Self::Answer(_) | Self::Withdrawn(_) => true,
             // Nobody outside is told of what came and went within the hold-off.
             Self::Incident(incident) => {
                 incident.status != IncidentStatus::Forming

@@ -1,4 +1,4 @@
-//! State to after-images, in a fixed order: alarms, incidents, tickets, resources.
+//! State to after-images, in a fixed order: alarms, incidents, those withdrawn, tickets, resources.
 
 use crate::correlate::alarm::Alarm;
 use crate::correlate::changes::IncidentEvent;
@@ -33,6 +33,9 @@ impl Engine {
         }
         for (id, event) in &changes.incidents {
             self.show_incident(at, (*id, *event), effects);
+        }
+        for id in changes.withdrawn {
+            effects.push(Effect::Withdrawn(incident_name(id).into()));
         }
         for (key, event) in tickets {
             if let Some(ticket) = self.desk.get(key) {

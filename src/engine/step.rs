@@ -28,12 +28,12 @@ impl Engine {
 
     fn fire_due(&mut self, at: At, most: usize) {
         for _ in 0..most {
-            let correlate = self.correlator.timers.next().filter(|due| *due <= at.engine);
+            let correlate = self.correlator.next_deadline().filter(|due| *due <= at.engine);
             let ticket = self.desk.timers.next().filter(|due| *due <= at.engine);
             match (correlate, ticket) {
                 (None, None) => return,
                 (Some(due), other) if other.is_none_or(|other| due <= other) => {
-                    self.fire_correlate(at, due);
+                    self.correlator.fire_next(at, due, &mut self.changes);
                 }
                 _ => {
                     if let Some((_, deadline)) = self.desk.timers.pop_due(at.engine) {
@@ -43,12 +43,6 @@ impl Engine {
             }
             // What one deadline led to is settled before the next, so that their order counts.
             self.settle(at);
-        }
-    }
-
-    fn fire_correlate(&mut self, at: At, now: EngineTime) {
-        if let Some((due, deadline)) = self.correlator.timers.pop_due(now) {
-            self.correlator.fire(at, due, deadline, &mut self.changes);
         }
     }
 

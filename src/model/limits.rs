@@ -49,6 +49,9 @@ pub const OID_ARCS_MAX: usize = 128;
 /// alarm that is not held makes none: it is counted (`vigie_alarms_refused_total`), and vigie's own
 /// alarm `vigie-alarms-full` says so. vigie's own alarms are always held.
 pub const ALARMS_MAX: usize = 1_000_000;
+/// Incidents that are over and whose final record is not withdrawn yet. Beyond it, the oldest is
+/// withdrawn before its time.
+pub const WITHDRAWALS_MAX: usize = 100_000;
 /// Explanations kept per incident; the oldest but the first go.
 pub const EXPLAIN_ENTRIES_MAX: usize = 32;
 /// Steps upward or downward through dependencies when looking for a cause.

@@ -11,6 +11,7 @@ use crate::shell::api::{ApiState, Readiness};
 use crate::shell::clock::EngineClock;
 use crate::shell::codec::encode;
 use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
+use crate::shell::fd_store::Kept;
 use crate::shell::http::HttpListeners;
 use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
@@ -147,9 +148,11 @@ impl Daemon {
     ) -> Result<Self, StartError> {
         let supervision = supervise::load(&config, given, 1).map_err(StartError::Mistakes)?;
         let http = HttpListeners::load(&config).map_err(StartError::Access)?;
+        let mut kept = Kept::sort_out(&mut adopted, &config.listeners);
+        kept.forget_unwanted();
         let mut bound = Vec::new();
         for listener in &config.listeners {
-            bound.push(listeners::open(listener, &mut adopted)?);
+            bound.push(listeners::open(listener, &mut adopted, &mut kept)?);
         }
         // A socket that nobody reads swallows what is sent to it: closed now, not after recovery.
         for (name, sockets) in adopted {
@@ -333,7 +336,8 @@ impl Launch {
         let after = applied.saturating_sub(1);
         let (store_feed, store_end) = feed(after, HISTORY_EFFECTS_MAX);
         let store = sinks::open_store(&config.store_path, applied)?;
-        let store = StoreThread::start(store, store_end).map_err(system("history thread"))?;
+        let store = StoreThread::start(store, store_end, config.history)
+            .map_err(system("history thread"))?;
         let mut feeds = vec![("history".to_owned(), store_feed.counters())];
         out.history = Some(store_feed);
         let mut kafka = None;

@@ -10,6 +10,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod demo;
+pub mod fd_store;
 pub mod http;
 pub mod intake;
 pub mod journal;

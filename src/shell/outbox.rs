@@ -269,7 +269,9 @@ impl Outbox {
             let kept = |one: &Published| match one.effect {
                 Effect::Incident(_) => one.effect.is_decision(),
                 Effect::Resource(_) => is_known,
-                Effect::Alarm(_) | Effect::Ticket(_) | Effect::Answer(_) => true,
+                Effect::Alarm(_) | Effect::Ticket(_) | Effect::Answer(_) | Effect::Withdrawn(_) => {
+                    true
+                }
             };
             let lasting: Vec<Published> = effects.into_iter().filter(kept).collect();
             feed.offer(&Arc::new(lasting));

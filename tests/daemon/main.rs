@@ -10,6 +10,7 @@ mod support;
 mod access;
 mod crash;
 mod faults;
+mod fd_store;
 mod kafka;
 mod operator;
 #[cfg(debug_assertions)]

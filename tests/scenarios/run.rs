@@ -242,6 +242,9 @@ fn tell(effect: &Effect, at_ns: u64, out: &mut String) {
                 line.push_str(if is_so { word } else { "" });
             }
         }
+        Effect::Withdrawn(id) => {
+            let _ = write!(line, "incident {id} withdrawn");
+        }
         Effect::Answer(answer) => {
             let word = if answer.accepted { "accepted" } else { "refused" };
             let _ = write!(line, "answer {word}: {}", answer.message);

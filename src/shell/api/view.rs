@@ -110,7 +110,7 @@ impl ViewWriter {
                 let row = ResourceRow::new(rank, image, &mut self.interner);
                 self.resources.put(row, |_, _| ())
             }
-            Effect::Answer(_) => false,
+            Effect::Answer(_) | Effect::Withdrawn(_) => false,
         };
         self.position = self.position.max(published.position);
         self.has_changed |= has_changed;

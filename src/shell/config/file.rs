@@ -6,7 +6,7 @@ use crate::shell::config::document::{Table, Value};
 use crate::shell::config::fields::Fields;
 use crate::shell::config::findings::{Findings, Located, Place, quoted};
 use crate::shell::config::listeners::{self, Listener};
-use crate::shell::config::{Journal, Log, LogFormat, LogLevel, Rules, Sync};
+use crate::shell::config::{History, Journal, Log, LogFormat, LogLevel, Rules, Sync};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub(super) struct Written {
     pub(super) clock_alarm: bool,
     /// `[store] path`.
     pub(super) store_path: Option<PathBuf>,
+    /// `[history]`.
+    pub(super) history: Located<History>,
     /// `[log]`.
     pub(super) log: Log,
 }
@@ -66,7 +68,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         (section("state"), section("journal"), section("correlation"));
     let (tickets, rules, inventory) = (section("tickets"), section("rules"), section("inventory"));
     let (kafka, store, log) = (section("kafka"), section("store"), section("log"));
-    let clock = section("clock");
+    let (clock, history) = (section("clock"), section("history"));
     top.finish();
     let base = Base { whole, folder };
     let (state_dir, snapshot_every, snapshot_every_bytes) = state.read(whole, findings, |fields| {
@@ -94,6 +96,13 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         kafka: kafka.table.is_some().then(|| kafka.read(whole, findings, read_kafka)),
         clock_alarm: clock.read(whole, findings, |fields| fields.boolean("alarm").unwrap_or(true)),
         store_path: store.read(whole, findings, |fields| base.path(fields, "path")),
+        history: history.read(whole, findings, |fields| {
+            let value = History {
+                keep_days: fields.integer("keep_days", 1..=36_500).unwrap_or(400),
+                keep_tickets_days: fields.integer("keep_tickets_days", 1..=36_500).unwrap_or(3_650),
+            };
+            Located { value, place: fields.place_of(&["keep_days", "keep_tickets_days"]) }
+        }),
         log: log.read(whole, findings, read_log),
     }
 }
@@ -188,6 +197,9 @@ fn read_correlation(fields: &mut Fields<'_>) -> CorrelationSettings {
         simultaneous_ms: fields
             .integer("simultaneous_ms", 0..=10_000)
             .unwrap_or(default.simultaneous_ms),
+        withdraw_after_h: fields
+            .integer("withdraw_after_h", 2..=8_760)
+            .unwrap_or(default.withdraw_after_h),
     }
 }
 

@@ -94,6 +94,8 @@ pub struct Config {
     pub clock_alarm: bool,
     /// The SQLite file of the history.
     pub store_path: PathBuf,
+    /// How long the history goes back.
+    pub history: History,
     /// What is logged.
     pub log: Log,
 }
@@ -127,6 +129,15 @@ pub enum Sync {
     Disk,
     /// Once the kernel has it: survives the death of the process, not that of the host.
     Kernel,
+}
+
+/// How long the history goes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct History {
+    /// Days for which cleared alarms, closed incidents and internal tickets are kept.
+    pub keep_days: u32,
+    /// Days for which tickets of contracts are kept, from their closure.
+    pub keep_tickets_days: u32,
 }
 
 /// Which rules classify.

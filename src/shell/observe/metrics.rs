@@ -216,6 +216,12 @@ impl Sources {
         lag.with_label_values(&["history"]).set(signed(self.store.pending()));
         failing.with_label_values(&["history"]).set(i64::from(self.store.is_failing()));
         errors.with_label_values(&["history"]).inc_by(self.store.errors());
+        let removed = counter(
+            registry,
+            ("vigie_history_removed_total", "Rows of the history removed for their age."),
+            &[],
+        )?;
+        removed.with_label_values::<&str>(&[]).inc_by(self.store.removed());
         if let Some(kafka) = &self.kafka {
             lag.with_label_values(&["kafka"]).set(signed(kafka.lag()));
             failing.with_label_values(&["kafka"]).set(i64::from(kafka.is_failing()));
