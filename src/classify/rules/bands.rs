@@ -73,20 +73,20 @@ fn band(section: Section<'_>, kind: Option<&AlarmType>, report: &mut Report<'_>)
     section.check_keys(&BAND_KEYS, report);
     let written = section.needed_text("severity", report);
     let place = written.as_ref().map_or(section.offset, |written| written.offset);
-    let severity = severity(written, report)?;
-    if let Some(kind) = kind.filter(|kind| severity > kind.severity) {
+    let severity = severity(written, report);
+    if let Some((severity, kind)) = severity.zip(kind).filter(|(one, kind)| *one > kind.severity) {
         report.mistake(
             place,
             format!("severity {severity} is worse than `{}`, which is {}", kind.id, kind.severity),
             "raise the severity of the alarm type: it decides how urgently its events travel",
         );
     }
-    let extent = extent(section, report)?;
+    let extent = extent(section, report);
     let for_s = whole(section, "for_s", (0, FOR_S_MAX), report).unwrap_or(0);
     let samples = whole(section, "samples", (1, u64::from(SAMPLES_MAX)), report).unwrap_or(1);
     Some(Band {
-        severity,
-        extent,
+        severity: severity?,
+        extent: extent?,
         for_ms: for_s.saturating_mul(1_000),
         samples: u32::try_from(samples).unwrap_or(SAMPLES_MAX),
     })

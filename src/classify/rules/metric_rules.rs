@@ -223,7 +223,7 @@ impl MetricRules {
 
 fn metric_names<'t>(section: Section<'t>, report: &mut Report<'_>) -> Vec<Written<&'t str>> {
     let metrics = section.texts("metric", report);
-    if metrics.is_empty() {
+    if !section.has("metric") {
         report.mistake(
             section.offset,
             "`metric` is missing",

@@ -264,10 +264,15 @@ impl<'t> Value<'t> {
     }
 
     fn finite(&self, key: &str, report: &mut Report<'_>) -> Option<Written<f64>> {
-        let number = self.decimal().filter(|number| number.is_finite());
+        let number = self.decimal();
         if number.is_none() {
             self.wrong_kind(key, "a number", report);
         }
+        if number.is_some_and(|number| !number.is_finite()) {
+            let remedy = "write a number, or leave it out";
+            report.mistake(self.offset, format!("`{key}` is infinite or no number"), remedy);
+        }
+        let number = number.filter(|number| number.is_finite());
         number.map(|number| Written { value: number, offset: self.offset })
     }
 
