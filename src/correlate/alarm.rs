@@ -18,7 +18,7 @@
 use crate::correlate::flap::Flap;
 use crate::correlate::resource::Slot;
 use crate::correlate::sent::Sent;
-use crate::model::event::{Event, Verb};
+use crate::model::event::{Channel, Event, Verb};
 use crate::model::fault::Faults;
 use crate::model::severity::Severity;
 use crate::model::time::{At, EngineTime, Timestamp};
@@ -85,6 +85,14 @@ pub struct Alarm {
     pub active_since: At,
     /// What the device said about when that began.
     pub occurred_at: Option<Timestamp>,
+    /// What the clear said about when that ended, while the alarm is cleared.
+    pub ended_at: Option<Timestamp>,
+    /// Until when the last raise holds without being said again.
+    pub lease_until: Option<Timestamp>,
+    /// Whether whoever told it tells nothing any more: the alarm stays, nobody knows how it is.
+    pub is_source_silent: bool,
+    /// What an alert said of itself, a JSON object; else empty.
+    pub labels: Box<str>,
     /// Raises (or events) received.
     pub occurrences: u64,
     /// Incident that it belongs to.
@@ -147,6 +155,10 @@ impl Alarm {
             raised_engine: event.arrived.engine,
             active_since: event.arrived,
             occurred_at: None,
+            ended_at: None,
+            lease_until: None,
+            is_source_silent: false,
+            labels: "".into(),
             occurrences: 0,
             incident: None,
             text: "".into(),
@@ -191,14 +203,24 @@ impl Alarm {
             // When the sender sent it counts, and a compact repeat does not tell that.
             Verb::Clear => self.state == AlarmState::Cleared && event.uptime_cs.is_none(),
             Verb::Event => self.state == AlarmState::Stateless,
-            Verb::AdminDown => false,
+            Verb::AdminDown | Verb::Crossing | Verb::Silent => false,
         };
         let tells_when = self.occurred_at.is_none() && event.occurred_at.is_some();
         is_same_state
-            && !(event.verb == Verb::Raise && tells_when)
+            && !(event.verb == Verb::Raise && (tells_when || self.is_renewed_by(event)))
+            && !self.is_source_silent
             && self.channels & event.channel.bit() != 0
             && self.held_clear.is_none()
             && event.arrived.engine.ns_since(self.sampled_at) < SAMPLE_INTERVAL_NS
+    }
+
+    /// Whether the event says the alert again with something new about it.
+    fn is_renewed_by(&self, event: &Event<'_>) -> bool {
+        let is_alert = event.lease_until.is_some() || !event.labels.is_empty();
+        is_alert
+            && (event.lease_until != self.lease_until
+                || *event.labels != *self.labels
+                || event.occurred_at < self.occurred_at)
     }
 
     /// Counts one repeat.
@@ -239,6 +261,7 @@ impl Alarm {
         }
         self.last_raised = self.last_raised.max(event.arrived.wall);
         self.raised_engine = self.raised_engine.max(event.arrived.engine);
+        self.renew(event);
         if self.state == AlarmState::Active {
             // A raise that arrived after the held clear contradicts it.
             self.held_clear = self.held_clear.filter(|held| held.engine > event.arrived.engine);
@@ -246,7 +269,10 @@ impl Alarm {
                 return Transition::Late;
             }
             if event.severity == self.severity {
-                if !was_told || self.occurred_at.is_none() {
+                // Samples that crossed a limit later than others told do not say when it began.
+                let tells_when = event.channel != Channel::Metric
+                    || event.occurred_at <= Some(self.active_since.wall);
+                if tells_when && (!was_told || self.occurred_at.is_none()) {
                     self.occurred_at = self.occurred_at.or(event.occurred_at);
                 }
                 return Transition::Repeated;
@@ -259,6 +285,7 @@ impl Alarm {
         // done in the other order.
         self.held_clear = is_behind_clear.then_some(self.changed);
         self.state = AlarmState::Active;
+        self.ended_at = None;
         self.was_in_service = event.is_in_service;
         self.severity = event.severity;
         // A flapping alarm was held to be active all along.
@@ -268,6 +295,19 @@ impl Alarm {
         }
         self.note_change(event);
         Transition::Raised
+    }
+
+    /// What a raise says of who tells it and for how long.
+    fn renew(&mut self, event: &Event<'_>) {
+        self.is_source_silent = false;
+        self.lease_until = event.lease_until.or(self.lease_until);
+        if !event.labels.is_empty() && *self.labels != *event.labels {
+            self.labels = event.labels.into();
+        }
+        let is_alert = event.lease_until.is_some();
+        if is_alert && self.state == AlarmState::Active && event.occurred_at < self.occurred_at {
+            self.occurred_at = event.occurred_at.or(self.occurred_at);
+        }
     }
 
     /// A clear.
@@ -291,6 +331,9 @@ impl Alarm {
         }
         self.held_clear = None;
         self.state = AlarmState::Cleared;
+        self.is_source_silent = false;
+        self.lease_until = None;
+        self.ended_at = event.occurred_at;
         self.note_change(event);
         Transition::Cleared
     }
@@ -306,6 +349,8 @@ impl Alarm {
     pub fn clear_without_message(&mut self, at: At) {
         self.held_clear = None;
         self.state = AlarmState::Cleared;
+        self.is_source_silent = false;
+        self.lease_until = None;
         self.last_changed = at.wall;
         self.changed_sent = None;
         if at.engine > self.changed.engine {
@@ -327,6 +372,10 @@ impl Alarm {
             (one, other) => one.or(other),
         };
         self.held_clear = self.held_clear.filter(|held| held.engine >= other.raised_engine);
+        self.lease_until = self.lease_until.max(other.lease_until);
+        if self.labels.is_empty() {
+            self.labels.clone_from(&other.labels);
+        }
         if other.flap.is_flapping() && !self.flap.is_flapping() {
             self.flap.clone_from(&other.flap);
         }
@@ -405,6 +454,8 @@ mod tests {
             },
             occurred_at: None,
             uptime_cs: None,
+            value: None,
+            lease_until: None,
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             is_known: true,
             is_in_service: false,
@@ -415,6 +466,7 @@ mod tests {
             qualifier: "",
             rule: "r",
             text: "",
+            labels: "",
             raw: b"",
         }
     }
@@ -428,7 +480,7 @@ mod tests {
         match event.verb {
             Verb::Raise => alarm.raise(event, SIMULTANEOUS_NS),
             Verb::Clear => alarm.clear(event, SIMULTANEOUS_NS),
-            Verb::Event | Verb::AdminDown => {
+            Verb::Event | Verb::AdminDown | Verb::Crossing | Verb::Silent => {
                 alarm.happen(event);
                 Transition::Changed
             }

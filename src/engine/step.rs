@@ -19,6 +19,9 @@ impl Engine {
         self.position = position;
         self.correlator.position = position;
         let is_pulse = matches!(input, Input::Pulse);
+        if is_pulse {
+            self.fire_watch(at);
+        }
         self.fire_due(at, if is_pulse { FIRED_BY_PULSE_MAX } else { FIRED_MAX });
         let answer = self.apply(at, position, input);
         self.settle(at);
@@ -46,6 +49,15 @@ impl Engine {
         }
     }
 
+    /// At most one watch in a step, and only where nothing else is to come: what it raises may
+    /// found an incident, which has the position for its name.
+    fn fire_watch(&mut self, at: At) {
+        if let Some(due) = self.correlator.watches.timers.pop_due(at.engine) {
+            self.correlator.watch_due(at, due, &mut self.changes);
+            self.settle(at);
+        }
+    }
+
     fn apply(&mut self, at: At, position: u64, input: &Input<'_>) -> Option<Answer> {
         match input {
             Input::Event(event) => {
@@ -62,6 +74,8 @@ impl Engine {
                 None
             }
             Input::Boot(boot) => {
+                self.correlator.was_down(boot.downtime_ns);
+                self.correlator.suspend_leases(boot.downtime_ns);
                 if self.correlator.alarms.is_empty() {
                     self.correlator.reseed(boot.hash_seed);
                 }
@@ -78,6 +92,7 @@ impl Engine {
             }
             Input::ClockStep { .. } => {
                 self.desk.wall_clock_set(at);
+                self.correlator.leases_by_new_clock(at);
                 None
             }
             Input::Loss(_) | Input::Pulse | Input::Skip { .. } => None,

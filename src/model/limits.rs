@@ -39,6 +39,8 @@ pub const LABELS_BYTES_MAX: usize = 64 * 1024;
 pub const LABELS_BYTES_RATIO_MAX: usize = 256;
 /// Bytes of labels that any body of metrics may make.
 pub const LABELS_BYTES_FREE: usize = 16 * 1024 * 1024;
+/// Labels and annotations kept with an alert, bytes; an alert with more is refused.
+pub const ALERT_LABELS_BYTES_MAX: usize = 4_096;
 /// Symbols of one remote write 2.0 body; one with more is refused.
 pub const SYMBOLS_MAX: usize = 1_000_000;
 /// Nesting of an attribute's value (lists in lists); a sample with a deeper one is rejected.
@@ -52,6 +54,9 @@ pub const ALARMS_MAX: usize = 1_000_000;
 /// Incidents that are over and whose final record is not withdrawn yet. Beyond it, the oldest is
 /// withdrawn before its time.
 pub const WITHDRAWALS_MAX: usize = 100_000;
+/// Alarms that threshold rules keep an eye on at once: those in a band, or about to be, and those
+/// whose series is missed. Beyond it a crossing is counted like an alarm that is not held.
+pub const WATCHES_MAX: usize = 1_000_000;
 /// Explanations kept per incident; the oldest but the first go.
 pub const EXPLAIN_ENTRIES_MAX: usize = 32;
 /// Steps upward or downward through dependencies when looking for a cause.
@@ -75,6 +80,10 @@ pub const SOURCE_NAMES_MAX: usize = 8;
 /// Items of one API page at most.
 pub const PAGE_ITEMS_MAX: usize = 1_000;
 
+/// Texts and raw message of one event, bytes.
+const EVENT_BYTES_MAX: usize =
+    RAW_BYTES_MAX + ALERT_LABELS_BYTES_MAX + 6 * NAME_BYTES_MAX + TEXT_BYTES_MAX;
 const _: () = assert!(DATAGRAM_GAP_BYTES < DATAGRAM_BYTES_MAX);
-const _: () = assert!(RAW_BYTES_MAX + 4 * NAME_BYTES_MAX + TEXT_BYTES_MAX < RECORD_BYTES_MAX);
+const _: () = assert!(EVENT_BYTES_MAX < RECORD_BYTES_MAX);
+const _: () = assert!(EVENT_BYTES_MAX < BATCH_BYTES / 4);
 const _: () = assert!(BATCH_EVENTS >= RECV_BATCH);

@@ -142,6 +142,17 @@ impl<'t> Section<'t> {
         number.map(|number| Written { value: number, offset: value.offset })
     }
 
+    /// A finite number, with or without a fraction, that may be absent.
+    pub(super) fn decimal(&self, key: &str, report: &mut Report<'_>) -> Option<Written<f64>> {
+        self.get(key)?.finite(key, report)
+    }
+
+    /// A finite number or a list of them; empty when absent.
+    pub(super) fn decimals(&self, key: &str, report: &mut Report<'_>) -> Vec<Written<f64>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        value.one_or_many().into_iter().filter_map(|one| one.finite(key, report)).collect()
+    }
+
     /// A truth value, `default` when absent.
     pub(super) fn truth(&self, key: &str, default: bool, report: &mut Report<'_>) -> bool {
         let Some(value) = self.get(key) else { return default };
@@ -250,6 +261,27 @@ impl<'t> Value<'t> {
     fn number(&self) -> Option<i64> {
         let integer = self.value.as_integer()?;
         i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+    }
+
+    fn finite(&self, key: &str, report: &mut Report<'_>) -> Option<Written<f64>> {
+        let number = self.decimal();
+        if number.is_none() {
+            self.wrong_kind(key, "a number", report);
+        }
+        if number.is_some_and(|number| !number.is_finite()) {
+            let remedy = "write a number, or leave it out";
+            report.mistake(self.offset, format!("`{key}` is infinite or no number"), remedy);
+        }
+        let number = number.filter(|number| number.is_finite());
+        number.map(|number| Written { value: number, offset: self.offset })
+    }
+
+    fn decimal(&self) -> Option<f64> {
+        if let DeValue::Float(float) = self.value {
+            return float.as_str().parse().ok();
+        }
+        let integer = self.value.as_integer()?;
+        if integer.radix() == 10 { integer.as_str().parse().ok() } else { None }
     }
 
     fn wrong_kind(&self, key: &str, expected: impl Display, report: &mut Report<'_>) {
