@@ -43,6 +43,21 @@ pub const LABELS_BYTES_FREE: usize = 16 * 1024 * 1024;
 pub const SYMBOLS_MAX: usize = 1_000_000;
 /// Nesting of an attribute's value (lists in lists); a sample with a deeper one is rejected.
 pub const ATTRIBUTE_DEPTH_MAX: usize = 8;
+/// Body of a request that posts alerts or a silence, bytes; a larger one is refused.
+pub const ALERTS_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Alerts of one request; one with more is refused.
+pub const ALERTS_MAX: usize = 10_000;
+/// Names and values of all labels of an alert, bytes; an alert with longer ones is invalid.
+pub const ALERT_LABELS_BYTES_MAX: usize = 16 * 1024;
+/// Annotations of an alert; further ones are left out.
+pub const ANNOTATIONS_MAX: usize = 64;
+/// Names and values of all annotations of an alert, bytes; what is beyond is cut.
+pub const ANNOTATIONS_BYTES_MAX: usize = 8 * 1024;
+/// Silences kept, expired ones included. Beyond it the one that expired first goes; when none has
+/// expired, a new one is refused.
+pub const SILENCES_MAX: usize = 10_000;
+/// Matchers of one silence; one with more is refused.
+pub const SILENCE_MATCHERS_MAX: usize = 64;
 /// Sub-identifiers of an OID (SNMPv2-SMI: 128).
 pub const OID_ARCS_MAX: usize = 128;
 /// Alarms held at once, active and cleared within the last hour. Beyond it, a message about an

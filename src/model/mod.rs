@@ -3,7 +3,8 @@
 //! Time ([`time`]), severity ([`severity`]), the event that intake produces ([`event`]), samples of
 //! metrics ([`sample`]), the alarm types and their policies ([`alarm_type`]), what is supervised
 //! ([`inventory`]), what is promised ([`contract`]), the settings as the engine sees them
-//! ([`settings`]), bounds ([`limits`]), the two containers that the pure folders share ([`index`],
+//! ([`settings`]), matchers of labels and what they mute ([`matcher`], [`silence`],
+//! [`fingerprint`]), bounds ([`limits`]), the two containers that the pure folders share ([`index`],
 //! [`diagnostic`]).
 
 pub mod alarm_type;
@@ -11,12 +12,15 @@ pub mod contract;
 pub mod diagnostic;
 pub mod event;
 pub mod fault;
+pub mod fingerprint;
 pub mod index;
 pub mod inventory;
 pub mod limits;
+pub mod matcher;
 pub mod sample;
 pub mod settings;
 pub mod severity;
+pub mod silence;
 pub mod syslog;
 pub mod time;
 pub mod timer;
