@@ -215,7 +215,8 @@ impl Shown {
                 Effect::Incident(incident) => {
                     self.incidents.insert(incident.id.clone(), (**incident).clone());
                 }
-                Effect::Alarm(_) | Effect::Resource(_) | Effect::Answer(_) => {}
+                Effect::Alarm(_) | Effect::Resource(_) | Effect::Silence(_) | Effect::Answer(_) => {
+                }
             }
         }
     }

@@ -4,6 +4,7 @@ use crate::correlate::alarm::{Alarm, Identity, Transition};
 use crate::correlate::alarm_table::{AlarmSlot, AlarmTable, AlarmTypes, identity_hash};
 use crate::correlate::changes::Changes;
 use crate::correlate::incident::{Incident, Status};
+use crate::correlate::muting::Silences;
 use crate::correlate::resource::{ResourceKind, ResourceTable, Slot};
 use crate::correlate::session::{Sessions, may_mean_another};
 use crate::correlate::topology::{Group, NodeState, Topology};
@@ -38,6 +39,8 @@ pub enum Deadline {
     ForgetAlarm(AlarmSlot),
     /// A closed incident may be forgotten.
     ForgetIncident(u64),
+    /// A silence begins, ends or may be forgotten.
+    Silence(u64),
 }
 
 /// When the state of a service changed, by the receipt of the message that led to it.
@@ -72,6 +75,8 @@ pub struct Correlator {
     pub topology: Topology,
     /// Incidents by id.
     pub incidents: BTreeMap<u64, Incident>,
+    /// Silences.
+    pub silences: Silences,
     /// Deadlines.
     pub timers: Timers<Deadline>,
     /// Settings in force.
@@ -117,6 +122,7 @@ impl Correlator {
             resources: ResourceTable::default(),
             topology: Topology::default(),
             incidents: BTreeMap::new(),
+            silences: Silences::default(),
             timers: Timers::default(),
             settings: CorrelationSettings::default(),
             stable_ns: 180_000_000_000,

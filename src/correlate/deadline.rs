@@ -24,6 +24,7 @@ impl Correlator {
             }
             Deadline::ForgetAlarm(slot) => self.forget_alarm(due, slot),
             Deadline::ForgetIncident(id) => self.forget_incident(at, id),
+            Deadline::Silence(id) => self.silence_due(at, id, changes),
         }
     }
 

@@ -12,6 +12,7 @@
 //! - [`cause`]: what explains an alarm;
 //! - [`silence`]: devices that only their neighbours tell of;
 //! - [`incident`], [`grouping`]: the life of one incident, and which alarm goes into which;
+//! - [`muting`]: silences, which mute notices and nothing else;
 //! - [`deadline`]: what happens when time passes;
 //! - [`reason`]: the closed list of reasons.
 
@@ -26,6 +27,7 @@ pub mod deadline;
 pub mod flap;
 pub mod grouping;
 pub mod incident;
+pub mod muting;
 pub mod reason;
 pub mod resource;
 pub mod sent;

@@ -2,6 +2,7 @@
 //! them. Upserts keyed by id; the newest position wins, so that a repeat is harmless.
 
 use crate::model::severity::Severity;
+use crate::model::silence::Silence;
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub enum Effect {
     Resource(Arc<ResourceImage>),
     /// The answer to an operator's command. A decision; goes to whoever waits for it.
     Answer(Arc<Answer>),
+    /// A silence as it is now. Stays inside.
+    Silence(Arc<Silence>),
 }
 
 /// An alarm, with the names of RFC 8632.
@@ -305,6 +308,8 @@ pub struct Answer {
     pub accepted: bool,
     /// What was done, or why it was refused and what to do.
     pub message: String,
+    /// Number or id of what it was done to; empty when it was refused.
+    pub subject: String,
 }
 
 impl Effect {
@@ -321,7 +326,7 @@ impl Effect {
                         .as_ref()
                         .is_some_and(|reason| reason.ends_with("within-hold-off"))
             }
-            Self::Alarm(_) | Self::Resource(_) => false,
+            Self::Alarm(_) | Self::Resource(_) | Self::Silence(_) => false,
         }
     }
 }

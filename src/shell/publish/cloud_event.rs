@@ -68,7 +68,9 @@ impl Speaker {
                 let about = About::ticket(image);
                 vec![self.message(published, image, &about)]
             }
-            Effect::Alarm(_) | Effect::Resource(_) | Effect::Answer(_) => Vec::new(),
+            Effect::Alarm(_) | Effect::Resource(_) | Effect::Silence(_) | Effect::Answer(_) => {
+                Vec::new()
+            }
         }
     }
 
