@@ -4,65 +4,17 @@
 //! In: the bytes. Out: an alert or what is wrong with it, item by item, so that one bad item costs
 //! no other. It decides nothing about times: what is missing stays missing.
 
+use crate::model::alert::{Alert, LabelSet};
 use crate::model::limits::{
-    ALERT_LABELS_BYTES_MAX, ALERTS_MAX, ANNOTATIONS_BYTES_MAX, ANNOTATIONS_MAX,
+    ALERT_LABELS_BYTES_MAX, ALERTS_MAX, ANNOTATIONS_MAX,
     LABEL_NAME_BYTES_MAX, LABELS_MAX,
 };
 use crate::model::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-/// Label or annotation names and their values, in the order of the names.
-pub type LabelSet = BTreeMap<String, String>;
-
-/// The label that names an alert.
-pub const ALERT_NAME: &str = "alertname";
-
-/// An alert as it was posted, empty labels left out.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PostedAlert<'a> {
-    /// What it is about; never empty.
-    pub labels: LabelSet,
-    /// What is said of it.
-    pub annotations: LabelSet,
-    /// When it began to fire.
-    pub starts_at: Option<Timestamp>,
-    /// When it ended, or until when it is to be believed.
-    pub ends_at: Option<Timestamp>,
-    /// Where it can be looked at.
-    pub generator_url: String,
-    /// Its own part of the body.
-    pub raw: &'a str,
-}
-
-impl PostedAlert<'_> {
-    /// Labels, annotations and address as one canonical JSON object: the same alert gives the same
-    /// text.
-    #[must_use]
-    pub fn canonical(&self) -> String {
-        let kept = KeptAlert {
-            annotations: Cow::Borrowed(&self.annotations),
-            generator_url: Cow::Borrowed(&self.generator_url),
-            labels: Cow::Borrowed(&self.labels),
-        };
-        // Maps of texts are what JSON is made for.
-        serde_json::to_string(&kept).unwrap_or_default()
-    }
-}
-
-/// What is kept of an alert beside its alarm.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct KeptAlert<'a> {
-    /// Annotations.
-    pub annotations: Cow<'a, LabelSet>,
-    /// Where it can be looked at; may be empty.
-    #[serde(rename = "generatorURL")]
-    pub generator_url: Cow<'a, str>,
-    /// Labels.
-    pub labels: Cow<'a, LabelSet>,
-}
+/// An alert, and its own part of the body.
+pub type Posted<'a> = (Alert, &'a str);
 
 /// Why nothing of a body can be used.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +53,7 @@ pub enum AlertMistake {
     /// Its labels are too many or too long.
     #[error(
         "its labels are too large: at most {LABELS_MAX} of them, names of \
-         {LABEL_NAME_BYTES_MAX} bytes and {ALERT_LABELS_BYTES_MAX} bytes in all"
+         {LABEL_NAME_BYTES_MAX} bytes and {ALERT_LABELS_BYTES_MAX} bytes of JSON in all"
     )]
     TooLarge,
 }
@@ -110,7 +62,7 @@ pub enum AlertMistake {
 ///
 /// # Errors
 /// When the body as a whole cannot be read; what is wrong with an item is in its place.
-pub fn read(body: &[u8]) -> Result<Vec<Result<PostedAlert<'_>, AlertMistake>>, BodyError> {
+pub fn read(body: &[u8]) -> Result<Vec<Result<Posted<'_>, AlertMistake>>, BodyError> {
     let items: Vec<&RawValue> = serde_json::from_slice(body)?;
     if items.len() > ALERTS_MAX {
         return Err(BodyError::TooMany(items.len()));
@@ -130,7 +82,7 @@ struct Written {
     generator_url: Option<String>,
 }
 
-fn alert(raw: &str) -> Result<PostedAlert<'_>, AlertMistake> {
+fn alert(raw: &str) -> Result<Posted<'_>, AlertMistake> {
     let written: Written = serde_json::from_str(raw)
         .map_err(|error| AlertMistake::Form(cut(&error.to_string(), SHOWN_BYTES)))?;
     let starts_at = time("startsAt", written.starts_at.as_deref())?;
@@ -140,15 +92,17 @@ fn alert(raw: &str) -> Result<PostedAlert<'_>, AlertMistake> {
     {
         return Err(AlertMistake::EndsBeforeStart);
     }
-    let labels = labels(written.labels.unwrap_or_default())?;
-    Ok(PostedAlert {
-        labels,
+    let alert = Alert {
+        labels: labels(written.labels.unwrap_or_default())?,
         annotations: annotations(written.annotations.unwrap_or_default())?,
         starts_at,
         ends_at,
         generator_url: cut(&written.generator_url.unwrap_or_default(), URL_BYTES_MAX),
-        raw,
-    })
+    };
+    if alert.labels_bytes() > ALERT_LABELS_BYTES_MAX {
+        return Err(AlertMistake::TooLarge);
+    }
+    Ok((alert, raw))
 }
 
 fn labels(mut labels: LabelSet) -> Result<LabelSet, AlertMistake> {
@@ -160,29 +114,22 @@ fn labels(mut labels: LabelSet) -> Result<LabelSet, AlertMistake> {
     if labels.contains_key("") {
         return Err(AlertMistake::EmptyName);
     }
-    let bytes: usize =
-        labels.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
     let has_long_name = labels.keys().any(|name| name.len() > LABEL_NAME_BYTES_MAX);
-    if labels.len() > LABELS_MAX || has_long_name || bytes > ALERT_LABELS_BYTES_MAX {
+    if labels.len() > LABELS_MAX || has_long_name {
         return Err(AlertMistake::TooLarge);
     }
     Ok(labels)
 }
 
-/// Annotations are for people: what is too much of them is cut.
-fn annotations(annotations: LabelSet) -> Result<LabelSet, AlertMistake> {
+/// Annotations are for people: what is too much of them is left out.
+fn annotations(mut annotations: LabelSet) -> Result<LabelSet, AlertMistake> {
     if annotations.contains_key("") {
         return Err(AlertMistake::EmptyName);
     }
-    let mut left = ANNOTATIONS_BYTES_MAX;
-    let mut kept = LabelSet::new();
-    for (name, value) in annotations.into_iter().take(ANNOTATIONS_MAX) {
-        let Some(room) = left.checked_sub(name.len()).filter(|room| *room > 0) else { continue };
-        let value = cut(&value, room);
-        left = room.saturating_sub(value.len());
-        kept.insert(name, value);
+    while annotations.len() > ANNOTATIONS_MAX {
+        annotations.pop_last();
     }
-    Ok(kept)
+    Ok(annotations)
 }
 
 /// An instant; the zero time of Go, an empty text and null are none.
@@ -210,8 +157,8 @@ const URL_BYTES_MAX: usize = 2_048;
 mod tests {
     use super::*;
 
-    fn one(item: &str) -> Result<PostedAlert<'_>, AlertMistake> {
-        alert(item)
+    fn one(item: &str) -> Result<Alert, AlertMistake> {
+        alert(item).map(|(alert, _)| alert)
     }
 
     #[test]
@@ -220,15 +167,13 @@ mod tests {
             "startsAt":"2026-11-24T09:00:15+01:00","generatorURL":"http://p:9090/graph?g0",
             "labels":{"alertname":"Down","instance":"edge-1:9100","empty":""},"other":[1,{}]}] "#;
         let read = read(body).expect("an array");
-        let alert = read[0].as_ref().expect("an alert");
+        let (alert, raw) = read[0].as_ref().expect("an alert");
         assert_eq!(alert.labels.len(), 2, "an empty label is no label");
         assert_eq!(alert.starts_at, Timestamp::parse("2026-11-24T08:00:15Z"));
         assert_eq!(alert.ends_at, Timestamp::parse("2026-11-24T08:04:15.5Z"));
-        let canonical = alert.canonical();
-        let kept: KeptAlert<'_> = serde_json::from_str(&canonical).expect("it comes back");
-        assert_eq!(*kept.labels, alert.labels);
-        assert_eq!(kept.annotations["summary"], "it is down");
-        assert_eq!(kept.generator_url, "http://p:9090/graph?g0");
+        assert_eq!(alert.annotations["summary"], "it is down");
+        assert_eq!(alert.generator_url, "http://p:9090/graph?g0");
+        assert!(raw.starts_with('{') && raw.ends_with('}'));
     }
 
     #[test]
@@ -274,16 +219,14 @@ mod tests {
     }
 
     #[test]
-    fn labels_have_bounds_and_annotations_are_cut() {
+    fn labels_and_annotations_have_bounds() {
         let label = |name: &str, value: &str| format!(r#"{{"labels":{{"{name}":"{value}"}}}}"#);
         let long = label("a", &"x".repeat(ALERT_LABELS_BYTES_MAX));
         assert_eq!(one(&long), Err(AlertMistake::TooLarge));
         let long = label(&"n".repeat(LABEL_NAME_BYTES_MAX + 1), "x");
         assert_eq!(one(&long), Err(AlertMistake::TooLarge));
-        let text = "é".repeat(ANNOTATIONS_BYTES_MAX);
-        let item = format!(r#"{{"labels":{{"a":"b"}},"annotations":{{"s":"{text}","t":"u"}}}}"#);
-        let kept = one(&item).expect("an alert").annotations;
-        assert!(kept["s"].len() < ANNOTATIONS_BYTES_MAX && !kept["s"].is_empty());
-        assert!(!kept.contains_key("u"));
+        let many: Vec<String> = (0..200).map(|place| format!("\"a{place}\":\"x\"")).collect();
+        let item = format!(r#"{{"labels":{{"a":"b"}},"annotations":{{{}}}}}"#, many.join(","));
+        assert_eq!(one(&item).expect("an alert").annotations.len(), ANNOTATIONS_MAX);
     }
 }

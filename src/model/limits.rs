@@ -47,12 +47,11 @@ pub const ATTRIBUTE_DEPTH_MAX: usize = 8;
 pub const ALERTS_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Alerts of one request; one with more is refused.
 pub const ALERTS_MAX: usize = 10_000;
-/// Names and values of all labels of an alert, bytes; an alert with longer ones is invalid.
-pub const ALERT_LABELS_BYTES_MAX: usize = 16 * 1024;
+/// Labels and annotations kept with an alert, bytes of JSON. Annotations that do not fit are cut;
+/// an alert whose labels do not fit is refused.
+pub const ALERT_LABELS_BYTES_MAX: usize = 4_096;
 /// Annotations of an alert; further ones are left out.
 pub const ANNOTATIONS_MAX: usize = 64;
-/// Names and values of all annotations of an alert, bytes; what is beyond is cut.
-pub const ANNOTATIONS_BYTES_MAX: usize = 8 * 1024;
 /// Silences kept, expired ones included. Beyond it the one that expired first goes; when none has
 /// expired, a new one is refused.
 pub const SILENCES_MAX: usize = 10_000;

@@ -1,13 +1,14 @@
 //! The vocabulary: what every stage talks about. Imports nothing of ours.
 //!
-//! Time ([`time`]), severity ([`severity`]), the event that intake produces ([`event`]), samples of
-//! metrics ([`sample`]), the alarm types and their policies ([`alarm_type`]), what is supervised
+//! Time ([`time`]), severity ([`severity`]), the event that intake produces ([`event`]), alerts of
+//! others ([`alert`]), samples of metrics ([`sample`]), the alarm types and their policies ([`alarm_type`]), what is supervised
 //! ([`inventory`]), what is promised ([`contract`]), the settings as the engine sees them
 //! ([`settings`]), matchers of labels and what they mute ([`matcher`], [`silence`],
 //! [`fingerprint`]), bounds ([`limits`]), the two containers that the pure folders share ([`index`],
 //! [`diagnostic`]).
 
 pub mod alarm_type;
+pub mod alert;
 pub mod contract;
 pub mod diagnostic;
 pub mod event;

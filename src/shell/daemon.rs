@@ -10,6 +10,7 @@ use crate::shell::api::view::{SharedView, ViewBounds, ViewWriter};
 use crate::shell::api::{ApiState, Readiness};
 use crate::shell::clock::EngineClock;
 use crate::shell::codec::encode;
+use crate::shell::commands::Commands;
 use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
 use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
@@ -332,7 +333,7 @@ impl Launch {
             let started = KafkaPublisher::start(settings, start);
             kafka = Some(started.map_err(system("Kafka thread"))?);
         }
-        let waiting = Arc::clone(&out.waiting);
+        let commands = Commands::new(Arc::clone(&shared), Arc::clone(&out.waiting));
         let outbox_status = Arc::clone(&out.status);
         let classifier: SharedClassifier =
             Arc::new(ArcSwap::new(Arc::clone(&supervision.classifier)));
@@ -379,7 +380,7 @@ impl Launch {
         let sock = runtime
             .block_on(async { control::bind(&config.state.dir) })
             .map_err(system("control socket"))?;
-        runtime.spawn(control::serve(sock, Arc::clone(&shared), waiting));
+        runtime.spawn(control::serve(sock, commands.clone()));
         let upkeep = Upkeep::start(
             &config,
             Arc::clone(&shared),
