@@ -7,14 +7,17 @@
 //!
 //! Reading order: [`classifier`] (the entry), [`origin`] (which device), [`trap`] and [`syslog`]
 //! (which rule), [`rules`] (the language), [`directory`] (the inventory as it is looked up here),
-//! [`interface`] (one name for one interface), [`clean`] (text fit to be shown), [`occurred`]
+//! [`labels`] and [`metric`] (what series and alerts are about), [`interface`] (one name for one interface), [`clean`] (text fit to be shown), [`occurred`]
 //! (local times), [`library`] (the rules that come with the program).
 
+mod alert;
 mod classifier;
 mod clean;
 pub mod directory;
 mod interface;
+pub mod labels;
 pub mod library;
+mod metric;
 mod occurred;
 mod origin;
 pub mod rules;
@@ -23,6 +26,9 @@ mod syslog;
 mod tests;
 mod trap;
 
+pub use alert::{AlertOrigin, AlertScratch};
 pub use classifier::{Classified, Classifier, IgnoreCause, Origin, Scratch};
 pub use directory::Directory;
-pub use rules::{RuleSet, RuleSource, compile};
+pub use labels::LabelMap;
+pub use metric::{Hit, News};
+pub use rules::{Computation, MetricRule, Quantity, RuleSet, RuleSource, Side, compile};

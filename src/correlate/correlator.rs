@@ -41,6 +41,8 @@ pub enum Deadline {
     ForgetIncident(u64),
     /// A silence begins, ends or may be forgotten.
     Silence(u64),
+    /// An alert is to be believed no longer, unless it was told again.
+    Lease(AlarmSlot),
 }
 
 /// When the state of a service changed, by the receipt of the message that led to it.
@@ -291,11 +293,12 @@ impl Correlator {
         let transition = match event.verb {
             Verb::Raise => alarm.raise(event, simultaneous_ns),
             Verb::Clear => alarm.clear(event, simultaneous_ns),
-            Verb::Event | Verb::AdminDown => {
+            Verb::Event | Verb::AdminDown | Verb::Crossing | Verb::Silent => {
                 alarm.happen(event);
                 Transition::Changed
             }
         };
+        let is_told_otherwise = alarm.take_told(event, transition);
         let is_new_channel = alarm.channels != channels_before;
         let was_shown = alarm.occurrences > 0;
         if alarm.held_clear().is_some() {
@@ -308,12 +311,15 @@ impl Correlator {
             }
             Transition::Changed => self.severity_changed(at, slot, severity_before, changes),
             Transition::Repeated | Transition::Late | Transition::ClearHeld => {
-                if is_new_channel && was_shown {
+                if (is_new_channel || is_told_otherwise) && was_shown {
                     changes.alarms.insert(slot);
                 } else {
                     self.touch(slot);
                 }
             }
+        }
+        if event.verb == Verb::Raise && event.lease_until.is_some() {
+            self.lease_runs(slot);
         }
         if event.verb != Verb::Raise {
             self.forget_later(at, slot);

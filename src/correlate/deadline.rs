@@ -25,6 +25,7 @@ impl Correlator {
             Deadline::ForgetAlarm(slot) => self.forget_alarm(due, slot),
             Deadline::ForgetIncident(id) => self.forget_incident(at, id),
             Deadline::Silence(id) => self.silence_due(at, id, changes),
+            Deadline::Lease(slot) => self.lease_due(at, slot, changes),
         }
     }
 
@@ -163,8 +164,12 @@ impl Correlator {
             self.timers.set(Deadline::ForgetAlarm(slot), due.plus_ns(FORGET_AFTER_NS));
             return;
         }
-        for key in [Deadline::ConfirmClear(slot), Deadline::FlapQuiet(slot), Deadline::Expire(slot)]
-        {
+        for key in [
+            Deadline::ConfirmClear(slot),
+            Deadline::FlapQuiet(slot),
+            Deadline::Expire(slot),
+            Deadline::Lease(slot),
+        ] {
             self.timers.cancel(key);
         }
         self.forget_session(slot);

@@ -6,8 +6,7 @@
 
 use crate::model::alert::{Alert, LabelSet};
 use crate::model::limits::{
-    ALERT_LABELS_BYTES_MAX, ALERTS_MAX, ANNOTATIONS_MAX,
-    LABEL_NAME_BYTES_MAX, LABELS_MAX,
+    ALERT_LABELS_BYTES_MAX, ALERTS_MAX, ANNOTATIONS_MAX, LABEL_NAME_BYTES_MAX, LABELS_MAX,
 };
 use crate::model::time::Timestamp;
 use serde::Deserialize;

@@ -78,12 +78,12 @@ impl Alert {
         if whole.len() <= ALERT_LABELS_BYTES_MAX {
             return whole;
         }
-        let url = if self.kept(&LabelSet::new(), &self.generator_url).len() <= ALERT_LABELS_BYTES_MAX
-        {
-            self.generator_url.as_str()
-        } else {
-            ""
-        };
+        let url =
+            if self.kept(&LabelSet::new(), &self.generator_url).len() <= ALERT_LABELS_BYTES_MAX {
+                self.generator_url.as_str()
+            } else {
+                ""
+            };
         let room = ALERT_LABELS_BYTES_MAX.saturating_sub(self.kept(&LabelSet::new(), url).len());
         self.kept(&self.annotations_within(room), url)
     }
@@ -201,10 +201,8 @@ mod tests {
             let (starts_at, ends_at) = (starts_at.map(Timestamp), ends_at.map(Timestamp));
             Alert { starts_at, ends_at, ..Alert::default() }.standing(at, 300)
         };
-        let firing = |since, until| Standing::Firing {
-            since: Timestamp(since),
-            until: Timestamp(until),
-        };
+        let firing =
+            |since, until| Standing::Firing { since: Timestamp(since), until: Timestamp(until) };
         assert_eq!(standing(None, None), firing(1_000, 1_300));
         assert_eq!(standing(Some(500), None), firing(500, 1_300));
         assert_eq!(standing(Some(500), Some(1_001)), firing(500, 1_001));

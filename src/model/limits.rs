@@ -86,6 +86,10 @@ pub const SOURCE_NAMES_MAX: usize = 8;
 /// Items of one API page at most.
 pub const PAGE_ITEMS_MAX: usize = 1_000;
 
+/// Texts and raw message of one event, bytes.
+const EVENT_BYTES_MAX: usize =
+    RAW_BYTES_MAX + ALERT_LABELS_BYTES_MAX + 6 * NAME_BYTES_MAX + TEXT_BYTES_MAX;
 const _: () = assert!(DATAGRAM_GAP_BYTES < DATAGRAM_BYTES_MAX);
-const _: () = assert!(RAW_BYTES_MAX + 4 * NAME_BYTES_MAX + TEXT_BYTES_MAX < RECORD_BYTES_MAX);
+const _: () = assert!(EVENT_BYTES_MAX < RECORD_BYTES_MAX);
+const _: () = assert!(EVENT_BYTES_MAX < BATCH_BYTES / 4);
 const _: () = assert!(BATCH_EVENTS >= RECV_BATCH);

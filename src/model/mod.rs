@@ -1,11 +1,11 @@
 //! The vocabulary: what every stage talks about. Imports nothing of ours.
 //!
 //! Time ([`time`]), severity ([`severity`]), the event that intake produces ([`event`]), alerts of
-//! others ([`alert`]), samples of metrics ([`sample`]), the alarm types and their policies ([`alarm_type`]), what is supervised
-//! ([`inventory`]), what is promised ([`contract`]), the settings as the engine sees them
-//! ([`settings`]), matchers of labels and what they mute ([`matcher`], [`silence`],
-//! [`fingerprint`]), bounds ([`limits`]), the two containers that the pure folders share ([`index`],
-//! [`diagnostic`]).
+//! others ([`alert`], [`fingerprint`]), samples of metrics ([`sample`]) and what their values mean
+//! ([`threshold`]), the alarm types and their policies ([`alarm_type`]), what is supervised
+//! ([`inventory`]), what is promised ([`contract`]), what nobody wants to be told of ([`silence`],
+//! [`matcher`]), the settings as the engine sees them ([`settings`]), bounds ([`limits`]), the two
+//! containers that the pure folders share ([`index`], [`diagnostic`]).
 
 pub mod alarm_type;
 pub mod alert;
@@ -23,6 +23,7 @@ pub mod settings;
 pub mod severity;
 pub mod silence;
 pub mod syslog;
+pub mod threshold;
 pub mod time;
 pub mod timer;
 pub mod trap;

@@ -6,6 +6,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::{ENGINE_VERSION, Engine, digest};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::time::{At, EngineTime};
+use crate::shell::alertmanager::{Alertmanager, Parts, Turns};
 use crate::shell::api::view::{SharedView, ViewBounds, ViewWriter};
 use crate::shell::api::{ApiState, Readiness};
 use crate::shell::clock::EngineClock;
@@ -30,6 +31,7 @@ use crate::shell::self_alarm::{SELF, SelfAlarms};
 use crate::shell::sequencer::{Control, Sequencer, Shared};
 use crate::shell::sinks;
 use crate::shell::store::thread::StoreThread;
+use crate::shell::submission::Way;
 use crate::shell::supervise::{self, Supervision};
 use crate::shell::upkeep::{Upkeep, Watched};
 use crate::shell::{clock_quality, control};
@@ -351,8 +353,13 @@ impl Launch {
         };
         let opened = intake.start(bound, &runtime, &mut out)?;
         let own = Arc::new(ListenerCounters::default());
-        let counters =
-            ledger.iter().map(|(_, counters)| counters).chain([&own]).map(Arc::clone).collect();
+        let alerted = Arc::new(ListenerCounters::default());
+        let counters = ledger
+            .iter()
+            .map(|(_, counters)| counters)
+            .chain([&own, &alerted])
+            .map(Arc::clone)
+            .collect();
         let sequencer =
             boot((journal, replay, clock, hash_seed), &shared, (counters, end), (supervision, out))
                 .map_err(system("sequencer thread"))?;
@@ -360,7 +367,10 @@ impl Launch {
         let metrics = Sources {
             listeners: intake_ledger(&config, &ledger)
                 .into_iter()
-                .chain([(SELF.to_owned(), Arc::clone(&own))])
+                .chain([
+                    (SELF.to_owned(), Arc::clone(&own)),
+                    (ALERTS.to_owned(), Arc::clone(&alerted)),
+                ])
                 .collect(),
             shared: Arc::clone(&shared),
             outbox: Arc::clone(&outbox_status),
@@ -376,6 +386,19 @@ impl Launch {
             Arc::clone(&readiness),
             Arc::new(move || metrics.text()),
         );
+        let listeners = u16::try_from(config.listeners.len()).unwrap_or(u16::MAX);
+        let alertmanager = Alertmanager::new(Parts {
+            view: Arc::clone(&view),
+            readiness: Arc::clone(&readiness),
+            commands: commands.clone(),
+            way: Way { lanes: Arc::clone(&shared.lanes), counters: alerted, clock },
+            listener: listeners.saturating_add(1),
+            classifier: Arc::clone(&classifier),
+            resolve_timeout: config.alerts.resolve_timeout,
+            started_at: clock.at().wall,
+            turns: Turns::default(),
+        });
+        let state = state.with_alertmanager(alertmanager);
         serve_http(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
         let sock = runtime
             .block_on(async { control::bind(&config.state.dir) })
@@ -395,7 +418,7 @@ impl Launch {
                     lanes: Arc::clone(&shared.lanes),
                     clock,
                     counters: own,
-                    listener: u16::try_from(config.listeners.len()).unwrap_or(u16::MAX),
+                    listener: listeners,
                 },
             },
         )
@@ -507,6 +530,8 @@ fn serve_http(
     Ok(())
 }
 
+/// Under which name the ledger of posted alerts is shown.
+const ALERTS: &str = "alerts";
 /// How long intake may drain what was received before a stop, ns.
 const DRAIN_NS: u64 = 5_000_000_000;
 /// How long Kafka may take for what is left at a stop.

@@ -101,8 +101,7 @@ fn each(
             continue;
         }
         let silenced_by = shown.silenced_by(silences.iter().copied());
-        let is_wanted =
-            if silenced_by.is_empty() { is_active_wanted } else { is_silenced_wanted };
+        let is_wanted = if silenced_by.is_empty() { is_active_wanted } else { is_silenced_wanted };
         if !is_wanted {
             continue;
         }

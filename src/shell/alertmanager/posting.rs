@@ -1,17 +1,19 @@
 //! Alerts in: each item of a request becomes an event, or is named as invalid; the answer comes
 //! when the events are durable.
 
-use crate::classify::{AlertOrigin, Classified, Scratch};
+use crate::classify::{AlertOrigin, AlertScratch, Classified};
 use crate::decode::alerts::{self, BodyError};
 use crate::model::limits::ALERTS_BODY_BYTES_MAX;
 use crate::shell::alertmanager::Alertmanager;
 use crate::shell::alertmanager::answer::Refused;
+use crate::shell::batch::NO_PEER;
 use crate::shell::observe::counters::IgnoreReason;
 use crate::shell::submission::{Sent, Submission};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::SemaphorePermit;
@@ -43,7 +45,8 @@ pub(super) async fn alerts(
     let held = read_json_body(&alertmanager, &headers, body, ALERTS_BODY_BYTES_MAX).await?;
     let bytes = held.bytes.clone();
     let worker = alertmanager.clone();
-    let task = tokio::task::spawn_blocking(move || post(&worker, &bytes));
+    let peer = NO_PEER;
+    let task = tokio::task::spawn_blocking(move || post(&worker, peer, &bytes));
     let posted = task.await.map_err(|_| Refused::Later("vigie is stopping".to_owned()))??;
     drop(held);
     if !posted.sent.is_durable().await {
@@ -54,15 +57,14 @@ pub(super) async fn alerts(
 }
 
 /// For a thread that may block.
-fn post(alertmanager: &Alertmanager, body: &[u8]) -> Result<Posted, Refused> {
+fn post(alertmanager: &Alertmanager, peer: IpAddr, body: &[u8]) -> Result<Posted, Refused> {
     let parts = &alertmanager.parts;
     let items = alerts::read(body).map_err(|error| match error {
         BodyError::NotAnArray(_) | BodyError::TooMany(_) => Refused::Bad(error.to_string()),
     })?;
-    let resolve_timeout_ns =
-        i64::try_from(parts.resolve_timeout.as_nanos()).unwrap_or(i64::MAX);
+    let resolve_timeout_ns = i64::try_from(parts.resolve_timeout.as_nanos()).unwrap_or(i64::MAX);
     let classifier = parts.classifier.load();
-    let mut scratch = Scratch::default();
+    let mut scratch = AlertScratch::default();
     let mut mistakes = Mistakes::default();
     let mut submission = Submission::new(&parts.way);
     for (place, item) in (0_usize..).zip(&items) {
@@ -77,6 +79,7 @@ fn post(alertmanager: &Alertmanager, body: &[u8]) -> Result<Posted, Refused> {
         let origin = AlertOrigin {
             listener: parts.listener,
             arrived: parts.way.clock.at(),
+            peer,
             resolve_timeout_ns,
             raw: raw.as_bytes(),
         };

@@ -149,9 +149,7 @@ pub(super) async fn set(
     let matchers: Result<Vec<Matcher>, _> = posted
         .matchers
         .iter()
-        .map(|one| {
-            Matcher::new(&one.name, Comparison::of(one.is_regex, one.is_equal), &one.value)
-        })
+        .map(|one| Matcher::new(&one.name, Comparison::of(one.is_regex, one.is_equal), &one.value))
         .collect();
     let request = SilenceRequest {
         matchers: matchers.map_err(|error| Refused::Bad(format!("invalid silence: {error}")))?,

@@ -3,6 +3,7 @@
 //! In: requests. Out: JSON for `/api/v1`, text elsewhere; every error under `/api` is JSON too and
 //! says what to do. Only GET and HEAD exist.
 
+use crate::shell::alertmanager;
 use crate::shell::api::ApiState;
 use crate::shell::api::filter::Listed;
 use crate::shell::api::question::{AskError, Question, check_escapes};
@@ -19,6 +20,11 @@ use serde_json::json;
 
 /// Every URL.
 pub fn router(state: ApiState) -> Router {
+    let others = state.alertmanager.as_ref().map_or_else(Router::new, |alertmanager| {
+        alertmanager::read_routes(alertmanager)
+            .merge(alertmanager::intake_routes(alertmanager))
+            .merge(alertmanager::act_routes(alertmanager))
+    });
     Router::new()
         .route("/", get(index))
         .route("/healthz", get(healthz))
@@ -32,6 +38,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/tickets/{number}", get(one::<TicketRow>))
         .route("/api/v1/resources", get(listing::<ResourceRow>))
         .route("/api/v1/resources/{*name}", get(one::<ResourceRow>))
+        .merge(others)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
@@ -43,6 +50,12 @@ GET /api/v1/alarms[/{id}]
 GET /api/v1/incidents[/{id}]
 GET /api/v1/tickets[/{number}]
 GET /api/v1/resources[/{name}]
+GET, POST /api/v2/alerts
+GET /api/v2/alerts/groups
+GET, POST /api/v2/silences
+GET, DELETE /api/v2/silence/{id}
+GET /api/v2/status
+GET /api/v2/receivers
 GET /metrics
 GET /healthz
 GET /readyz

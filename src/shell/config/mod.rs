@@ -80,6 +80,8 @@ pub struct Config {
     pub correlation: CorrelationSettings,
     /// How incidents become tickets.
     pub tickets: TicketSettings,
+    /// Alerts that others post.
+    pub alerts: Alerts,
     /// Which rules.
     pub rules: Rules,
     /// Inventory files: paths whose last part may hold `*` and `?`.
@@ -121,6 +123,13 @@ pub enum Sync {
     Disk,
     /// Once the kernel has it: survives the death of the process, not that of the host.
     Kernel,
+}
+
+/// Alerts that others post.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Alerts {
+    /// How long an alert holds that does not say until when it is to be believed.
+    pub resolve_timeout: Duration,
 }
 
 /// Which rules classify.
