@@ -13,7 +13,7 @@ use crate::correlate::changes::Changes;
 use crate::correlate::correlator::{Correlator, Deadline};
 use crate::model::limits::SILENCES_MAX;
 use crate::model::silence::{Silence, SilenceMistake, SilenceRequest, SilenceState, silence_id};
-use crate::model::time::{At, EngineTime, Timestamp};
+use crate::model::time::{At, EngineTime, NS_PER_S, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -72,9 +72,8 @@ impl Correlator {
         if let Some(known) = known {
             if can_change(known, starts_at, &request, at.wall) {
                 id = known.id;
-                request.starts_at = known.request.starts_at.min(request.starts_at);
-                if known.state == SilenceState::Pending {
-                    request.starts_at = starts_at.max(at.wall);
+                if known.state == SilenceState::Active {
+                    request.starts_at = known.request.starts_at;
                 }
             } else if known.state != SilenceState::Expired {
                 let known = known.id;
@@ -183,9 +182,14 @@ fn can_change(
     known.request.matchers == request.matchers
         && match known.state {
             SilenceState::Pending => starts_at >= at,
-            SilenceState::Active => starts_at == known.request.starts_at,
+            // Clients round what they were shown.
+            SilenceState::Active => seconds(starts_at) == seconds(known.request.starts_at),
             SilenceState::Expired => false,
         }
+}
+
+fn seconds(at: Timestamp) -> i64 {
+    at.0.div_euclid(NS_PER_S)
 }
 
 fn forget_at(silence: &Silence) -> Timestamp {

@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alertmanager;
 mod crash;
 mod faults;
 mod kafka;

@@ -113,5 +113,3 @@ const BODIES_MAX: usize = 4;
 /// Listings made at once; each may show every alarm.
 const LISTINGS_MAX: usize = 1;
 
-#[cfg(test)]
-mod tests;

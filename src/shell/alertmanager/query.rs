@@ -69,7 +69,7 @@ impl Question {
 /// The name under which vigie shows itself as a receiver.
 pub(super) const RECEIVER: &str = "vigie";
 /// Query of a URL, bytes.
-const QUERY_BYTES_MAX: usize = 64 * 1024;
+const QUERY_BYTES_MAX: usize = 16 * 1024;
 const TRUE_WORDS: [&str; 10] =
     ["true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled"];
 
