@@ -8,6 +8,7 @@ use crate::correlate::muting::Silences;
 use crate::correlate::resource::{ResourceKind, ResourceTable, Slot};
 use crate::correlate::session::{Sessions, may_mean_another};
 use crate::correlate::topology::{Group, NodeState, Topology};
+use crate::correlate::twin::text_with_name;
 use crate::model::event::{Channel, Event, Verb};
 use crate::model::index::KeyHasher;
 use crate::model::limits::{ALARMS_MAX, MORE_SENDERS, RESOURCES_MAX, SENDER_ADDRESSES_MAX};
@@ -16,7 +17,6 @@ use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
 use crate::model::timer::Timers;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -318,9 +318,7 @@ impl Correlator {
                 }
             }
         }
-        if event.verb == Verb::Raise && event.lease_until.is_some() {
-            self.lease_runs(slot);
-        }
+        self.follow_lease(slot, event);
         if event.verb != Verb::Raise {
             self.forget_later(at, slot);
         } else if self.types.get(self.type_of(slot)).expires_after_ms > 0 {
@@ -585,16 +583,6 @@ impl Correlator {
     pub fn hold_off_ns(&self) -> u64 {
         self.settings.hold_off_ms.saturating_mul(1_000_000)
     }
-}
-
-/// The event's line for people, with the name of the part where it has only its index.
-fn text_with_name<'a>(event: &Event<'a>, name: &str) -> Cow<'a, str> {
-    let alias = event.component;
-    if alias.is_empty() || name.is_empty() || name == alias {
-        return Cow::Borrowed(event.text);
-    }
-    let whole = event.text.split(' ').map(|word| if word == alias { name } else { word });
-    Cow::Owned(whole.collect::<Vec<&str>>().join(" "))
 }
 
 /// Events that [`Correlator::look_ahead`] follows side by side.

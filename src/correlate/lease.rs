@@ -1,6 +1,6 @@
-//! Leases: an alert holds until an instant that it names, unless it is told again. When that passes,
-//! nobody knows how the alarm is: it stays, its source is silent, no clock stands. Only a message
-//! that says so clears it.
+//! Leases: an alert holds until an instant that it names, unless it is told again. When that
+//! passes, nobody knows how the alarm is: it stays, its source is silent, no clock stands. Only a
+//! message that says so clears it.
 //!
 //! A lease runs on engine time from the receipt of the message: neither a wall clock that is set
 //! nor a time in which vigie did not run ends it.
@@ -52,9 +52,12 @@ impl Alarm {
 }
 
 impl Correlator {
-    /// The alarm holds until its lease ends.
-    pub(crate) fn lease_runs(&mut self, slot: AlarmSlot) {
-        if let Some(alarm) = self.alarms.get(slot) {
+    /// An alarm that an alert raised holds until its lease ends.
+    pub(crate) fn follow_lease(&mut self, slot: AlarmSlot, event: &Event<'_>) {
+        if event.verb == Verb::Raise
+            && event.lease_until.is_some()
+            && let Some(alarm) = self.alarms.get(slot)
+        {
             self.timers.set_earliest(Deadline::Lease(slot), alarm.lease_due);
         }
     }

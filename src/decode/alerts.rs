@@ -4,7 +4,7 @@
 //! In: the bytes. Out: an alert or what is wrong with it, item by item, so that one bad item costs
 //! no other. It decides nothing about times: what is missing stays missing.
 
-use crate::model::alert::{Alert, LabelSet};
+use crate::model::alert::{Alert, LabelSet, head};
 use crate::model::limits::{
     ALERT_LABELS_BYTES_MAX, ALERTS_MAX, ANNOTATIONS_MAX, LABEL_NAME_BYTES_MAX, LABELS_MAX,
 };
@@ -83,7 +83,7 @@ struct Written {
 
 fn alert(raw: &str) -> Result<Posted<'_>, AlertMistake> {
     let written: Written = serde_json::from_str(raw)
-        .map_err(|error| AlertMistake::Form(cut(&error.to_string(), SHOWN_BYTES)))?;
+        .map_err(|error| AlertMistake::Form(head(&error.to_string(), SHOWN_BYTES).to_owned()))?;
     let starts_at = time("startsAt", written.starts_at.as_deref())?;
     let ends_at = time("endsAt", written.ends_at.as_deref())?;
     if let (Some(starts_at), Some(ends_at)) = (starts_at, ends_at)
@@ -91,12 +91,13 @@ fn alert(raw: &str) -> Result<Posted<'_>, AlertMistake> {
     {
         return Err(AlertMistake::EndsBeforeStart);
     }
+    let generator_url = written.generator_url.unwrap_or_default();
     let alert = Alert {
         labels: labels(written.labels.unwrap_or_default())?,
         annotations: annotations(written.annotations.unwrap_or_default())?,
         starts_at,
         ends_at,
-        generator_url: cut(&written.generator_url.unwrap_or_default(), URL_BYTES_MAX),
+        generator_url: head(&generator_url, URL_BYTES_MAX).to_owned(),
     };
     if alert.labels_bytes() > ALERT_LABELS_BYTES_MAX {
         return Err(AlertMistake::TooLarge);
@@ -139,12 +140,9 @@ fn time(field: &'static str, text: Option<&str>) -> Result<Option<Timestamp>, Al
         return Ok(None);
     };
     let parsed = Timestamp::parse(text);
-    parsed.map(Some).ok_or_else(|| AlertMistake::Time { field, text: cut(text, SHOWN_BYTES) })
-}
-
-fn cut(text: &str, bytes_max: usize) -> String {
-    let end = text.floor_char_boundary(bytes_max);
-    text.get(..end).unwrap_or_default().to_owned()
+    parsed
+        .map(Some)
+        .ok_or_else(|| AlertMistake::Time { field, text: head(text, SHOWN_BYTES).to_owned() })
 }
 
 /// Bytes of what a sender wrote that a message about it shows.

@@ -319,10 +319,18 @@ pub struct Answer {
     pub command: u64,
     /// Whether it was carried out.
     pub accepted: bool,
-    /// What was done, or why it was refused and what to do.
+    /// What was done, beginning with the number or id of what it was done to; or why it was
+    /// refused and what to do.
     pub message: String,
-    /// Number or id of what it was done to; empty when it was refused.
-    pub subject: String,
+}
+
+impl Answer {
+    /// Number or id of what the command was about; empty when it was refused.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        let first = self.message.split(' ').next();
+        first.filter(|_| self.accepted).unwrap_or_default()
+    }
 }
 
 impl Effect {

@@ -138,7 +138,7 @@ pub enum Action {
         /// The silence that is to be changed; empty for a new one.
         replaces: String,
         /// What is asked for.
-        request: SilenceRequest,
+        request: Box<SilenceRequest>,
     },
     /// A silence is to end now.
     ExpireSilence {

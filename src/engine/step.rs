@@ -120,18 +120,18 @@ impl Engine {
     }
 
     fn command(&mut self, at: At, command: &Command) -> Answer {
-        let (accepted, message, subject) = match self.carry_out(at, command) {
-            Ok((subject, done)) => (true, format!("{subject} {done}"), subject),
-            Err(refused) => (false, refused.to_string(), String::new()),
+        let (accepted, message) = match self.carry_out(at, command) {
+            Ok((subject, done)) => (true, format!("{subject} {done}")),
+            Err(refused) => (false, refused.to_string()),
         };
-        Answer { command: command.id, accepted, message, subject }
+        Answer { command: command.id, accepted, message }
     }
 
     /// Gives what the command was about, and what was done to it.
-    fn carry_out(&mut self, at: At, command: &Command) -> Result<(String, String), Refused> {
+    fn carry_out(&mut self, at: At, command: &Command) -> Result<(String, &'static str), Refused> {
         let author = command.author.as_str();
         let changes = &mut self.ticket_changes;
-        let done = |subject: &str, done: &str| Ok((subject.to_owned(), done.to_owned()));
+        let done = |subject: &str, done: &'static str| Ok((subject.to_owned(), done));
         match &command.action {
             Action::ConfirmTicket { number } => {
                 self.desk.confirm(number, author, changes)?;
@@ -155,7 +155,7 @@ impl Engine {
                 done(number, "is closed")
             }
             Action::SetSilence { replaces, request } => {
-                let (position, asked) = (self.position, (replaces.as_str(), request));
+                let (position, asked) = (self.position, (replaces.as_str(), &**request));
                 let id = self.correlator.set_silence(at, position, asked, &mut self.changes)?;
                 done(&silence_name(id), "mutes notices; tickets and clocks go on")
             }

@@ -135,6 +135,16 @@ impl KeptAlert<'static> {
     }
 }
 
+/// The beginning of a text, at most so many bytes, cut at a character.
+#[must_use]
+pub fn head(text: &str, bytes_max: usize) -> &str {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    text.get(..end).unwrap_or_default()
+}
+
 fn json_bytes(text: &str) -> usize {
     serde_json::to_string(text).map_or(usize::MAX, |json| json.len())
 }
@@ -144,7 +154,7 @@ fn json_bytes(text: &str) -> usize {
 fn cut_to_json(text: &str, bytes: usize) -> &str {
     let mut end = text.len().min(bytes);
     loop {
-        let cut = text.get(..text.floor_char_boundary(end)).unwrap_or_default();
+        let cut = head(text, end);
         if cut.is_empty() || json_bytes(cut) <= bytes {
             return cut;
         }

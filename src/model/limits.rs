@@ -43,8 +43,10 @@ pub const LABELS_BYTES_FREE: usize = 16 * 1024 * 1024;
 pub const SYMBOLS_MAX: usize = 1_000_000;
 /// Nesting of an attribute's value (lists in lists); a sample with a deeper one is rejected.
 pub const ATTRIBUTE_DEPTH_MAX: usize = 8;
-/// Body of a request that posts alerts or a silence, bytes; a larger one is refused.
+/// Body of a request that posts alerts, bytes; a larger one is refused.
 pub const ALERTS_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Body of a request that posts a silence, bytes; a larger one is refused.
+pub const SILENCE_BODY_BYTES_MAX: usize = 256 * 1024;
 /// Alerts of one request; one with more is refused.
 pub const ALERTS_MAX: usize = 10_000;
 /// Labels and annotations kept with an alert, bytes of JSON. Annotations that do not fit are cut;

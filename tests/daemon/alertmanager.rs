@@ -190,7 +190,7 @@ fn an_alert_that_is_not_refreshed_stays_and_its_source_is_silent() {
     let alarm = prometheus_alert(&daemon, "one", |alarm| text(alarm, "why") == "source-silent");
     assert!(is_active(&alarm));
     let shown = alerts(&home, "", 1);
-    assert_eq!(shown[0]["annotations"]["vigie_why"], "source-silent", "{shown:?}");
+    assert_eq!(shown[0]["annotations"]["vigie-why"], "source-silent", "{shown:?}");
     assert_eq!(post(&home, "/api/v2/alerts", &body).status, 200);
     prometheus_alert(&daemon, "one", |alarm| text(alarm, "why").is_empty());
     let ended = json!([{ "labels": { "alertname": "A", "instance": "one" },
@@ -239,7 +239,10 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
             "endsAt": "2099-01-01T00:00:00Z", "createdBy": "x", "comment": "y" })
         .to_string()
     };
-    let matcher = |name: &str, value: &str, is_regex: bool| json!({ "name": name, "value": value, "isRegex": is_regex });
+    let matcher = |name: &str, value: &str, is_regex: bool| {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        json!({ "name": name, "value": value, "isRegex": is_regex })
+    };
     for matchers in [
         json!([]),
         json!([matcher("a", "", false)]),

@@ -12,9 +12,9 @@
 //! pulse until 40s
 //! ```
 //! `-` stands for no component. `arrived=` is when the kernel received it (else the time of the
-//! line; `alert` is 2), `lease=` how long an alert holds, `occurred=` when the device says that it happened, `uptime=` how long the device has been
-//! up (sysUpTime), `listener=` who heard it (trap 0 and syslog 1 else), `qualifier=` (`_` for a
-//! blank), `alias=`, `repeat=` with `every=`, `unknown` for a sender that the inventory does not
+//! line), `occurred=` when the device says that it happened, `lease=` how long an alert holds,
+//! `uptime=` how long the device has been up (sysUpTime), `listener=` who heard it (trap 0, syslog 1
+//! and alert 2 else), `qualifier=` (`_` for a blank), `alias=`, `repeat=` with `every=`, `unknown` for a sender that the inventory does not
 //! know, and `in-service` for a message that says that no administrator shut the resource
 //! (ifAdminStatus up).
 
@@ -207,7 +207,7 @@ fn silence(id: usize, at_ns: u64, lasting: &str, matchers: &[&str]) -> Option<Co
         created_by: "ann".to_owned(),
         comment: "work".to_owned(),
     };
-    let action = Action::SetSilence { replaces: String::new(), request };
+    let action = Action::SetSilence { replaces: String::new(), request: Box::new(request) };
     Some(Command { id: u64::try_from(id).ok()?, author: "ann".to_owned(), action })
 }
 

@@ -112,4 +112,3 @@ pub fn act_routes<S>(alertmanager: &Alertmanager) -> Router<S> {
 const BODIES_MAX: usize = 4;
 /// Listings made at once; each may show every alarm.
 const LISTINGS_MAX: usize = 1;
-

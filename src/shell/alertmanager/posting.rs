@@ -2,7 +2,7 @@
 //! when the events are durable.
 
 use crate::classify::{AlertOrigin, AlertScratch, Classified};
-use crate::decode::alerts::{self, BodyError};
+use crate::decode::alerts::{self, AlertMistake, BodyError};
 use crate::model::limits::ALERTS_BODY_BYTES_MAX;
 use crate::shell::alertmanager::Alertmanager;
 use crate::shell::alertmanager::answer::Refused;
@@ -13,6 +13,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -71,7 +72,7 @@ fn post(alertmanager: &Alertmanager, peer: IpAddr, body: &[u8]) -> Result<Posted
         let (alert, raw) = match item {
             Ok(posted) => posted,
             Err(mistake) => {
-                mistakes.add(place, mistake.to_string());
+                mistakes.add(place, mistake);
                 ignore(alertmanager, IgnoreReason::Invalid);
                 continue;
             }
@@ -136,7 +137,7 @@ pub(super) async fn read_json_body<'a>(
 }
 
 impl Mistakes {
-    fn add(&mut self, place: usize, mistake: String) {
+    fn add(&mut self, place: usize, mistake: &AlertMistake) {
         if self.shown.len() < MISTAKES_SHOWN_MAX {
             self.shown.push(format!("alert {place}: {mistake}"));
         } else {
@@ -150,7 +151,7 @@ impl Mistakes {
         }
         let mut message = self.shown.join("; ");
         if self.more > 0 {
-            message.push_str(&format!("; and {} more", self.more));
+            let _ = write!(message, "; and {} more", self.more);
         }
         Err(Refused::Bad(message))
     }

@@ -2,6 +2,7 @@
 //!
 //! Unknown parameters are passed over, as the Alertmanager does.
 
+use crate::model::limits::SILENCE_MATCHERS_MAX;
 use crate::model::matcher::{Comparison, Matcher};
 use crate::shell::alertmanager::answer::Refused;
 use axum::extract::Query;
@@ -34,7 +35,13 @@ impl Question {
         let values = |name: &'static str| {
             pairs.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
         };
-        let matchers = |name| values(name).map(Matcher::parse).collect::<Result<Vec<_>, _>>();
+        if values("filter").count() > SILENCE_MATCHERS_MAX {
+            return Err(Refused::Bad(format!("more than {SILENCE_MATCHERS_MAX} filters")));
+        }
+        let matchers = |name| {
+            let some = values(name).take(SILENCE_MATCHERS_MAX);
+            some.map(Matcher::parse).collect::<Result<Vec<_>, _>>()
+        };
         let bad = |error: crate::model::matcher::MatcherError| {
             Refused::Bad(format!("bad matcher format: {error}"))
         };

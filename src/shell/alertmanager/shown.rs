@@ -75,10 +75,10 @@ impl Shown {
         };
         let incident = image.incident.as_deref().unwrap_or_default();
         shown.annotations.extend(set([
-            ("vigie_alarm", image.id.as_str()),
-            ("vigie_incident", incident),
-            ("vigie_resource", image.resource.as_str()),
-            ("vigie_why", image.why.as_str()),
+            ("vigie-alarm", image.id.as_str()),
+            ("vigie-incident", incident),
+            ("vigie-resource", image.resource.as_str()),
+            ("vigie-why", image.why.as_str()),
         ]));
         shown
     }

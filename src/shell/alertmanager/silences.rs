@@ -1,9 +1,10 @@
 //! Silences: listed from the view, set and expired by commands.
 
 use crate::engine::input::Action;
-use crate::model::limits::ALERTS_BODY_BYTES_MAX;
+use crate::model::alert::head;
+use crate::model::limits::{SILENCE_BODY_BYTES_MAX, SILENCE_MATCHERS_MAX};
 use crate::model::matcher::{Comparison, Matcher};
-use crate::model::silence::{Silence, SilenceRequest, SilenceState};
+use crate::model::silence::{Silence, SilenceMistake, SilenceRequest, SilenceState};
 use crate::model::time::Timestamp;
 use crate::shell::alertmanager::Alertmanager;
 use crate::shell::alertmanager::answer::{Refused, json_response};
@@ -138,13 +139,16 @@ pub(super) async fn set(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
-    let held = read_json_body(&alertmanager, &headers, body, ALERTS_BODY_BYTES_MAX).await?;
+    let held = read_json_body(&alertmanager, &headers, body, SILENCE_BODY_BYTES_MAX).await?;
     let posted: PostedSilence = serde_json::from_slice(&held.bytes)
         .map_err(|error| Refused::Bad(format!("the silence cannot be read: {error}")))?;
     drop(held);
     let is_known = |id: &str| alertmanager.parts.view.load().silences.find(id).is_some();
     if !posted.id.is_empty() && !is_known(&posted.id) {
         return Err(not_found(&posted.id));
+    }
+    if posted.matchers.len() > SILENCE_MATCHERS_MAX {
+        return Err(Refused::Bad(SilenceMistake::TooManyMatchers.to_string()));
     }
     let matchers: Result<Vec<Matcher>, _> = posted
         .matchers
@@ -159,7 +163,7 @@ pub(super) async fn set(
         comment: cut(&posted.comment),
     };
     let author = request.created_by.clone();
-    let action = Action::SetSilence { replaces: posted.id, request };
+    let action = Action::SetSilence { replaces: posted.id, request: Box::new(request) };
     let id = say(&alertmanager, author, action).await?;
     Ok(json_response(StatusCode::OK, &json!({ "silenceID": id })))
 }
@@ -184,7 +188,11 @@ async fn say(
 ) -> Result<String, Refused> {
     let answer = alertmanager.parts.commands.say(author, action).await;
     let answer = answer.map_err(|unanswered| Refused::Later(unanswered.to_string()))?;
-    if answer.accepted { Ok(answer.subject) } else { Err(Refused::Bad(answer.message)) }
+    if answer.accepted {
+        Ok(answer.subject().to_owned())
+    } else {
+        Err(Refused::Bad(answer.message))
+    }
 }
 
 fn not_found(id: &str) -> Refused {
@@ -194,8 +202,7 @@ fn not_found(id: &str) -> Refused {
 
 fn cut(text: &str) -> String {
     let clean: String = text.chars().filter(|letter| !letter.is_control()).collect();
-    let end = clean.floor_char_boundary(TEXT_BYTES_MAX);
-    clean.get(..end).unwrap_or_default().to_owned()
+    head(&clean, TEXT_BYTES_MAX).to_owned()
 }
 
 /// Author and comment of a silence, bytes; longer ones are cut.

@@ -156,8 +156,7 @@ mod tests {
     use crate::shell::publish::Published;
 
     fn batch(positions: std::ops::Range<u64>) -> Batch {
-        let answer =
-            Answer { command: 0, accepted: true, message: String::new(), subject: String::new() };
+        let answer = Answer { command: 0, accepted: true, message: String::new() };
         let effect = Effect::Answer(Arc::new(answer));
         let published = |position| Published {
             position,
