@@ -88,8 +88,6 @@ pub struct Alarm {
     pub ended_at: Option<Timestamp>,
     /// Until when the last raise holds without being said again.
     pub lease_until: Option<Timestamp>,
-    /// The same on the engine's clock.
-    pub(crate) lease_due: EngineTime,
     /// Whether whoever told it tells nothing any more: the alarm stays, nobody knows how it is.
     pub is_source_silent: bool,
     /// What an alert said of itself, a JSON object; else empty.
@@ -158,7 +156,6 @@ impl Alarm {
             occurred_at: None,
             ended_at: None,
             lease_until: None,
-            lease_due: EngineTime(0),
             is_source_silent: false,
             labels: "".into(),
             occurrences: 0,
@@ -209,7 +206,7 @@ impl Alarm {
         };
         let tells_when = self.occurred_at.is_none() && event.occurred_at.is_some();
         is_same_state
-            && !(event.verb == Verb::Raise && (tells_when || !self.knows_told(event)))
+            && !(event.verb == Verb::Raise && tells_when)
             && self.channels & event.channel.bit() != 0
             && self.held_clear.is_none()
             && event.arrived.engine.ns_since(self.sampled_at) < SAMPLE_INTERVAL_NS

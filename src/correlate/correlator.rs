@@ -41,8 +41,6 @@ pub enum Deadline {
     ForgetIncident(u64),
     /// A silence begins, ends or may be forgotten.
     Silence(u64),
-    /// An alert is to be believed no longer, unless it was told again.
-    Lease(AlarmSlot),
 }
 
 /// When the state of a service changed, by the receipt of the message that led to it.
@@ -298,7 +296,6 @@ impl Correlator {
                 Transition::Changed
             }
         };
-        let is_told_otherwise = alarm.take_told(event, transition);
         let is_new_channel = alarm.channels != channels_before;
         let was_shown = alarm.occurrences > 0;
         if alarm.held_clear().is_some() {
@@ -311,14 +308,13 @@ impl Correlator {
             }
             Transition::Changed => self.severity_changed(at, slot, severity_before, changes),
             Transition::Repeated | Transition::Late | Transition::ClearHeld => {
-                if (is_new_channel || is_told_otherwise) && was_shown {
+                if is_new_channel && was_shown {
                     changes.alarms.insert(slot);
                 } else {
                     self.touch(slot);
                 }
             }
         }
-        self.follow_lease(slot, event);
         if event.verb != Verb::Raise {
             self.forget_later(at, slot);
         } else if self.types.get(self.type_of(slot)).expires_after_ms > 0 {

@@ -25,7 +25,6 @@ impl Correlator {
             Deadline::ForgetAlarm(slot) => self.forget_alarm(due, slot),
             Deadline::ForgetIncident(id) => self.forget_incident(at, id),
             Deadline::Silence(id) => self.silence_due(at, id, changes),
-            Deadline::Lease(slot) => self.lease_due(at, slot, changes),
         }
     }
 
@@ -164,12 +163,8 @@ impl Correlator {
             self.timers.set(Deadline::ForgetAlarm(slot), due.plus_ns(FORGET_AFTER_NS));
             return;
         }
-        for key in [
-            Deadline::ConfirmClear(slot),
-            Deadline::FlapQuiet(slot),
-            Deadline::Expire(slot),
-            Deadline::Lease(slot),
-        ] {
+        for key in [Deadline::ConfirmClear(slot), Deadline::FlapQuiet(slot), Deadline::Expire(slot)]
+        {
             self.timers.cancel(key);
         }
         self.forget_session(slot);

@@ -12,7 +12,6 @@
 //! - [`cause`]: what explains an alarm;
 //! - [`silence`]: devices that only their neighbours tell of;
 //! - [`incident`], [`grouping`]: the life of one incident, and which alarm goes into which;
-//! - [`lease`]: until when an alert is to be believed;
 //! - [`muting`]: silences, which mute notices and nothing else;
 //! - [`deadline`]: what happens when time passes;
 //! - [`reason`]: the closed list of reasons.
@@ -28,7 +27,6 @@ pub mod deadline;
 pub mod flap;
 pub mod grouping;
 pub mod incident;
-pub mod lease;
 pub mod muting;
 pub mod reason;
 pub mod resource;

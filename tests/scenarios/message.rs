@@ -19,8 +19,6 @@ pub(crate) struct Message {
     pub(crate) arrived_ns: u64,
     /// Device time, ns after the start.
     pub(crate) occurred_ns: Option<u64>,
-    /// How long an alert holds from its receipt, ns.
-    pub(crate) lease_ns: Option<u64>,
     /// sysUpTime of the sender, 1/100 s.
     pub(crate) uptime_cs: Option<u32>,
     /// Whether the inventory knows the sender.

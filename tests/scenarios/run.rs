@@ -211,10 +211,7 @@ fn event<'a>(message: &'a Message, at: At, settings: &Settings) -> Event<'a> {
             .map(|ns| WALL_START.plus_ns(i64::try_from(ns).expect("a scenario is short"))),
         uptime_cs: message.uptime_cs,
         value: None,
-        lease_until: message.lease_ns.map(|ns| {
-            let wall = at.wall.plus_ns(early_ns - age_ns);
-            wall.plus_ns(i64::try_from(ns).expect("a scenario is short"))
-        }),
+        lease_until: None,
         peer: message.device.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         is_known: message.is_known,
         is_in_service: message.is_in_service,
@@ -275,8 +272,6 @@ fn tell_alarm(alarm: &AlarmImage, line: &mut String) {
     let _ = write!(line, " {} {state}", alarm.perceived_severity);
     if alarm.is_flapping {
         line.push_str(" flapping");
-    } else if !alarm.why.is_empty() {
-        let _ = write!(line, " ({})", alarm.why);
     }
     let _ = write!(line, " x{} by {}", alarm.occurrences, alarm.source);
     if let Some(incident) = &alarm.incident {

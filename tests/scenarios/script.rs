@@ -12,9 +12,9 @@
 //! pulse until 40s
 //! ```
 //! `-` stands for no component. `arrived=` is when the kernel received it (else the time of the
-//! line), `occurred=` when the device says that it happened, `lease=` how long an alert holds,
-//! `uptime=` how long the device has been up (sysUpTime), `listener=` who heard it (trap 0, syslog 1
-//! and alert 2 else), `qualifier=` (`_` for a blank), `alias=`, `repeat=` with `every=`, `unknown` for a sender that the inventory does not
+//! line), `occurred=` when the device says that it happened, `uptime=` how long the device has been
+//! up (sysUpTime), `listener=` who heard it (trap 0 and syslog 1 else), `qualifier=` (`_` for a
+//! blank), `alias=`, `repeat=` with `every=`, `unknown` for a sender that the inventory does not
 //! know, and `in-service` for a message that says that no administrator shut the resource
 //! (ifAdminStatus up).
 
@@ -118,7 +118,6 @@ impl Script {
         let (channel, listener) = match channel {
             "trap" => (Channel::Trap, 0),
             "syslog" => (Channel::Syslog, 1),
-            "alert" => (Channel::Metric, 2),
             _ => return None,
         };
         let [device, verb, rest @ ..] = words else { return None };
@@ -136,7 +135,6 @@ impl Script {
             listener,
             arrived_ns: at_ns,
             occurred_ns: None,
-            lease_ns: None,
             uptime_cs: None,
             is_known: true,
             is_in_service: false,
@@ -151,7 +149,6 @@ impl Script {
             match word.split_once('=') {
                 Some(("arrived", value)) => message.arrived_ns = duration_ns(value)?,
                 Some(("occurred", value)) => message.occurred_ns = Some(duration_ns(value)?),
-                Some(("lease", value)) => message.lease_ns = Some(duration_ns(value)?),
                 Some(("uptime", value)) => message.uptime_cs = Some(uptime_cs(value)?),
                 Some(("listener", value)) => message.listener = value.parse().ok()?,
                 Some(("qualifier", value)) => message.qualifier = value.replace('_', " "),
