@@ -13,6 +13,8 @@
 //! - [`silence`]: devices that only their neighbours tell of;
 //! - [`incident`], [`grouping`]: the life of one incident, and which alarm goes into which;
 //! - [`muting`]: silences, which mute notices and nothing else;
+//! - [`threshold`], [`crossing`], [`lease`]: samples that cross limits, series and alerts that
+//!   nobody tells any more;
 //! - [`deadline`]: what happens when time passes;
 //! - [`reason`]: the closed list of reasons.
 
@@ -23,16 +25,19 @@ pub mod build;
 pub mod cause;
 pub mod changes;
 pub mod correlator;
+pub mod crossing;
 pub mod deadline;
 pub mod flap;
 pub mod grouping;
 pub mod incident;
+pub mod lease;
 pub mod muting;
 pub mod reason;
 pub mod resource;
 pub mod sent;
 pub mod session;
 pub mod silence;
+pub mod threshold;
 pub mod topology;
 pub mod twin;
 

@@ -222,7 +222,7 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
         &many,
     ] {
         let answer = post(&home, "/api/v2/alerts", body);
-        assert_eq!(answer.status, 400, "{:.80}: {answer:?}", body);
+        assert_eq!(answer.status, 400, "{body:.80}: {answer:?}");
     }
     let send = |method: &str, path: &str, kind: &str, body: &[u8]| {
         http::send(home.http, method, path, kind, body).expect("an answer").status
