@@ -23,11 +23,12 @@ use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::observe::metrics::Sources;
 use crate::shell::outbox::{Outbox, OutboxEnd, Staged, outbox};
 use crate::shell::pipeline::SharedClassifier;
+use crate::shell::poison;
 use crate::shell::publish::Published;
-use crate::shell::publish::feed::{FEED_EFFECTS_MAX, feed};
+use crate::shell::publish::feed::{FEED_EFFECTS_MAX, HISTORY_EFFECTS_MAX, feed};
 use crate::shell::publish::publisher::KafkaPublisher;
 use crate::shell::recover::{self, RecoverError, Replay};
-use crate::shell::self_alarm::{SELF, SelfAlarms};
+use crate::shell::self_alarm::{INPUT_SKIPPED, SELF, SelfAlarms};
 use crate::shell::sequencer::{Control, Sequencer, Shared};
 use crate::shell::sinks;
 use crate::shell::store::thread::StoreThread;
@@ -147,6 +148,14 @@ impl Daemon {
         for listener in &config.listeners {
             bound.push(listeners::open(listener, &mut adopted)?);
         }
+        // A socket that nobody reads swallows what is sent to it: closed now, not after recovery.
+        for (name, sockets) in adopted {
+            tracing::warn!(
+                name,
+                count = sockets.len(),
+                "no listener has the name of these sockets"
+            );
+        }
         let core = open_core(&config)?;
         let ledger: Vec<(String, Arc<ListenerCounters>)> = config
             .listeners
@@ -255,20 +264,20 @@ fn open_core(config: &Config) -> Result<Core, StartError> {
     options.retain_bytes = config.journal.retain_bytes;
     options.check_from = recover::newest_snapshot(dir).unwrap_or(0);
     if config.journal.sync == SyncPromise::Kernel {
-        tracing::warn!("journal.sync = kernel is not built yet; the disk is waited for");
+        options = options.trusting_the_kernel();
     }
     let (journal, recovery) = Journal::open(options, Arc::new(RealDisk))?;
     for corruption in &recovery.corruptions {
-        tracing::error!("the journal is damaged: {corruption}");
+        tracing::error!(
+            "the journal is damaged: {corruption}; `vigie journal repair` ends the report"
+        );
     }
     if recovery.truncated_bytes > 0 {
         let bytes = recovery.truncated_bytes;
         tracing::warn!(bytes, "a torn end of the journal was cut off");
     }
     let last_position = recovery.last.map_or(0, |(position, _)| position);
-    let mut replay = Replay::begin(dir, last_position)?;
-    let from = replay.read.saturating_add(1);
-    replay.run(&mut journal.reader(from))?;
+    let (journal, replay) = poison::replay(journal, Replay::begin(dir, last_position)?)?;
     let last = recovery.last.map_or(At::default(), |(_, at)| at);
     let start = EngineTime(last.engine.0.max(replay.at.engine.0).saturating_add(1));
     let hash_seed = random_seed()
@@ -304,6 +313,7 @@ impl Launch {
         let Core { journal, replay, journal_uuid, clock, hash_seed } = core;
         let system = |doing| move |source| StartError::System { doing, source };
         let applied = replay.applied;
+        let passed_over = replay.passed_over.clone();
         let kafka_cursor = replay.mark.as_ref().map_or(0, |mark| mark.kafka_cursor);
         let shared = Arc::new(Shared::new(Arc::new(Lanes::default())));
         shared.applied.store(applied, Ordering::Release);
@@ -314,7 +324,7 @@ impl Launch {
         let retirement = journal.retirement();
         let (end, mut out) = outbox(Arc::clone(&durable), writer);
         let after = applied.saturating_sub(1);
-        let (store_feed, store_end) = feed(after, FEED_EFFECTS_MAX);
+        let (store_feed, store_end) = feed(after, HISTORY_EFFECTS_MAX);
         let store = sinks::open_store(&config.store_path, applied)?;
         let store = StoreThread::start(store, store_end).map_err(system("history thread"))?;
         let mut feeds = vec![("history".to_owned(), store_feed.counters())];
@@ -404,6 +414,15 @@ impl Launch {
             .block_on(async { control::bind(&config.state.dir) })
             .map_err(system("control socket"))?;
         runtime.spawn(control::serve(sock, commands.clone()));
+        let own = SelfAlarms {
+            lanes: Arc::clone(&shared.lanes),
+            clock,
+            counters: own,
+            listener: listeners,
+        };
+        for position in passed_over {
+            own.raise(INPUT_SKIPPED, &position.to_string(), &skipped_text(position));
+        }
         let upkeep = Upkeep::start(
             &config,
             Arc::clone(&shared),
@@ -414,12 +433,7 @@ impl Launch {
                 store: store.status(),
                 kafka: kafka.as_ref().map(KafkaPublisher::status),
                 retirement,
-                own: SelfAlarms {
-                    lanes: Arc::clone(&shared.lanes),
-                    clock,
-                    counters: own,
-                    listener: listeners,
-                },
+                own,
             },
         )
         .map_err(system("upkeep thread"))?;
@@ -445,6 +459,13 @@ impl Launch {
             config,
         })
     }
+}
+
+fn skipped_text(position: u64) -> String {
+    format!(
+        "record {position} of the journal made vigie panic twice and is passed over: see it with \
+         `vigie journal dump`, and report it"
+    )
 }
 
 /// The ledgers of the listeners that take messages in.

@@ -12,7 +12,10 @@ mod crash;
 mod faults;
 mod kafka;
 mod operator;
+#[cfg(debug_assertions)]
+mod poison;
 mod prometheus;
 mod reload;
+mod repair;
 mod syslog;
 mod traps;

@@ -69,7 +69,7 @@ impl Shown {
             },
             None => Self {
                 labels: made_labels(image),
-                annotations: set([("summary", image.text.as_str())]),
+                annotations: set([("summary", &*image.text)]),
                 generator_url: String::new(),
             },
         };

@@ -47,6 +47,7 @@ pub(super) fn check(written: Written, whole: Place, findings: &mut Findings) -> 
         listeners: written.listeners,
         store_path: written.store_path.unwrap_or_else(|| state.dir.join("history.db")),
         state,
+        clock_alarm: written.clock_alarm,
         journal: journal.value,
         correlation: written.correlation,
         tickets: written.tickets.value,

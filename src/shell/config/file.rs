@@ -35,6 +35,8 @@ pub(super) struct Written {
     pub(super) inventory: Vec<PathBuf>,
     /// `[kafka]`.
     pub(super) kafka: Option<WrittenKafka>,
+    /// `[clock] alarm`.
+    pub(super) clock_alarm: bool,
     /// `[store] path`.
     pub(super) store_path: Option<PathBuf>,
     /// `[log]`.
@@ -67,6 +69,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
     let (tickets, rules, inventory) = (section("tickets"), section("rules"), section("inventory"));
     let (kafka, store, log) = (section("kafka"), section("store"), section("log"));
     let alerts = section("alerts");
+    let clock = section("clock");
     top.finish();
     let base = Base { whole, folder };
     let (state_dir, snapshot_every, snapshot_every_bytes) = state.read(whole, findings, |fields| {
@@ -96,6 +99,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         }),
         inventory: inventory.read(whole, findings, |fields| base.paths(fields, "files")),
         kafka: kafka.table.is_some().then(|| kafka.read(whole, findings, read_kafka)),
+        clock_alarm: clock.read(whole, findings, |fields| fields.boolean("alarm").unwrap_or(true)),
         store_path: store.read(whole, findings, |fields| base.path(fields, "path")),
         log: log.read(whole, findings, read_log),
     }

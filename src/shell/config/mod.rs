@@ -88,6 +88,8 @@ pub struct Config {
     pub inventory: Vec<PathBuf>,
     /// The Kafka sink; none is off.
     pub kafka: Option<Kafka>,
+    /// Whether a wall clock that is not synchronised is an alarm.
+    pub clock_alarm: bool,
     /// The SQLite file of the history.
     pub store_path: PathBuf,
     /// What is logged.
