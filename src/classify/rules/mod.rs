@@ -2,11 +2,12 @@
 //!
 //! Reading order: [`read`] and [`suggest`] (TOML values with their places), [`declared`] (alarm
 //! types and objects), [`template`], [`action`] (what rules for messages share), [`trap_rules`] and
-//! [`syslog_rules`]; [`metric_rules`] (for series), [`alert_rules`].
+//! [`syslog_rules`]; [`metric_rules`] and [`bands`] (for series), [`alert_rules`].
 //! The language is described for operators in `docs/rules.md`.
 
 mod action;
 mod alert_rules;
+mod bands;
 mod declared;
 mod extract;
 mod literals;
