@@ -301,7 +301,8 @@ impl Shown {
                     assert!(incident.closed_at.is_some(), "{incident:?}");
                     assert!(self.withdrawn.insert(id.to_string()), "{id} twice");
                 }
-                Effect::Alarm(_) | Effect::Resource(_) | Effect::Answer(_) => {}
+                Effect::Alarm(_) | Effect::Resource(_) | Effect::Silence(_) | Effect::Answer(_) => {
+                }
             }
         }
     }

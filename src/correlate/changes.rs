@@ -32,6 +32,8 @@ pub struct Changes {
     pub withdrawn: Vec<u64>,
     /// Resources to show.
     pub resources: BTreeSet<Slot>,
+    /// Silences to show.
+    pub silences: BTreeSet<u64>,
     /// Services whose state changed.
     pub services: BTreeSet<Slot>,
     /// Incidents of which an alarm became active (`true`) or only ceased to be or changed.

@@ -40,6 +40,7 @@ impl Correlator {
             }
             Deadline::ForgetAlarm(slot) => self.forget_alarm(due, slot),
             Deadline::ForgetIncident(id) => self.forget_incident(at, id),
+            Deadline::Silence(id) => self.silence_due(at, id, changes),
             Deadline::Lease(slot) => self.lease_ended(slot, changes),
         }
     }

@@ -12,6 +12,7 @@
 //! - [`cause`]: what explains an alarm;
 //! - [`silence`]: devices that only their neighbours tell of;
 //! - [`incident`], [`grouping`]: the life of one incident, and which alarm goes into which;
+//! - [`muting`]: silences, which mute notices and nothing else;
 //! - [`threshold`], [`crossing`], [`lease`]: samples that cross limits, series and alerts that
 //!   nobody tells any more;
 //! - [`deadline`]: what happens when time passes;
@@ -31,6 +32,7 @@ pub mod flap;
 pub mod grouping;
 pub mod incident;
 pub mod lease;
+pub mod muting;
 pub mod reason;
 pub mod resource;
 pub mod sent;

@@ -39,12 +39,26 @@ pub const LABELS_BYTES_MAX: usize = 64 * 1024;
 pub const LABELS_BYTES_RATIO_MAX: usize = 256;
 /// Bytes of labels that any body of metrics may make.
 pub const LABELS_BYTES_FREE: usize = 16 * 1024 * 1024;
-/// Labels and annotations kept with an alert, bytes; an alert with more is refused.
-pub const ALERT_LABELS_BYTES_MAX: usize = 4_096;
 /// Symbols of one remote write 2.0 body; one with more is refused.
 pub const SYMBOLS_MAX: usize = 1_000_000;
 /// Nesting of an attribute's value (lists in lists); a sample with a deeper one is rejected.
 pub const ATTRIBUTE_DEPTH_MAX: usize = 8;
+/// Body of a request that posts alerts, bytes; a larger one is refused.
+pub const ALERTS_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Body of a request that posts a silence, bytes; a larger one is refused.
+pub const SILENCE_BODY_BYTES_MAX: usize = 256 * 1024;
+/// Alerts of one request; one with more is refused.
+pub const ALERTS_MAX: usize = 10_000;
+/// Labels and annotations kept with an alert, bytes of JSON. Annotations that do not fit are cut;
+/// an alert whose labels do not fit is refused.
+pub const ALERT_LABELS_BYTES_MAX: usize = 4_096;
+/// Annotations of an alert; further ones are left out.
+pub const ANNOTATIONS_MAX: usize = 64;
+/// Silences kept, expired ones included. Beyond it the one that expired first goes; when none has
+/// expired, a new one is refused.
+pub const SILENCES_MAX: usize = 10_000;
+/// Matchers of one silence; one with more is refused.
+pub const SILENCE_MATCHERS_MAX: usize = 64;
 /// Sub-identifiers of an OID (SNMPv2-SMI: 128).
 pub const OID_ARCS_MAX: usize = 128;
 /// Alarms held at once, active and cleared within the last hour. Beyond it, a message about an

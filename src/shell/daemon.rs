@@ -6,10 +6,12 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::{ENGINE_VERSION, Engine, digest};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::time::{At, EngineTime};
+use crate::shell::alertmanager::{Alertmanager, Parts, Turns};
 use crate::shell::api::view::{SharedView, ViewBounds, ViewWriter};
 use crate::shell::api::{ApiState, Readiness};
 use crate::shell::clock::EngineClock;
 use crate::shell::codec::encode;
+use crate::shell::commands::Commands;
 use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
 use crate::shell::fd_store::Kept;
 use crate::shell::http::HttpListeners;
@@ -32,6 +34,7 @@ use crate::shell::self_alarm::{INPUT_SKIPPED, SELF, SelfAlarms};
 use crate::shell::sequencer::{Control, Sequencer, Shared};
 use crate::shell::sinks;
 use crate::shell::store::thread::StoreThread;
+use crate::shell::submission::Way;
 use crate::shell::supervise::{self, Supervision};
 use crate::shell::upkeep::{Upkeep, Watched};
 use crate::shell::{clock_quality, control};
@@ -356,7 +359,7 @@ impl Launch {
             let started = KafkaPublisher::start(settings, start);
             kafka = Some(started.map_err(system("Kafka thread"))?);
         }
-        let waiting = Arc::clone(&out.waiting);
+        let commands = Commands::new(Arc::clone(&shared), Arc::clone(&out.waiting));
         let outbox_status = Arc::clone(&out.status);
         let classifier: SharedClassifier =
             Arc::new(ArcSwap::new(Arc::clone(&supervision.classifier)));
@@ -374,8 +377,13 @@ impl Launch {
         };
         let opened = intake.start(bound, &runtime, &mut out)?;
         let own = Arc::new(ListenerCounters::default());
-        let counters =
-            ledger.iter().map(|(_, counters)| counters).chain([&own]).map(Arc::clone).collect();
+        let alerted = Arc::new(ListenerCounters::default());
+        let counters = ledger
+            .iter()
+            .map(|(_, counters)| counters)
+            .chain([&own, &alerted])
+            .map(Arc::clone)
+            .collect();
         let sequencer =
             boot((journal, replay, clock, hash_seed), &shared, (counters, end), (supervision, out))
                 .map_err(system("sequencer thread"))?;
@@ -383,7 +391,10 @@ impl Launch {
         let metrics = Sources {
             listeners: intake_ledger(&config, &ledger)
                 .into_iter()
-                .chain([(SELF.to_owned(), Arc::clone(&own))])
+                .chain([
+                    (SELF.to_owned(), Arc::clone(&own)),
+                    (ALERTS.to_owned(), Arc::clone(&alerted)),
+                ])
                 .collect(),
             http: http.counters(),
             shared: Arc::clone(&shared),
@@ -400,16 +411,29 @@ impl Launch {
             Arc::clone(&readiness),
             Arc::new(move || metrics.text()),
         );
+        let listeners = u16::try_from(config.listeners.len()).unwrap_or(u16::MAX);
+        let alertmanager = Alertmanager::new(Parts {
+            view: Arc::clone(&view),
+            readiness: Arc::clone(&readiness),
+            commands: commands.clone(),
+            way: Way { lanes: Arc::clone(&shared.lanes), counters: alerted, clock },
+            listener: listeners.saturating_add(1),
+            classifier: Arc::clone(&classifier),
+            resolve_timeout: config.alerts.resolve_timeout,
+            started_at: clock.at().wall,
+            turns: Turns::default(),
+        });
+        let state = state.with_alertmanager(alertmanager);
         http.serve(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
         let sock = runtime
             .block_on(async { control::bind(&config.state.dir) })
             .map_err(system("control socket"))?;
-        runtime.spawn(control::serve(sock, Arc::clone(&shared), waiting));
+        runtime.spawn(control::serve(sock, commands.clone()));
         let own = SelfAlarms {
             lanes: Arc::clone(&shared.lanes),
             clock,
             counters: own,
-            listener: u16::try_from(config.listeners.len()).unwrap_or(u16::MAX),
+            listener: listeners,
         };
         for position in passed_over {
             own.raise(INPUT_SKIPPED, &position.to_string(), &skipped_text(position));
@@ -521,6 +545,8 @@ fn runtime() -> io::Result<Runtime> {
         .build()
 }
 
+/// Under which name the ledger of posted alerts is shown.
+const ALERTS: &str = "alerts";
 /// How long intake may drain what was received before a stop, ns.
 const DRAIN_NS: u64 = 5_000_000_000;
 /// How long Kafka may take for what is left at a stop.

@@ -1,11 +1,13 @@
 //! The only impure folder: clocks, sockets, files, threads.
 
+pub mod alertmanager;
 pub mod api;
 pub mod batch;
 pub mod cli;
 pub mod clock;
 pub mod clock_quality;
 pub mod codec;
+pub mod commands;
 pub mod config;
 pub mod control;
 pub mod daemon;
@@ -29,5 +31,6 @@ pub mod self_alarm;
 pub mod sequencer;
 pub mod sinks;
 pub mod store;
+pub mod submission;
 pub mod supervise;
 pub mod upkeep;

@@ -8,6 +8,7 @@
 mod support;
 
 mod access;
+mod alertmanager;
 mod crash;
 mod faults;
 mod fd_store;

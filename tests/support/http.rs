@@ -1,4 +1,4 @@
-//! A small HTTP client: one GET per connection, as HTTP/1.0, so that no body comes in chunks.
+//! A small HTTP client: one request per connection, as HTTP/1.0, so that no body comes in chunks.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -22,8 +22,25 @@ impl Response {
 
 /// Asks the server on that port of 127.0.0.1 for a path (with its query, already encoded).
 pub(crate) fn get(port: u16, path: &str) -> Result<Response, String> {
-    let answer = exchange(port, path).map_err(|error| format!("GET {path}: {error}"))?;
-    parse(&answer).ok_or_else(|| format!("GET {path}: no HTTP answer: {answer:?}"))
+    send(port, "GET", path, "", b"")
+}
+
+/// Sends a request with a body of that type; no body without a type.
+pub(crate) fn send(
+    port: u16,
+    method: &str,
+    path: &str,
+    content_type: &str,
+    body: &[u8],
+) -> Result<Response, String> {
+    let mut head = format!("{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\n");
+    if !content_type.is_empty() {
+        let length = body.len();
+        head += &format!("Content-Type: {content_type}\r\nContent-Length: {length}\r\n");
+    }
+    let request = [head.as_bytes(), b"\r\n", body].concat();
+    let answer = exchange(port, &request).map_err(|error| format!("{method} {path}: {error}"))?;
+    parse(&answer).ok_or_else(|| format!("{method} {path}: no HTTP answer: {answer:?}"))
 }
 
 /// A query value with everything escaped that a query does not take as it is.
@@ -40,10 +57,10 @@ pub(crate) fn encode(value: &str) -> String {
         .collect()
 }
 
-fn exchange(port: u16, path: &str) -> std::io::Result<String> {
+fn exchange(port: u16, request: &[u8]) -> std::io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\n\r\n")?;
+    stream.write_all(request)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())

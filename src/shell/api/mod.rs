@@ -17,6 +17,7 @@ pub mod rows;
 pub mod table;
 pub mod view;
 
+use crate::shell::alertmanager::Alertmanager;
 use crate::shell::api::access::gate::Gate;
 use crate::shell::api::connection::{GuardedListener, Patience, Peer};
 use crate::shell::api::listing::Versions;
@@ -64,6 +65,7 @@ pub struct ApiState {
     readiness: Arc<Readiness>,
     metrics: MetricsText,
     listings: Arc<Semaphore>,
+    alertmanager: Option<Alertmanager>,
 }
 
 impl ApiState {
@@ -77,7 +79,14 @@ impl ApiState {
             readiness,
             metrics,
             listings: Arc::new(Semaphore::new(LISTINGS_MAX)),
+            alertmanager: None,
         }
+    }
+
+    /// With the API of the Alertmanager beside its own.
+    #[must_use]
+    pub fn with_alertmanager(self, alertmanager: Alertmanager) -> Self {
+        Self { alertmanager: Some(alertmanager), ..self }
     }
 }
 

@@ -60,6 +60,7 @@ pub(super) fn check(written: Written, whole: Place, findings: &mut Findings) -> 
         journal: journal.value,
         correlation: written.correlation,
         tickets: written.tickets.value,
+        alerts: written.alerts,
         rules: rules.value,
         inventory: written.inventory,
         kafka: written.kafka.map(|kafka| check_kafka(kafka, findings)),

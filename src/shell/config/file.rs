@@ -6,7 +6,7 @@ use crate::shell::config::document::{Table, Value};
 use crate::shell::config::fields::Fields;
 use crate::shell::config::findings::{Findings, Located, Place, quoted};
 use crate::shell::config::listeners::{self, Listener};
-use crate::shell::config::{History, Journal, Log, LogFormat, LogLevel, Rules, Sync};
+use crate::shell::config::{Alerts, History, Journal, Log, LogFormat, LogLevel, Rules, Sync};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub(super) struct Written {
     pub(super) correlation: CorrelationSettings,
     /// `[tickets]`.
     pub(super) tickets: Located<TicketSettings>,
+    /// `[alerts]`.
+    pub(super) alerts: Alerts,
     /// `[rules]`.
     pub(super) rules: Located<Rules>,
     /// `[inventory] files`.
@@ -69,6 +71,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
     let (tickets, rules, inventory) = (section("tickets"), section("rules"), section("inventory"));
     let (kafka, store, log) = (section("kafka"), section("store"), section("log"));
     let (clock, history) = (section("clock"), section("history"));
+    let alerts = section("alerts");
     top.finish();
     let base = Base { whole, folder };
     let (state_dir, snapshot_every, snapshot_every_bytes) = state.read(whole, findings, |fields| {
@@ -85,6 +88,10 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         journal: journal.read(whole, findings, read_journal),
         correlation: correlation.read(whole, findings, read_correlation),
         tickets: tickets.read(whole, findings, read_tickets),
+        alerts: alerts.read(whole, findings, |fields| {
+            let seconds = fields.integer("resolve_timeout_s", 1..=86_400_u64).unwrap_or(300);
+            Alerts { resolve_timeout: Duration::from_secs(seconds) }
+        }),
         rules: rules.read(whole, findings, |fields| {
             let value = Rules {
                 builtin: fields.boolean("builtin").unwrap_or(true),

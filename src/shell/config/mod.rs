@@ -84,6 +84,8 @@ pub struct Config {
     pub correlation: CorrelationSettings,
     /// How incidents become tickets.
     pub tickets: TicketSettings,
+    /// Alerts that others post.
+    pub alerts: Alerts,
     /// Which rules.
     pub rules: Rules,
     /// Inventory files: paths whose last part may hold `*` and `?`.
@@ -138,6 +140,13 @@ pub struct History {
     pub keep_days: u32,
     /// Days for which tickets of contracts are kept, from their closure.
     pub keep_tickets_days: u32,
+}
+
+/// Alerts that others post.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Alerts {
+    /// How long an alert holds that does not say until when it is to be believed.
+    pub resolve_timeout: Duration,
 }
 
 /// Which rules classify.

@@ -76,7 +76,9 @@ impl Speaker {
                 let about = About { key: id, subject: id, kind: "io.vigie.incident.withdrawn" };
                 vec![Message { topic: Topic::State, ..self.message(published, None, &about) }]
             }
-            Effect::Alarm(_) | Effect::Resource(_) | Effect::Answer(_) => Vec::new(),
+            Effect::Alarm(_) | Effect::Resource(_) | Effect::Silence(_) | Effect::Answer(_) => {
+                Vec::new()
+            }
         }
     }
 
