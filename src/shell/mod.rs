@@ -28,4 +28,5 @@ pub mod sequencer;
 pub mod sinks;
 pub mod store;
 pub mod supervise;
+pub mod turns;
 pub mod upkeep;
