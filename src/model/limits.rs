@@ -12,8 +12,17 @@ pub const BATCH_EVENTS: usize = 64;
 /// Bytes of text and raw message per batch before it travels early.
 pub const BATCH_BYTES: usize = 64 * 1024;
 /// Batches per lane between intake and sequencer. A full urgent or normal lane makes the reader
-/// wait (the kernel buffers); a full low lane sheds, newest first.
+/// wait (the kernel buffers); a full low lane sheds, newest first, but for clears, which wait.
 pub const LANE_BATCHES: usize = 512;
+/// Batches that wait in the urgent and normal lanes when vigie counts as overloaded. It does so
+/// until an eighth of them wait.
+pub const OVERLOAD_BATCHES: usize = 128;
+/// Low batches taken out of their lane while they wait for what was sent before them on the others;
+/// further ones stay in the lane.
+pub const LOW_BATCHES_HELD: usize = 64;
+/// Events of one device in one second of overload, as one thread hears them, beyond which it is
+/// chatty: they go to the low lane until there are at most half as many.
+pub const CHATTY_EVENTS: u32 = 2_000;
 /// Empty batches kept for the next messages; beyond them, memory that a burst took is given back.
 pub const FREE_BATCHES: usize = 64;
 /// Raw message bytes kept with an event; the rest is cut.
@@ -101,3 +110,4 @@ const _: () = assert!(DATAGRAM_GAP_BYTES < DATAGRAM_BYTES_MAX);
 const _: () = assert!(EVENT_BYTES_MAX < RECORD_BYTES_MAX);
 const _: () = assert!(EVENT_BYTES_MAX < BATCH_BYTES / 4);
 const _: () = assert!(BATCH_EVENTS >= RECV_BATCH);
+const _: () = assert!(OVERLOAD_BATCHES < LANE_BATCHES);

@@ -33,4 +33,5 @@ pub mod sinks;
 pub mod store;
 pub mod submission;
 pub mod supervise;
+pub mod turns;
 pub mod upkeep;

@@ -119,8 +119,22 @@ impl Sources {
             ("vigie_connections_refused_total", "Stream connections refused at the limit."),
             &["listener"],
         )?;
+        let demoted = gauge(
+            registry,
+            ("vigie_sources_demoted", "Sources moved to the low lane, since they send too much."),
+            &["listener"],
+        )?;
+        let demotions = counter(
+            registry,
+            ("vigie_demotions_total", "Times that a source was moved to the low lane."),
+            &["listener"],
+        )?;
         for (name, ledger) in &self.listeners {
             let name = name.as_str();
+            demoted
+                .with_label_values(&[name])
+                .set(signed(ledger.sources_demoted.load(Ordering::Relaxed)));
+            demotions.with_label_values(&[name]).inc_by(ledger.demotions.load(Ordering::Relaxed));
             refused
                 .with_label_values(&[name])
                 .inc_by(ledger.connections_refused.load(Ordering::Relaxed));
