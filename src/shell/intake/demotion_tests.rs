@@ -19,6 +19,9 @@ const CHATTY: u32 = 6;
 
 fn event<'a>(device: &'a str, lane: Lane, verb: Verb, raw: &'a [u8]) -> Event<'a> {
     Event {
+        value: None,
+        lease_until: None,
+        labels: "",
         verb,
         severity: Severity::Major,
         channel: Channel::Trap,
