@@ -20,7 +20,11 @@ pub const ALARMS_FULL: &str = "vigie-alarms-full";
 /// A sink cannot be written.
 pub const SINK_FAILING: &str = "vigie-sink-failing";
 
+/// A sender of metrics has more series than are kept.
+pub const SERIES_EXPLOSION: &str = "series-explosion";
+
 /// The way in for vigie's own alarms.
+#[derive(Clone)]
 pub struct SelfAlarms {
     /// Lanes.
     pub lanes: Arc<Lanes>,

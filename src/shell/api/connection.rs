@@ -5,9 +5,10 @@
 //! without a pause longer than that, [`IDLE_TIME`] between requests, [`LIFE_TIME`] in all. The
 //! server above needs no timers of its own.
 
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -40,6 +41,24 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self { request: REQUEST_TIME, idle: IDLE_TIME, life: LIFE_TIME }
+    }
+}
+
+/// Who is at the other end of a connection; handlers find it among the extensions of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer(pub SocketAddr);
+
+impl Peer {
+    /// The address, an IPv4-mapped one as IPv4.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.0.ip().to_canonical()
+    }
+}
+
+impl Connected<IncomingStream<'_, GuardedListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, GuardedListener>) -> Self {
+        Self(*stream.remote_addr())
     }
 }
 

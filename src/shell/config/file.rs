@@ -1,12 +1,13 @@
 //! What is written: the sections of a configuration file, each value with its own type and range.
 //! What must hold *between* values is for `check`.
 
+use crate::model::limits::METRICS_BODY_BYTES_MAX;
 use crate::model::settings::{CorrelationSettings, TicketSettings};
 use crate::shell::config::document::{Table, Value};
 use crate::shell::config::fields::Fields;
 use crate::shell::config::findings::{Findings, Located, Place, quoted};
 use crate::shell::config::listeners::{self, Listener};
-use crate::shell::config::{Journal, Log, LogFormat, LogLevel, Rules, Sync};
+use crate::shell::config::{Journal, Log, LogFormat, LogLevel, Metrics, Rules, Sync};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(super) struct Written {
     pub(super) kafka: Option<WrittenKafka>,
     /// `[store] path`.
     pub(super) store_path: Option<PathBuf>,
+    /// `[metrics]`.
+    pub(super) metrics: Metrics,
     /// `[log]`.
     pub(super) log: Log,
 }
@@ -64,6 +67,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         (section("state"), section("journal"), section("correlation"));
     let (tickets, rules, inventory) = (section("tickets"), section("rules"), section("inventory"));
     let (kafka, store, log) = (section("kafka"), section("store"), section("log"));
+    let metrics = section("metrics");
     top.finish();
     let base = Base { whole, folder };
     let (state_dir, snapshot_every, snapshot_every_bytes) = state.read(whole, findings, |fields| {
@@ -90,6 +94,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         inventory: inventory.read(whole, findings, |fields| base.paths(fields, "files")),
         kafka: kafka.table.is_some().then(|| kafka.read(whole, findings, read_kafka)),
         store_path: store.read(whole, findings, |fields| base.path(fields, "path")),
+        metrics: metrics.read(whole, findings, read_metrics),
         log: log.read(whole, findings, read_log),
     }
 }
@@ -239,6 +244,15 @@ fn read_kafka(fields: &mut Fields<'_>) -> WrittenKafka {
     let brokers = fields.texts("brokers").unwrap_or_default();
     let place = fields.place_of(&["brokers"]);
     WrittenKafka { place, brokers, event_topic, state_topic, properties }
+}
+
+fn read_metrics(fields: &mut Fields<'_>) -> Metrics {
+    let bytes = fields.integer("body_bytes_max", 1_024..=METRICS_BODY_BYTES_MAX);
+    let backfill_s = fields.integer("backfill_after_s", 1..=604_800_u64);
+    Metrics {
+        body_bytes_max: bytes.unwrap_or(16 * 1024 * 1024),
+        backfill_after: Duration::from_secs(backfill_s.unwrap_or(300)),
+    }
 }
 
 fn read_log(fields: &mut Fields<'_>) -> Log {
