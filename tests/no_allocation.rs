@@ -83,6 +83,8 @@ impl Pipeline for Watching {
             arrived: message.arrived,
             occurred_at: None,
             uptime_cs: None,
+            value: None,
+            lease_until: None,
             peer: message.peer,
             is_known: true,
             is_in_service: false,
@@ -93,6 +95,7 @@ impl Pipeline for Watching {
             qualifier: "",
             rule: "link-down",
             text: "GigabitEthernet0/1 is down",
+            labels: "",
             raw: message.bytes,
         })
     }

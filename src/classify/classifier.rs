@@ -114,6 +114,18 @@ impl Classifier {
         &self.rules
     }
 
+    /// The inventory as it is looked up here.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The configuration epoch.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
     /// Classifies a trap. One that no rule knows becomes an `unclassified` event.
     pub fn classify_trap<'a>(
         &'a self,
@@ -212,6 +224,8 @@ impl Classifier {
             arrived: envelope.origin.arrived,
             occurred_at: envelope.occurred_at,
             uptime_cs: envelope.uptime_cs,
+            value: None,
+            lease_until: None,
             peer: envelope.origin.peer.to_canonical(),
             is_known: source.known.is_some(),
             is_in_service: verdict.is_in_service,
@@ -222,6 +236,7 @@ impl Classifier {
             qualifier: &scratch.qualifier,
             rule: verdict.rule,
             text: &scratch.text,
+            labels: "",
             raw: envelope.raw.get(..RAW_BYTES_MAX).unwrap_or(envelope.raw),
         }
     }

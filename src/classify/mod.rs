@@ -7,14 +7,16 @@
 //!
 //! Reading order: [`classifier`] (the entry), [`origin`] (which device), [`trap`] and [`syslog`]
 //! (which rule), [`rules`] (the language), [`directory`] (the inventory as it is looked up here),
-//! [`interface`] (one name for one interface), [`clean`] (text fit to be shown), [`occurred`]
+//! [`labels`] and [`metric`] (what series and alerts are about), [`interface`] (one name for one interface), [`clean`] (text fit to be shown), [`occurred`]
 //! (local times), [`library`] (the rules that come with the program).
 
 mod classifier;
 mod clean;
 pub mod directory;
 mod interface;
+pub mod labels;
 pub mod library;
+mod metric;
 mod occurred;
 mod origin;
 pub mod rules;
@@ -25,4 +27,6 @@ mod trap;
 
 pub use classifier::{Classified, Classifier, IgnoreCause, Origin, Scratch};
 pub use directory::Directory;
-pub use rules::{RuleSet, RuleSource, compile};
+pub use labels::LabelMap;
+pub use metric::{Hit, News};
+pub use rules::{Computation, MetricRule, Quantity, RuleSet, RuleSource, Side, compile};

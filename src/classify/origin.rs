@@ -63,7 +63,7 @@ pub(super) fn find<'d>(
 }
 
 /// A slash would end the device's part of a resource name.
-fn push_device_name(name: &str, out: &mut String) {
+pub(super) fn push_device_name(name: &str, out: &mut String) {
     clean::push(clean::cut_str(name, NAME_BYTES_MAX).as_bytes(), out);
     clean::cut(out, NAME_BYTES_MAX);
     if out.contains('/') {

@@ -84,6 +84,14 @@ pub struct Alarm {
     pub active_since: At,
     /// What the device said about when that began.
     pub occurred_at: Option<Timestamp>,
+    /// What the clear said about when that ended, while the alarm is cleared.
+    pub ended_at: Option<Timestamp>,
+    /// Until when the last raise holds without being said again.
+    pub lease_until: Option<Timestamp>,
+    /// Whether whoever told it tells nothing any more: the alarm stays, nobody knows how it is.
+    pub is_source_silent: bool,
+    /// What an alert said of itself, a JSON object; else empty.
+    pub labels: Box<str>,
     /// Raises (or events) received.
     pub occurrences: u64,
     /// Incident that it belongs to.
@@ -146,6 +154,10 @@ impl Alarm {
             raised_engine: event.arrived.engine,
             active_since: event.arrived,
             occurred_at: None,
+            ended_at: None,
+            lease_until: None,
+            is_source_silent: false,
+            labels: "".into(),
             occurrences: 0,
             incident: None,
             text: "".into(),
@@ -190,7 +202,7 @@ impl Alarm {
             // When the sender sent it counts, and a compact repeat does not tell that.
             Verb::Clear => self.state == AlarmState::Cleared && event.uptime_cs.is_none(),
             Verb::Event => self.state == AlarmState::Stateless,
-            Verb::AdminDown => false,
+            Verb::AdminDown | Verb::Crossing | Verb::Silent => false,
         };
         let tells_when = self.occurred_at.is_none() && event.occurred_at.is_some();
         is_same_state
@@ -404,6 +416,8 @@ mod tests {
             },
             occurred_at: None,
             uptime_cs: None,
+            value: None,
+            lease_until: None,
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             is_known: true,
             is_in_service: false,
@@ -414,6 +428,7 @@ mod tests {
             qualifier: "",
             rule: "r",
             text: "",
+            labels: "",
             raw: b"",
         }
     }
@@ -427,7 +442,7 @@ mod tests {
         match event.verb {
             Verb::Raise => alarm.raise(event, SIMULTANEOUS_NS),
             Verb::Clear => alarm.clear(event, SIMULTANEOUS_NS),
-            Verb::Event | Verb::AdminDown => {
+            Verb::Event | Verb::AdminDown | Verb::Crossing | Verb::Silent => {
                 alarm.happen(event);
                 Transition::Changed
             }

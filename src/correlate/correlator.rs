@@ -285,7 +285,7 @@ impl Correlator {
         let transition = match event.verb {
             Verb::Raise => alarm.raise(event, simultaneous_ns),
             Verb::Clear => alarm.clear(event, simultaneous_ns),
-            Verb::Event | Verb::AdminDown => {
+            Verb::Event | Verb::AdminDown | Verb::Crossing | Verb::Silent => {
                 alarm.happen(event);
                 Transition::Changed
             }

@@ -70,6 +70,8 @@ fn event(verb: Verb, seconds: u64, device: &str) -> Event<'_> {
         arrived: at(seconds),
         occurred_at: None,
         uptime_cs: None,
+        value: None,
+        lease_until: None,
         peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
         is_known: true,
         is_in_service: false,
@@ -80,6 +82,7 @@ fn event(verb: Verb, seconds: u64, device: &str) -> Event<'_> {
         qualifier: "",
         rule: "r",
         text: "",
+        labels: "",
         raw: b"",
     }
 }

@@ -42,6 +42,19 @@ pub struct AlarmImage {
     pub last_raised: Timestamp,
     /// When severity or cleared last changed *at the resource* (receive time of that message).
     pub last_changed: Timestamp,
+    /// What the device, the first crossing sample or an alert's `startsAt` says about when the
+    /// present or last active time began; no contractual instant.
+    #[serde(default)]
+    pub occurred_at: Option<Timestamp>,
+    /// What the clear (its sample, an alert's `endsAt`) says about when that ended.
+    #[serde(default)]
+    pub ended_at: Option<Timestamp>,
+    /// Until when an alert holds without being said again.
+    #[serde(default)]
+    pub lease_until: Option<Timestamp>,
+    /// Labels and annotations of an alert: a JSON object, empty for anything else.
+    #[serde(default)]
+    pub labels: String,
     /// Raises received, repeats included.
     pub occurrences: u64,
     /// Incident that it belongs to, if any.

@@ -99,6 +99,10 @@ impl Engine {
             time_created: alarm.time_created,
             last_raised: alarm.last_raised,
             last_changed: alarm.last_changed,
+            occurred_at: alarm.occurred_at,
+            ended_at: alarm.ended_at,
+            lease_until: alarm.lease_until,
+            labels: alarm.labels.to_string(),
             occurrences: alarm.occurrences,
             incident: alarm.incident.map(incident_name),
             source: channels(alarm.channels),
@@ -106,7 +110,7 @@ impl Engine {
             event_type: event_type(kind.event_type).to_owned(),
             probable_cause: kind.probable_cause.clone(),
             is_flapping: alarm.flap.is_flapping(),
-            why: if alarm.flap.is_flapping() { "flapping".to_owned() } else { String::new() },
+            why: why(alarm).to_owned(),
             faults: alarm.faults.iter().map(|fault| fault.as_str().to_owned()).collect(),
             rule: alarm.rule.to_string(),
         }
@@ -277,6 +281,17 @@ fn channels(bits: u8) -> String {
         }
     }
     text
+}
+
+/// Why the alarm shows no more than it does.
+fn why(alarm: &Alarm) -> &'static str {
+    if alarm.flap.is_flapping() {
+        "flapping"
+    } else if alarm.is_source_silent && alarm.is_active() {
+        "source-silent"
+    } else {
+        ""
+    }
 }
 
 fn event_type(kind: EventType) -> &'static str {

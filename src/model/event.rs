@@ -21,6 +21,13 @@ pub enum Verb {
     Event,
     /// An administrator took the resource out of service: what it then reports as down is no fault.
     AdminDown,
+    /// A series about the alarm's resource has the event's value, by the threshold rule that the
+    /// event names: it came into another zone, or is one of the first samples there, or the first
+    /// after it had been silent or forgotten. What follows is the engine's to decide.
+    Crossing,
+    /// That series sends nothing any more. With an empty rule: a sender of metrics sends nothing
+    /// any more, and nothing is known of what it used to tell.
+    Silent,
 }
 
 /// By which kind of message the event was told. One fault told by two channels is one alarm.
@@ -127,6 +134,10 @@ pub struct Event<'a> {
     /// How long the sender has been up (sysUpTime), 1/100 s, if it says so: it puts messages of one
     /// boot in order that arrived in another.
     pub uptime_cs: Option<u32>,
+    /// The value that the series has, for [`Verb::Crossing`].
+    pub value: Option<f64>,
+    /// Until when a raise holds without being said again (an alert's `endsAt` that is to come).
+    pub lease_until: Option<Timestamp>,
     /// Who sent the datagram.
     pub peer: IpAddr,
     /// Whether the inventory knows the device.
@@ -148,6 +159,9 @@ pub struct Event<'a> {
     pub rule: &'a str,
     /// One line for people.
     pub text: &'a str,
+    /// What an alert says of itself: a JSON object of its labels and annotations with sorted keys,
+    /// at most [`crate::model::limits::ALERT_LABELS_BYTES_MAX`]; empty for everything else.
+    pub labels: &'a str,
     /// The message as received, cut at [`crate::model::limits::RAW_BYTES_MAX`].
     pub raw: &'a [u8],
 }

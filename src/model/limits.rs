@@ -48,6 +48,8 @@ pub const SERIES_PER_SENDER_MAX: u32 = 1_000_000;
 pub const SERIES_IDLE_S: u32 = 3_600;
 /// For how much longer it is kept while its whole sender is silent, s.
 pub const SERIES_KEPT_S: u32 = 86_400;
+/// Labels and annotations kept with an alert, bytes; an alert with more is refused.
+pub const ALERT_LABELS_BYTES_MAX: usize = 4_096;
 /// Symbols of one remote write 2.0 body; one with more is refused.
 pub const SYMBOLS_MAX: usize = 1_000_000;
 /// Nesting of an attribute's value (lists in lists); a sample with a deeper one is rejected.
@@ -81,6 +83,10 @@ pub const SOURCE_NAMES_MAX: usize = 8;
 /// Items of one API page at most.
 pub const PAGE_ITEMS_MAX: usize = 1_000;
 
+/// Texts and raw message of one event, bytes.
+const EVENT_BYTES_MAX: usize =
+    RAW_BYTES_MAX + ALERT_LABELS_BYTES_MAX + 6 * NAME_BYTES_MAX + TEXT_BYTES_MAX;
 const _: () = assert!(DATAGRAM_GAP_BYTES < DATAGRAM_BYTES_MAX);
-const _: () = assert!(RAW_BYTES_MAX + 4 * NAME_BYTES_MAX + TEXT_BYTES_MAX < RECORD_BYTES_MAX);
+const _: () = assert!(EVENT_BYTES_MAX < RECORD_BYTES_MAX);
+const _: () = assert!(EVENT_BYTES_MAX < BATCH_BYTES / 4);
 const _: () = assert!(BATCH_EVENTS >= RECV_BATCH);

@@ -4,6 +4,7 @@
 use crate::model::alarm_type::AlarmType;
 use crate::model::contract::Contract;
 use crate::model::inventory::Inventory;
+use crate::model::threshold::ThresholdRule;
 use serde::{Deserialize, Serialize};
 
 /// One configuration epoch.
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// Alarm types by id, sorted.
     pub alarm_types: Vec<AlarmType>,
+    /// What values of series mean, sorted by name.
+    pub thresholds: Vec<ThresholdRule>,
     /// Sites, devices, services.
     pub inventory: Inventory,
     /// Contracts, sorted by id.

@@ -54,12 +54,14 @@ struct Slot {
     arrived: At,
     occurred_at: Option<Timestamp>,
     uptime_cs: Option<u32>,
+    value: Option<f64>,
+    lease_until: Option<Timestamp>,
     peer: IpAddr,
     is_known: bool,
     is_in_service: bool,
-    /// Ends of the eight borrowed fields, one after the other in `bytes`.
+    /// Ends of the nine borrowed fields, one after the other in `bytes`.
     start: u32,
-    ends: [u32; 8],
+    ends: [u32; 9],
 }
 
 impl Default for Batch {
@@ -78,8 +80,8 @@ impl Batch {
     /// keeps to the limits of its fields.
     pub fn push(&mut self, event: &Event<'_>) {
         let start = self.end();
-        let mut ends = [0_u32; 8];
-        let fields: [&[u8]; 8] = [
+        let mut ends = [0_u32; 9];
+        let fields: [&[u8]; 9] = [
             event.device.as_bytes(),
             event.component.as_bytes(),
             event.component_alias.as_bytes(),
@@ -87,6 +89,7 @@ impl Batch {
             event.qualifier.as_bytes(),
             event.rule.as_bytes(),
             event.text.as_bytes(),
+            event.labels.as_bytes(),
             event.raw,
         ];
         for (end, field) in ends.iter_mut().zip(fields) {
@@ -104,6 +107,8 @@ impl Batch {
             arrived: event.arrived,
             occurred_at: event.occurred_at,
             uptime_cs: event.uptime_cs,
+            value: event.value,
+            lease_until: event.lease_until,
             peer: event.peer,
             is_known: event.is_known,
             is_in_service: event.is_in_service,
@@ -187,12 +192,13 @@ impl Batch {
         // One check for all texts: they lie side by side and were `str` when they were pushed.
         let texts = std::str::from_utf8(self.field(slot.start, texts_end)).unwrap_or("");
         let mut start = 0_usize;
-        let [device, component, alias, alarm_type, qualifier, rule, text] = ends.map(|end| {
-            let end = usize::try_from(end.saturating_sub(slot.start)).unwrap_or(usize::MAX);
-            let text = texts.get(start..end).unwrap_or("");
-            start = end;
-            text
-        });
+        let [device, component, alias, alarm_type, qualifier, rule, text, labels] =
+            ends.map(|end| {
+                let end = usize::try_from(end.saturating_sub(slot.start)).unwrap_or(usize::MAX);
+                let text = texts.get(start..end).unwrap_or("");
+                start = end;
+                text
+            });
         Event {
             verb: slot.verb,
             severity: slot.severity,
@@ -204,6 +210,8 @@ impl Batch {
             arrived: slot.arrived,
             occurred_at: slot.occurred_at,
             uptime_cs: slot.uptime_cs,
+            value: slot.value,
+            lease_until: slot.lease_until,
             peer: slot.peer,
             is_known: slot.is_known,
             is_in_service: slot.is_in_service,
@@ -214,6 +222,7 @@ impl Batch {
             qualifier,
             rule,
             text,
+            labels,
             raw: self.field(texts_end, raw_end),
         }
     }

@@ -6,9 +6,11 @@
 //! ```text
 //! event    verb severity channel lane (u8 each) faults u32 listener u16 epoch u32
 //!          arrived engine u64, wall i64   occurred i64   uptime u32   peer family u8, 16 bytes
-//!          flags u8 (1 known, 2 has occurred, 4 has uptime, 8 in service)
+//!          flags u8 (1 known, 2 has occurred, 4 has uptime, 8 in service, 16 of metrics,
+//!          32 has value, 64 has lease)
 //!          ends of device, component, alias, type, qualifier, rule, text (u16 each)
-//!          those texts, then the raw message up to the end of the payload
+//!          if of metrics: value f64, lease i64, length of labels u16
+//!          those texts, the labels, then the raw message up to the end of the payload
 //! repeats  entries of 16 bytes: alarm u32, listener u16, channel u8, 0, age ns u32, 0 u32
 //! settings last flag u8, then a part of the postcard bytes
 //! decision position u64, ordinal u32, postcard of the effect
@@ -35,19 +37,44 @@ pub struct Unreadable {
 
 /// Fixed part of an event payload, bytes.
 pub const EVENT_HEAD_BYTES: usize = 74;
+/// What follows it when the event comes from samples or alerts, bytes.
+const METRIC_HEAD_BYTES: usize = 18;
 /// Flags of an event payload.
 const KNOWN: u8 = 1;
 const OCCURRED: u8 = 2;
 const UPTIME: u8 = 4;
 const IN_SERVICE: u8 = 8;
+const OF_METRICS: u8 = 16;
+const VALUE: u8 = 32;
+const LEASE: u8 = 64;
 /// One repeat, bytes.
 pub const REPEAT_BYTES: usize = 16;
 
+/// The fixed part of an event's payload.
+#[derive(Debug)]
+pub struct EventHead {
+    bytes: [u8; EVENT_HEAD_BYTES + METRIC_HEAD_BYTES],
+    end: usize,
+}
+
+impl EventHead {
+    fn put(&mut self, part: &[u8]) {
+        let end = self.end.saturating_add(part.len());
+        if let Some(place) = self.bytes.get_mut(self.end..end) {
+            place.copy_from_slice(part);
+        }
+        self.end = end;
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.end).unwrap_or(&[])
+    }
+}
+
 /// The fixed part of an event's payload; the texts follow in [`event_parts`]' order.
 #[must_use]
-pub fn event_head(event: &Event<'_>) -> [u8; EVENT_HEAD_BYTES] {
-    let mut head = [0_u8; EVENT_HEAD_BYTES];
-    let mut writer = HeadWriter { bytes: &mut head, end: 0 };
+pub fn event_head(event: &Event<'_>) -> EventHead {
+    let mut writer = EventHead { bytes: [0; EVENT_HEAD_BYTES + METRIC_HEAD_BYTES], end: 0 };
     writer.put(&[verb_code(event.verb), event.severity.number(), event.channel.bit()]);
     writer.put(&[u8::try_from(event.lane.index()).unwrap_or(0)]);
     writer.put(&event.faults.0.to_le_bytes());
@@ -68,11 +95,16 @@ pub fn event_head(event: &Event<'_>) -> [u8; EVENT_HEAD_BYTES] {
             writer.put(&peer.octets());
         }
     }
+    let is_of_metrics =
+        event.value.is_some() || event.lease_until.is_some() || !event.labels.is_empty();
     let flags = [
         (event.is_known, KNOWN),
         (event.occurred_at.is_some(), OCCURRED),
         (event.uptime_cs.is_some(), UPTIME),
         (event.is_in_service, IN_SERVICE),
+        (is_of_metrics, OF_METRICS),
+        (event.value.is_some(), VALUE),
+        (event.lease_until.is_some(), LEASE),
     ];
     let set = flags.into_iter().filter(|(is_set, _)| *is_set);
     writer.put(&[set.fold(0, |sum, (_, flag)| sum | flag)]);
@@ -81,15 +113,20 @@ pub fn event_head(event: &Event<'_>) -> [u8; EVENT_HEAD_BYTES] {
         end = end.saturating_add(u16::try_from(text.len()).unwrap_or(u16::MAX));
         writer.put(&end.to_le_bytes());
     }
-    head
+    if is_of_metrics {
+        writer.put(&event.value.unwrap_or(0.0).to_bits().to_le_bytes());
+        writer.put(&event.lease_until.map_or(0, |at| at.0).to_le_bytes());
+        writer.put(&u16::try_from(event.labels.len()).unwrap_or(u16::MAX).to_le_bytes());
+    }
+    writer
 }
 
 /// The parts of an event's payload.
 #[must_use]
-pub fn event_parts<'a>(head: &'a [u8; EVENT_HEAD_BYTES], event: &Event<'a>) -> [&'a [u8]; 9] {
+pub fn event_parts<'a>(head: &'a EventHead, event: &Event<'a>) -> [&'a [u8]; 10] {
     let [device, component, alias, alarm_type, qualifier, rule, text] = event_texts(event);
     [
-        head,
+        head.as_bytes(),
         device.as_bytes(),
         component.as_bytes(),
         alias.as_bytes(),
@@ -97,6 +134,7 @@ pub fn event_parts<'a>(head: &'a [u8; EVENT_HEAD_BYTES], event: &Event<'a>) -> [
         qualifier.as_bytes(),
         rule.as_bytes(),
         text.as_bytes(),
+        event.labels.as_bytes(),
         event.raw,
     ]
 }
@@ -111,21 +149,6 @@ fn event_texts<'a>(event: &Event<'a>) -> [&'a str; 7] {
         event.rule,
         event.text,
     ]
-}
-
-struct HeadWriter<'a> {
-    bytes: &'a mut [u8; EVENT_HEAD_BYTES],
-    end: usize,
-}
-
-impl HeadWriter<'_> {
-    fn put(&mut self, part: &[u8]) {
-        let end = self.end.saturating_add(part.len());
-        if let Some(place) = self.bytes.get_mut(self.end..end) {
-            place.copy_from_slice(part);
-        }
-        self.end = end;
-    }
 }
 
 struct HeadReader<'a> {
@@ -165,6 +188,14 @@ pub fn read_event(payload: &[u8]) -> Option<Event<'_>> {
     for end in &mut ends {
         *end = u16::from_le_bytes(reader.take()?);
     }
+    let (value, lease_until, labels_len) = if flags & OF_METRICS == 0 {
+        (None, None, 0)
+    } else {
+        let value = f64::from_bits(u64::from_le_bytes(reader.take()?));
+        let lease = Timestamp(i64::from_le_bytes(reader.take()?));
+        let len = u16::from_le_bytes(reader.take()?);
+        ((flags & VALUE != 0).then_some(value), (flags & LEASE != 0).then_some(lease), len)
+    };
     let mut texts = [""; 7];
     let mut start = 0_u16;
     for (text, end) in texts.iter_mut().zip(ends) {
@@ -173,6 +204,7 @@ pub fn read_event(payload: &[u8]) -> Option<Event<'_>> {
         start = end;
     }
     let [device, component, component_alias, alarm_type, qualifier, rule, text] = texts;
+    let labels = std::str::from_utf8(reader.slice(usize::from(labels_len))?).ok()?;
     let [a, b, c, d, ..] = address;
     Some(Event {
         verb: verb_of(verb)?,
@@ -185,6 +217,8 @@ pub fn read_event(payload: &[u8]) -> Option<Event<'_>> {
         arrived: At { engine, wall },
         occurred_at: (flags & OCCURRED != 0).then_some(occurred),
         uptime_cs: (flags & UPTIME != 0).then_some(uptime),
+        value,
+        lease_until,
         peer: if family == 4 {
             IpAddr::V4(Ipv4Addr::new(a, b, c, d))
         } else {
@@ -199,6 +233,7 @@ pub fn read_event(payload: &[u8]) -> Option<Event<'_>> {
         qualifier,
         rule,
         text,
+        labels,
         raw: reader.bytes,
     })
 }
@@ -347,6 +382,8 @@ fn verb_code(verb: Verb) -> u8 {
         Verb::Clear => 2,
         Verb::Event => 3,
         Verb::AdminDown => 4,
+        Verb::Crossing => 5,
+        Verb::Silent => 6,
     }
 }
 
@@ -356,6 +393,8 @@ fn verb_of(code: u8) -> Option<Verb> {
         2 => Some(Verb::Clear),
         3 => Some(Verb::Event),
         4 => Some(Verb::AdminDown),
+        5 => Some(Verb::Crossing),
+        6 => Some(Verb::Silent),
         _ => None,
     }
 }
@@ -382,6 +421,8 @@ mod tests {
             arrived: At { engine: EngineTime(77), wall: Timestamp(-5) },
             occurred_at: Some(Timestamp(12)),
             uptime_cs: Some(0x8000_0001),
+            value: None,
+            lease_until: None,
             peer: "2001:db8::1".parse().expect("an address"),
             is_known: true,
             is_in_service: true,
@@ -392,6 +433,7 @@ mod tests {
             qualifier: "",
             rule: "r",
             text,
+            labels: "",
             raw,
         }
     }
@@ -408,8 +450,20 @@ mod tests {
     }
 
     #[test]
+    fn what_metrics_tell_comes_back_too() {
+        let crossing = Event { verb: Verb::Crossing, value: Some(-0.5), ..event("hot", b"") };
+        let lease_until = Some(Timestamp(99));
+        let alert = Event { lease_until, labels: r#"{"alertname":"é"}"#, ..event("", b"raw") };
+        for sent in [crossing, alert, Event { value: Some(f64::INFINITY), ..alert }] {
+            let head = event_head(&sent);
+            let payload = event_parts(&head, &sent).concat();
+            assert_eq!(read_event(&payload), Some(sent));
+        }
+    }
+
+    #[test]
     fn a_cut_payload_is_unreadable_and_never_panics() {
-        let sent = event("down", b"");
+        let sent = Event { value: Some(3.0), labels: "{}", ..event("down", b"") };
         let head = event_head(&sent);
         let payload = event_parts(&head, &sent).concat();
         for end in 0..payload.len() {

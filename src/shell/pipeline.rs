@@ -151,6 +151,8 @@ fn undecodable(message: &Received<'_>, channel: Channel, place: Place<'_>) -> Ou
         arrived: message.arrived,
         occurred_at: None,
         uptime_cs: None,
+        value: None,
+        lease_until: None,
         peer: message.peer,
         is_known: false,
         is_in_service: false,
@@ -161,6 +163,7 @@ fn undecodable(message: &Received<'_>, channel: Channel, place: Place<'_>) -> Ou
         qualifier: "undecodable",
         rule: "",
         text: "the decoder failed on this message; its bytes are kept",
+        labels: "",
         raw: message.bytes.get(..RAW_BYTES_MAX).unwrap_or(message.bytes),
     })
 }

@@ -60,6 +60,8 @@ impl SelfAlarms {
             arrived: self.clock.at(),
             occurred_at: None,
             uptime_cs: None,
+            value: None,
+            lease_until: None,
             peer: NO_PEER,
             is_known: true,
             is_in_service: false,
@@ -70,6 +72,7 @@ impl SelfAlarms {
             qualifier,
             rule: "self",
             text,
+            labels: "",
             raw: b"",
         });
         self.counters.received.fetch_add(1, Ordering::Relaxed);

@@ -80,6 +80,7 @@ fn supervision(
     let directory = directory(&supervised.inventory);
     let settings = Settings {
         alarm_types: ruleset.alarm_types().to_vec(),
+        thresholds: ruleset.thresholds(),
         inventory: supervised.inventory,
         contracts: supervised.contracts,
         correlation: config.correlation.clone(),

@@ -210,6 +210,8 @@ fn event<'a>(message: &'a Message, at: At, settings: &Settings) -> Event<'a> {
             .occurred_ns
             .map(|ns| WALL_START.plus_ns(i64::try_from(ns).expect("a scenario is short"))),
         uptime_cs: message.uptime_cs,
+        value: None,
+        lease_until: None,
         peer: message.device.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         is_known: message.is_known,
         is_in_service: message.is_in_service,
@@ -220,6 +222,7 @@ fn event<'a>(message: &'a Message, at: At, settings: &Settings) -> Event<'a> {
         qualifier: &message.qualifier,
         rule: "scenario",
         text: "",
+        labels: "",
         raw: b"",
     }
 }

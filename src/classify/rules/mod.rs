@@ -1,14 +1,15 @@
 //! The rule language: TOML texts in, a compiled [`RuleSet`] or every mistake out.
 //!
 //! Reading order: [`read`] and [`suggest`] (TOML values with their places), [`declared`] (alarm
-//! types and objects), [`template`], [`action`] (what all rules share), [`trap_rules`] and
-//! [`syslog_rules`].
+//! types and objects), [`template`], [`action`] (what rules for messages share), [`trap_rules`] and
+//! [`syslog_rules`]; [`metric_rules`] (for series).
 //! The language is described for operators in `docs/rules.md`.
 
 mod action;
 mod declared;
 mod extract;
 mod literals;
+mod metric_rules;
 mod mnemonic;
 mod read;
 mod regex_source;
@@ -19,11 +20,15 @@ mod template;
 mod tests;
 mod trap_rules;
 
+use super::labels::LabelMap;
 use crate::model::alarm_type::AlarmType;
 use crate::model::diagnostic::Diagnostic;
+use crate::model::threshold::ThresholdRule;
 pub(super) use action::{Action, Decision, Key, Values};
 use declared::Declared;
 pub(super) use declared::Object;
+pub use metric_rules::{Computation, MetricRule, Quantity, Side};
+pub(super) use metric_rules::{MetricReference, MetricRules};
 pub(super) use mnemonic::find as find_mnemonic;
 use read::{Report, Section};
 use std::collections::BTreeMap;
@@ -49,6 +54,8 @@ pub struct RuleSet {
     objects_by_oid: Vec<usize>,
     pub(super) trap: TrapRules,
     pub(super) syslog: SyslogRules,
+    pub(super) metric: MetricRules,
+    labels: LabelMap,
     rule_count: usize,
 }
 
@@ -56,6 +63,22 @@ impl RuleSet {
     /// The alarm types, sorted by id.
     pub fn alarm_types(&self) -> &[AlarmType] {
         &self.alarm_types
+    }
+
+    /// What the engine needs of the metric rules, sorted by name.
+    #[must_use]
+    pub fn thresholds(&self) -> Vec<ThresholdRule> {
+        let rules = self.metric.rules.iter();
+        let mut thresholds: Vec<ThresholdRule> =
+            rules.map(|rule| ThresholdRule::clone(&rule.threshold)).collect();
+        thresholds.sort_by(|one, other| one.name.cmp(&other.name));
+        thresholds
+    }
+
+    /// Which labels name what.
+    #[must_use]
+    pub fn labels(&self) -> &LabelMap {
+        &self.labels
     }
 
     /// Number of rules.
@@ -97,18 +120,22 @@ pub fn compile(sources: &[RuleSource<'_>]) -> Result<RuleSet, Vec<Diagnostic>> {
         tables.push(table);
     }
     let mut declared = Declared::default();
+    let mut labels = LabelMap::default();
     for (table, report) in tables.iter().zip(&mut reports) {
         let file = Section::new(table.get_ref(), 0);
-        file.check_keys(&["alarm_type", "objects", "trap", "syslog"], report);
+        file.check_keys(&["alarm_type", "objects", "labels", "trap", "syslog", "metric"], report);
         declared.gather(file, report);
+        read_labels(file, &mut labels, report);
     }
     let mut trap = TrapRules::default();
     let mut syslog = SyslogRules::default();
+    let mut metric = MetricRules::default();
     let mut first_seen = BTreeMap::new();
     for ((table, report), source) in tables.iter().zip(&mut reports).zip(sources) {
         let file = Section::new(table.get_ref(), 0);
         let mut names = trap.compile(file, &declared, report);
         names.extend(syslog.compile(file, &declared, report));
+        names.extend(metric.compile(file, &declared, report));
         for name in names {
             if let Some(elsewhere) = first_seen.get(&name.value) {
                 report.mistake(
@@ -136,6 +163,20 @@ pub fn compile(sources: &[RuleSource<'_>]) -> Result<RuleSet, Vec<Diagnostic>> {
         objects_by_oid,
         trap,
         syslog,
+        metric,
+        labels,
         rule_count: first_seen.len(),
     })
+}
+
+/// Reads `[labels]`: labels of this installation that name devices and parts. Those of a later file
+/// come before those of an earlier one.
+fn read_labels(file: Section<'_>, labels: &mut LabelMap, report: &mut Report<'_>) {
+    let Some(section) = file.section("labels", report) else { return };
+    section.check_keys(&["device", "component"], report);
+    let mut names = |key| {
+        let written = section.texts(key, report);
+        written.iter().map(|one| one.value.to_owned()).collect()
+    };
+    labels.prefer(names("device"), names("component"));
 }

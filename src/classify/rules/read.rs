@@ -142,6 +142,16 @@ impl<'t> Section<'t> {
         number.map(|number| Written { value: number, offset: value.offset })
     }
 
+    /// A finite number, with or without a fraction, that may be absent.
+    pub(super) fn decimal(&self, key: &str, report: &mut Report<'_>) -> Option<Written<f64>> {
+        let value = self.get(key)?;
+        let number = value.decimal().filter(|number| number.is_finite());
+        if number.is_none() {
+            value.wrong_kind(key, "a number", report);
+        }
+        number.map(|number| Written { value: number, offset: value.offset })
+    }
+
     /// A truth value, `default` when absent.
     pub(super) fn truth(&self, key: &str, default: bool, report: &mut Report<'_>) -> bool {
         let Some(value) = self.get(key) else { return default };
@@ -250,6 +260,14 @@ impl<'t> Value<'t> {
     fn number(&self) -> Option<i64> {
         let integer = self.value.as_integer()?;
         i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+    }
+
+    fn decimal(&self) -> Option<f64> {
+        if let DeValue::Float(float) = self.value {
+            return float.as_str().parse().ok();
+        }
+        let integer = self.value.as_integer()?;
+        if integer.radix() == 10 { integer.as_str().parse().ok() } else { None }
     }
 
     fn wrong_kind(&self, key: &str, expected: impl Display, report: &mut Report<'_>) {

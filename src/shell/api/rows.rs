@@ -54,6 +54,31 @@ pub struct PackedAlarm {
     why: Arc<str>,
     faults: Box<[Arc<str>]>,
     rule: Arc<str>,
+    /// What few alarms have.
+    told: Option<Box<Told>>,
+}
+
+/// What only samples, alerts and some messages say of an alarm.
+#[derive(Debug)]
+struct Told {
+    occurred_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+    lease_until: Option<Timestamp>,
+    labels: Box<str>,
+}
+
+impl Told {
+    fn of(image: &AlarmImage) -> Option<Box<Self>> {
+        let told = Self {
+            occurred_at: image.occurred_at,
+            ended_at: image.ended_at,
+            lease_until: image.lease_until,
+            labels: image.labels.as_str().into(),
+        };
+        let has_time =
+            [told.occurred_at, told.ended_at, told.lease_until].iter().any(Option::is_some);
+        (has_time || !told.labels.is_empty()).then(|| Box::new(told))
+    }
 }
 
 impl AlarmRow {
@@ -80,6 +105,7 @@ impl AlarmRow {
             why: interner.share(&image.why),
             faults: interner.share_all(&image.faults),
             rule: interner.share(&image.rule),
+            told: Told::of(image),
         };
         Self { number: number_in(&image.id), fixed: Arc::new(fixed) }
     }
@@ -88,6 +114,7 @@ impl AlarmRow {
     #[must_use]
     pub fn image(&self) -> AlarmImage {
         let fixed = &*self.fixed;
+        let told = fixed.told.as_deref();
         AlarmImage {
             id: fixed.id.to_string(),
             resource: fixed.resource.to_string(),
@@ -98,6 +125,10 @@ impl AlarmRow {
             time_created: fixed.time_created,
             last_raised: self.last_raised(),
             last_changed: fixed.last_changed,
+            occurred_at: told.and_then(|told| told.occurred_at),
+            ended_at: told.and_then(|told| told.ended_at),
+            lease_until: told.and_then(|told| told.lease_until),
+            labels: told.map(|told| told.labels.to_string()).unwrap_or_default(),
             occurrences: self.occurrences(),
             incident: fixed.incident.as_deref().map(str::to_owned),
             source: fixed.source.to_string(),

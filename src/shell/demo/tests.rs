@@ -49,6 +49,7 @@ impl Inside {
         let config = super::stage::settings(folder.path()).expect("built in").config;
         let settings = Settings {
             alarm_types: rules.alarm_types().to_vec(),
+            thresholds: rules.thresholds(),
             inventory: supervised.inventory,
             contracts: supervised.contracts,
             correlation: config.correlation,

@@ -112,6 +112,8 @@ fn undecodable<'a>(message: &Received<'a>, channel: Channel, device: &'a str) ->
         arrived: message.arrived,
         occurred_at: None,
         uptime_cs: None,
+        value: None,
+        lease_until: None,
         peer: message.peer,
         is_known: false,
         is_in_service: false,
@@ -122,6 +124,7 @@ fn undecodable<'a>(message: &Received<'a>, channel: Channel, device: &'a str) ->
         qualifier: "",
         rule: "decoder-panicked",
         text: "the decoder panicked on this message",
+        labels: "",
         raw: message.bytes.get(..RAW_BYTES_MAX).unwrap_or(message.bytes),
     }
 }

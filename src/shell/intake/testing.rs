@@ -77,6 +77,8 @@ fn event<'a>(message: &Received<'a>, lane: Lane) -> Event<'a> {
         arrived: message.arrived,
         occurred_at: None,
         uptime_cs: None,
+        value: None,
+        lease_until: None,
         peer: message.peer,
         is_known: false,
         is_in_service: false,
@@ -87,6 +89,7 @@ fn event<'a>(message: &Received<'a>, lane: Lane) -> Event<'a> {
         qualifier: "",
         rule: "obedient",
         text: "",
+        labels: "",
         raw: message.bytes,
     }
 }

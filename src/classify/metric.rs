@@ -1,0 +1,221 @@
+//! Series to metric rules. A series is resolved once, when it is seen for the first time under
+//! these rules: which rules look at it, and which alarm of which resource each of them means.
+//!
+//! In: the labels of a series, the rules, the directory. Out: a [`Hit`] for each rule, which makes
+//! the events of that series without its labels. Nothing here remembers a sample.
+
+use super::classifier::{Classifier, Origin};
+use super::clean;
+use super::labels::{ReadLabel, Target, push_part};
+use super::rules::{Fill, MetricReference, MetricRule, Side};
+use crate::model::event::{Channel, Event, Verb};
+use crate::model::fault::Faults;
+use crate::model::limits::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::model::severity::Severity;
+use crate::model::time::Timestamp;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+/// One rule that looks at a series, and the alarm that it means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hit {
+    /// Place of the rule: [`Classifier::metric_rule`] gives it.
+    pub rule: u32,
+    /// Whether the series is measured or the divisor of a ratio. The two series of a ratio have
+    /// the same rule, target and qualifier.
+    pub side: Side,
+    /// The resource.
+    pub target: Target,
+    /// Qualifier of the alarm.
+    pub qualifier: Box<str>,
+    /// The line for people, cut where the value goes.
+    text: Box<[Box<str>]>,
+}
+
+/// What the series has to tell.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum News {
+    /// It has this value; see [`Verb::Crossing`].
+    Value(f64),
+    /// It sends nothing any more; see [`Verb::Silent`].
+    Silent,
+}
+
+impl Classifier {
+    /// The rules that look at a series, and what each means by it. `labels` gives the value of a
+    /// label, `peer` is who sent the series.
+    #[must_use]
+    pub fn resolve_series(&self, metric: &str, labels: ReadLabel<'_>, peer: IpAddr) -> Vec<Hit> {
+        let rules = &self.rules().metric;
+        rules
+            .of_metric(metric)
+            .iter()
+            .filter_map(|(place, side)| {
+                let rule = rules.rules.get(*place)?;
+                // The conditions are about what is measured; the other metric may lack its labels.
+                let is_hit = *side == Side::Divisor || rule.is_match(labels);
+                is_hit.then(|| self.hit(u32::try_from(*place).ok(), (rule, *side), labels, peer))?
+            })
+            .collect()
+    }
+
+    /// The rule of a hit, as long as the hit was made by this classifier.
+    #[must_use]
+    pub fn metric_rule(&self, hit: &Hit) -> Option<&MetricRule> {
+        self.rules().metric.rules.get(usize::try_from(hit.rule).ok()?)
+    }
+
+    fn hit(
+        &self,
+        place: Option<u32>,
+        (rule, side): (&MetricRule, Side),
+        labels: ReadLabel<'_>,
+        peer: IpAddr,
+    ) -> Option<Hit> {
+        let map = self.rules().labels();
+        let target = match &rule.component {
+            None => {
+                let named = map.target(labels, self.directory(), peer);
+                let place = (self.directory(), peer);
+                if rule.device_labels.is_empty() {
+                    named
+                } else {
+                    map.target_with(labels, place, &rule.device_labels, named.component)
+                }
+            }
+            Some(template) => {
+                let mut component = String::new();
+                template.write(&mut PartValues(labels), &mut component);
+                let place = (self.directory(), peer);
+                map.target_with(labels, place, &rule.device_labels, component)
+            }
+        };
+        let mut qualifier = String::new();
+        rule.qualifier.write(&mut TextValues { labels, component: "" }, &mut qualifier);
+        clean::cut(&mut qualifier, NAME_BYTES_MAX);
+        let mut text = String::new();
+        let mut values = TextValues { labels, component: &target.component };
+        if rule.text.is_empty() {
+            let _ = write!(text, "{} is {VALUE_MARK}", rule.name());
+        } else {
+            rule.text.write(&mut values, &mut text);
+        }
+        clean::cut(&mut text, TEXT_BYTES_MAX.saturating_sub(VALUE_BYTES));
+        let text = text.split(VALUE_MARK).map(Into::into).collect();
+        Some(Hit { rule: place?, side, target, qualifier: qualifier.into(), text })
+    }
+
+    /// The event that tells news of a series. `line` is memory for its text.
+    #[must_use]
+    pub fn series_event<'a>(
+        &'a self,
+        hit: &'a Hit,
+        news: News,
+        (origin, occurred_at): (&Origin, Option<Timestamp>),
+        line: &'a mut String,
+    ) -> Option<Event<'a>> {
+        let rule = self.metric_rule(hit)?;
+        line.clear();
+        let (verb, value) = match news {
+            News::Value(value) => {
+                hit.push_text(value, line);
+                (Verb::Crossing, Some(value))
+            }
+            News::Silent => {
+                let _ = write!(line, "no samples for {} any more", rule.name());
+                (Verb::Silent, None)
+            }
+        };
+        Some(Event {
+            verb,
+            severity: Severity::Indeterminate,
+            channel: Channel::Metric,
+            lane: rule.lane,
+            faults: Faults::NONE,
+            listener: origin.listener,
+            epoch: self.epoch(),
+            arrived: origin.arrived,
+            occurred_at,
+            uptime_cs: None,
+            value,
+            lease_until: None,
+            peer: origin.peer.to_canonical(),
+            is_known: hit.target.is_known,
+            is_in_service: false,
+            device: &hit.target.device,
+            component: &hit.target.component,
+            component_alias: &hit.target.component_alias,
+            alarm_type: &rule.threshold.alarm_type,
+            qualifier: &hit.qualifier,
+            rule: &rule.threshold.name,
+            text: line,
+            labels: "",
+            raw: b"",
+        })
+    }
+}
+
+impl Hit {
+    /// Appends the line for people.
+    pub fn push_text(&self, value: f64, out: &mut String) {
+        for (at, piece) in self.text.iter().enumerate() {
+            if at > 0 {
+                push_number(value, out);
+            }
+            out.push_str(piece);
+        }
+        clean::cut(out, TEXT_BYTES_MAX);
+    }
+}
+
+/// Writes a number as people write it: six digits are enough.
+fn push_number(value: f64, out: &mut String) {
+    let size = value.abs();
+    let _ = if size >= 1e9 || (size > 0.0 && size < 1e-4) {
+        write!(out, "{value:.3e}")
+    } else {
+        let start = out.len();
+        let written = write!(out, "{value:.3}");
+        if out.get(start..).is_some_and(|number| number.contains('.')) {
+            out.truncate(out.trim_end_matches('0').trim_end_matches('.').len());
+        }
+        written
+    };
+}
+
+/// Labels as they name a part.
+struct PartValues<'l>(ReadLabel<'l>);
+
+impl Fill<MetricReference> for PartValues<'_> {
+    fn fill(&mut self, reference: &MetricReference, out: &mut String) {
+        if let MetricReference::Label(name) = reference
+            && let Some(value) = (self.0)(name)
+        {
+            push_part(name, value, out);
+        }
+    }
+}
+
+/// Labels as they are told to people; the value is left open.
+struct TextValues<'l, 'c> {
+    labels: ReadLabel<'l>,
+    component: &'c str,
+}
+
+impl Fill<MetricReference> for TextValues<'_, '_> {
+    fn fill(&mut self, reference: &MetricReference, out: &mut String) {
+        match reference {
+            MetricReference::Value => out.push(VALUE_MARK),
+            MetricReference::Component => out.push_str(self.component),
+            MetricReference::Label(name) => {
+                // Clean text holds no control character, so that the mark cannot be forged.
+                clean::push((self.labels)(name).unwrap_or("").as_bytes(), out);
+            }
+        }
+    }
+}
+
+/// Stands for the value in a text that is filled already.
+const VALUE_MARK: char = '\u{1}';
+/// Room for the value in a text, bytes.
+const VALUE_BYTES: usize = 32;

@@ -1,0 +1,580 @@
+//! Metric rules: found by the exact name of the metric through a hash index, then by their label
+//! conditions. A series is looked up once; who keeps series keeps what was found.
+
+use super::declared::{Declared, severity, word};
+use super::read::{Report, Section, Written};
+use super::suggest::did_you_mean;
+use super::template::{Template, TemplateMistake};
+use crate::model::alarm_type::AlarmType;
+use crate::model::event::Lane;
+use crate::model::index::{HashIndex, KeyHasher};
+use crate::model::severity::Severity;
+use crate::model::threshold::{BANDS_MAX, Band, Cut, SAMPLES_MAX, ThresholdRule};
+use regex::Regex;
+use std::sync::Arc;
+
+/// What is looked at in the samples of a series.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Quantity {
+    /// The value itself.
+    Value,
+    /// By how much a total grows in a second; what it lost by starting again counts from zero.
+    Rate,
+    /// By how much a total grew since the sample before.
+    Delta,
+}
+
+/// How the samples of a series become the number that is compared with the bands.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Computation {
+    /// What is looked at.
+    pub quantity: Quantity,
+    /// What that is multiplied by.
+    pub scale: f64,
+    /// What is looked at in the other metric, for a ratio of two.
+    pub divisor: Option<Quantity>,
+}
+
+/// A condition on a label. A label that is not there counts as empty.
+pub(crate) struct Matcher {
+    label: String,
+    is_negated: bool,
+    wanted: Wanted,
+}
+
+enum Wanted {
+    Text(String),
+    Pattern(Regex),
+}
+
+/// One metric rule.
+pub struct MetricRule {
+    /// What the engine needs of it.
+    pub threshold: Arc<ThresholdRule>,
+    /// Lane of its alarm types: one for all, so that what it tells stays in order.
+    pub lane: Lane,
+    /// What is compared with the bands.
+    pub computation: Computation,
+    /// A series that sends nothing for so long is silent, ms.
+    pub absent_after_ms: u64,
+    matchers: Vec<Matcher>,
+    /// Labels that name the device, before those that always do.
+    pub(crate) device_labels: Vec<String>,
+    /// Component of the resource; absent: by the labels that name parts.
+    pub(crate) component: Option<Template<MetricReference>>,
+    /// Qualifier of the alarm.
+    pub(crate) qualifier: Template<MetricReference>,
+    /// Line for people.
+    pub(crate) text: Template<MetricReference>,
+}
+
+/// What a name in a metric rule refers to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum MetricReference {
+    /// The number that is compared with the bands, at that moment.
+    Value,
+    /// The name of the part.
+    Component,
+    /// A label.
+    Label(String),
+}
+
+/// Which of the two metrics of a rule a name is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// The one that the rule is about.
+    Measured,
+    /// The one that it is divided by.
+    Divisor,
+}
+
+impl MetricRule {
+    /// Name of the rule.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.threshold.name
+    }
+
+    /// Whether the labels are those that the rule is for.
+    pub(crate) fn is_match<'l>(&self, labels: &dyn Fn(&str) -> Option<&'l str>) -> bool {
+        self.matchers.iter().all(|matcher| {
+            let value = labels(&matcher.label).unwrap_or("");
+            let is_it = match &matcher.wanted {
+                Wanted::Text(text) => text == value,
+                Wanted::Pattern(pattern) => pattern.is_match(value),
+            };
+            is_it != matcher.is_negated
+        })
+    }
+}
+
+/// Every metric rule, indexed.
+pub(crate) struct MetricRules {
+    pub(crate) rules: Vec<MetricRule>,
+    hasher: KeyHasher,
+    index: HashIndex,
+    names: Vec<NamedRules>,
+}
+
+/// The rules that look at one metric.
+struct NamedRules {
+    metric: String,
+    rules: Vec<(usize, Side)>,
+}
+
+impl Default for MetricRules {
+    fn default() -> Self {
+        Self {
+            rules: Vec::new(),
+            hasher: KeyHasher::new(INDEX_SEED),
+            index: HashIndex::default(),
+            names: Vec::new(),
+        }
+    }
+}
+
+impl MetricRules {
+    /// Compiles the `[[metric]]` tables of one file behind those of the files before it. Gives the
+    /// names of the rules and where they stand.
+    pub(super) fn compile(
+        &mut self,
+        file: Section<'_>,
+        declared: &Declared,
+        report: &mut Report<'_>,
+    ) -> Vec<Written<String>> {
+        file.named_sections("metric", report, |section, report| {
+            self.rule(section, declared, report);
+        })
+    }
+
+    /// The rules that look at a metric, by place in `rules`, in the order of their declaration.
+    pub(crate) fn of_metric(&self, metric: &str) -> &[(usize, Side)] {
+        self.place_of(metric)
+            .and_then(|place| self.names.get(place))
+            .map_or(&[], |named| &named.rules)
+    }
+
+    fn place_of(&self, metric: &str) -> Option<usize> {
+        let named = |slot: u32| self.names.get(usize::try_from(slot).ok()?);
+        let slot = self.index.find(self.hasher.hash(&[metric]), |slot| {
+            named(slot).is_some_and(|named| named.metric == metric)
+        })?;
+        usize::try_from(slot).ok()
+    }
+
+    fn add(&mut self, metric: &str, rule: usize, side: Side) {
+        if let Some(named) = self.place_of(metric).and_then(|place| self.names.get_mut(place)) {
+            named.rules.push((rule, side));
+            return;
+        }
+        let slot = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.index.insert(self.hasher.hash(&[metric]), slot);
+        self.names.push(NamedRules { metric: metric.to_owned(), rules: vec![(rule, side)] });
+    }
+
+    fn rule(&mut self, section: Section<'_>, declared: &Declared, report: &mut Report<'_>) {
+        section.check_keys(&METRIC_KEYS, report);
+        let name = section.needed_text("name", report);
+        let metrics = metric_names(section, report);
+        let divisors = section.texts("ratio_to", report);
+        let computation = computation(section, &divisors, report);
+        let matchers = matchers(section, report);
+        let kind = alarm_type(section, "alarm_type", declared, report);
+        let bands = bands(section, kind, report);
+        let absence = absence(section, declared, report);
+        let component = section
+            .has("component")
+            .then(|| template(section, "component", Allowed::Labels, report));
+        let qualifier = template(section, "qualifier", Allowed::Labels, report);
+        let text = template(section, "text", Allowed::All, report);
+        let device_labels = section.texts("device", report);
+        let (Some(name), Some(kind), Some(absence)) = (name, kind, absence) else { return };
+        let absent_lane = absence.alarm_type.map_or(Lane::Low, AlarmType::lane);
+        let rule = MetricRule {
+            threshold: Arc::new(ThresholdRule {
+                name: name.value.to_owned(),
+                alarm_type: kind.id.clone(),
+                bands,
+                absent_alarm_type: absence
+                    .alarm_type
+                    .map_or_else(String::new, |one| one.id.clone()),
+                absent_severity: absence.severity,
+            }),
+            lane: kind.lane().min(absent_lane),
+            computation,
+            absent_after_ms: absence.after_ms,
+            matchers,
+            device_labels: device_labels.iter().map(|one| one.value.to_owned()).collect(),
+            component,
+            qualifier,
+            text,
+        };
+        let place = self.rules.len();
+        for metric in metrics {
+            self.add(metric.value, place, Side::Measured);
+        }
+        for metric in divisors {
+            self.add(metric.value, place, Side::Divisor);
+        }
+        self.rules.push(rule);
+    }
+}
+
+fn metric_names<'t>(section: Section<'t>, report: &mut Report<'_>) -> Vec<Written<&'t str>> {
+    let metrics = section.texts("metric", report);
+    if metrics.is_empty() {
+        report.mistake(
+            section.offset,
+            "`metric` is missing",
+            "add metric = \"name of the metric\", or a list of names",
+        );
+    }
+    metrics
+}
+
+fn computation(
+    section: Section<'_>,
+    divisors: &[Written<&str>],
+    report: &mut Report<'_>,
+) -> Computation {
+    let quantity = word(section.text("value", report), &QUANTITIES, report);
+    let divisor = word(section.text("ratio_value", report), &QUANTITIES, report);
+    if let Some(place) = section.get("ratio_value").filter(|_| divisors.is_empty()) {
+        report.mistake(
+            place.offset,
+            "`ratio_value` has no meaning without `ratio_to`",
+            "add ratio_to = \"name of the metric to divide by\"",
+        );
+    }
+    let scale = section.decimal("scale", report);
+    if let Some(scale) = scale.as_ref().filter(|scale| scale.value == 0.0) {
+        report.mistake(scale.offset, "`scale` is zero", "write what the value is multiplied by");
+    }
+    Computation {
+        quantity: quantity.unwrap_or(Quantity::Value),
+        scale: scale.map_or(1.0, |scale| scale.value),
+        divisor: (!divisors.is_empty()).then_some(divisor.unwrap_or(Quantity::Value)),
+    }
+}
+
+/// Reads `match = { label = "value" }`, with `!` for another value and `~` for an expression.
+fn matchers(section: Section<'_>, report: &mut Report<'_>) -> Vec<Matcher> {
+    let mut matchers = Vec::new();
+    for (label, value) in section.section("match", report).iter().flat_map(Section::entries) {
+        let Some(written) = value.text(label.value, report) else { continue };
+        let (is_negated, rest) = match written.value.strip_prefix('!') {
+            Some(rest) => (true, rest),
+            None => (false, written.value),
+        };
+        let Some(expression) = rest.strip_prefix('~') else {
+            let wanted = Wanted::Text(rest.to_owned());
+            matchers.push(Matcher { label: label.value.to_owned(), is_negated, wanted });
+            continue;
+        };
+        match Regex::new(&format!("^(?:{expression})$")) {
+            Ok(pattern) => {
+                let wanted = Wanted::Pattern(pattern);
+                matchers.push(Matcher { label: label.value.to_owned(), is_negated, wanted });
+            }
+            Err(error) => {
+                let told = error.to_string();
+                let last = told.lines().last().unwrap_or("").trim_start_matches("error: ");
+                report.mistake(
+                    written.offset,
+                    format!("the regular expression is not valid: {last}"),
+                    "mend it; it has to match the whole value of the label",
+                );
+            }
+        }
+    }
+    matchers
+}
+
+/// An alarm type that samples can raise and clear.
+fn alarm_type<'d>(
+    section: Section<'_>,
+    key: &str,
+    declared: &'d Declared,
+    report: &mut Report<'_>,
+) -> Option<&'d AlarmType> {
+    let written = if key == "alarm_type" {
+        section.needed_text(key, report)?
+    } else {
+        section.text(key, report)?
+    };
+    let Some(known) = declared.alarm_types.get(written.value) else {
+        let ids: Vec<&str> = declared.alarm_types.keys().map(String::as_str).collect();
+        report.mistake(
+            written.offset,
+            format!("unknown alarm type `{}`", written.value),
+            did_you_mean(written.value, &ids),
+        );
+        return None;
+    };
+    if !known.will_clear || known.expires_after_ms > 0 {
+        let what = if known.will_clear { "expires by itself" } else { "is never cleared" };
+        report.mistake(
+            written.offset,
+            format!("`{}` {what}, but samples say how long it lasts", known.id),
+            "choose an alarm type with will_clear = true and without expires_after_s",
+        );
+    }
+    Some(known)
+}
+
+/// Reads `bands = [{ severity = …, above = … }, …]`.
+fn bands(section: Section<'_>, kind: Option<&AlarmType>, report: &mut Report<'_>) -> Vec<Band> {
+    let Some(value) = section.get("bands") else {
+        report.mistake(
+            section.offset,
+            "`bands` is missing",
+            "add bands = [{ severity = \"major\", above = 90, clear_below = 85 }]",
+        );
+        return Vec::new();
+    };
+    let mut read: Vec<(Band, usize)> = Vec::new();
+    for one in value.one_or_many() {
+        let place = one.offset;
+        let Some(table) = one.section("bands", report) else { continue };
+        read.extend(band(table, kind, report).map(|band| (band, place)));
+    }
+    if read.len() > BANDS_MAX {
+        report.mistake(value.offset, format!("more than {BANDS_MAX} bands"), "leave some out");
+        read.truncate(BANDS_MAX);
+    }
+    for (at, (band, place)) in read.iter().enumerate() {
+        let others = read.iter().take(at).map(|(other, _)| other);
+        for other in others.filter(|other| other.is_above == band.is_above) {
+            if other.severity == band.severity {
+                report.mistake(
+                    *place,
+                    format!("two bands of severity {} on one side", band.severity),
+                    "keep one of them, or give them different severities",
+                );
+            } else if is_hidden(band, other) || is_hidden(other, band) {
+                let (worse, milder) =
+                    if band.severity > other.severity { (band, other) } else { (other, band) };
+                report.mistake(
+                    *place,
+                    format!("the {} band hides the {} one", worse.severity, milder.severity),
+                    "let the limit of the worse severity lie further out",
+                );
+            }
+        }
+    }
+    read.into_iter().map(|(band, _)| band).collect()
+}
+
+/// Whether a milder band on the same side lies as far out as the other, and is entered as late.
+fn is_hidden(milder: &Band, worse: &Band) -> bool {
+    let lies_further =
+        if milder.is_above { milder.raise >= worse.raise } else { milder.raise <= worse.raise };
+    let is_later = milder.for_ms >= worse.for_ms && milder.samples >= worse.samples;
+    milder.severity < worse.severity && lies_further && is_later
+}
+
+fn band(section: Section<'_>, kind: Option<&AlarmType>, report: &mut Report<'_>) -> Option<Band> {
+    section.check_keys(&BAND_KEYS, report);
+    let written = section.needed_text("severity", report);
+    let place = written.as_ref().map_or(section.offset, |written| written.offset);
+    let severity = severity(written, report)?;
+    if let Some(kind) = kind.filter(|kind| severity > kind.severity) {
+        report.mistake(
+            place,
+            format!("severity {severity} is worse than `{}`, which is {}", kind.id, kind.severity),
+            "raise the severity of the alarm type: it decides how urgently its events travel",
+        );
+    }
+    let above = section.decimal("above", report);
+    let below = section.decimal("below", report);
+    let (is_above, limit) = match (above, below) {
+        (Some(limit), None) => (true, limit),
+        (None, Some(limit)) => (false, limit),
+        (None, None) if section.has("above") || section.has("below") => return None,
+        _ => {
+            report.mistake(
+                section.offset,
+                "a band needs either `above` or `below`",
+                "write { severity = \"major\", above = 90, clear_below = 85 }",
+            );
+            return None;
+        }
+    };
+    let raise = if is_above { Cut::above(limit.value) } else { Cut::below(limit.value) }?;
+    let clear = clear_cut(section, is_above, &limit, report).unwrap_or(raise);
+    let for_s = whole(section, "for_s", (0, FOR_S_MAX), report).unwrap_or(0);
+    let samples = whole(section, "samples", (1, u64::from(SAMPLES_MAX)), report).unwrap_or(1);
+    Some(Band {
+        severity,
+        is_above,
+        raise,
+        clear,
+        for_ms: for_s.saturating_mul(1_000),
+        samples: u32::try_from(samples).unwrap_or(SAMPLES_MAX),
+    })
+}
+
+/// Where a band is left, if not where it is entered.
+fn clear_cut(
+    section: Section<'_>,
+    is_above: bool,
+    limit: &Written<f64>,
+    report: &mut Report<'_>,
+) -> Option<Cut> {
+    let (key, other) =
+        if is_above { ("clear_below", "clear_above") } else { ("clear_above", "clear_below") };
+    if let Some(value) = section.get(other) {
+        report.mistake(
+            value.offset,
+            format!("`{other}` belongs to the other side"),
+            format!("write `{key}`"),
+        );
+    }
+    let clear = section.decimal(key, report)?;
+    let is_wrong = if is_above { clear.value > limit.value } else { clear.value < limit.value };
+    if is_wrong {
+        report.mistake(
+            clear.offset,
+            format!("`{key}` lies beyond the limit: the band would be left where it is entered"),
+            "choose a number on the good side of the limit",
+        );
+    }
+    if is_above { Cut::below(clear.value) } else { Cut::above(clear.value) }
+}
+
+/// A whole number within bounds.
+fn whole(
+    section: Section<'_>,
+    key: &str,
+    (least, most): (u64, u64),
+    report: &mut Report<'_>,
+) -> Option<u64> {
+    let written = section.number(key, report)?;
+    let value = u64::try_from(written.value).ok().filter(|one| (least..=most).contains(one));
+    if value.is_none() {
+        report.mistake(
+            written.offset,
+            format!("`{key}` is {}", written.value),
+            format!("write a number from {least} to {most}"),
+        );
+    }
+    value
+}
+
+/// What a rule says of series that fall silent.
+struct Absence<'d> {
+    after_ms: u64,
+    alarm_type: Option<&'d AlarmType>,
+    severity: Severity,
+}
+
+fn absence<'d>(
+    section: Section<'_>,
+    declared: &'d Declared,
+    report: &mut Report<'_>,
+) -> Option<Absence<'d>> {
+    let after_s = whole(section, "absent_after_s", (1, FOR_S_MAX), report);
+    let alarm_type = alarm_type(section, "absent_alarm_type", declared, report);
+    let written = section.text("absent_severity", report);
+    let place = written.as_ref().map_or(section.offset, |written| written.offset);
+    let chosen = severity(written, report);
+    let severity = chosen.or(alarm_type.map(|kind| kind.severity));
+    if let Some(kind) = alarm_type.filter(|kind| severity > Some(kind.severity)) {
+        report.mistake(
+            place,
+            format!("`absent_severity` is worse than `{}`, which is {}", kind.id, kind.severity),
+            "raise the severity of the alarm type, or choose a milder one",
+        );
+    }
+    if alarm_type.is_none() && section.has("absent_alarm_type") {
+        return None;
+    }
+    if chosen.is_some() && alarm_type.is_none() {
+        report.mistake(
+            place,
+            "`absent_severity` has no meaning without `absent_alarm_type`",
+            "add absent_alarm_type = \"metrics-absent\"",
+        );
+    }
+    Some(Absence {
+        after_ms: after_s.unwrap_or(ABSENT_AFTER_S).saturating_mul(1_000),
+        alarm_type,
+        severity: severity.unwrap_or(Severity::Indeterminate),
+    })
+}
+
+/// What the places of a template may refer to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    Labels,
+    All,
+}
+
+/// Reads a template. Any name that is not `value` or `component` is that of a label.
+fn template(
+    section: Section<'_>,
+    key: &str,
+    allowed: Allowed,
+    report: &mut Report<'_>,
+) -> Template<MetricReference> {
+    let Some(written) = section.text(key, report) else { return Template::default() };
+    let compiled = Template::compile(written.value, |name| match (name, allowed) {
+        ("value" | "component", Allowed::Labels) | ("", _) => None,
+        ("value", Allowed::All) => Some(MetricReference::Value),
+        ("component", Allowed::All) => Some(MetricReference::Component),
+        (label, _) => Some(MetricReference::Label(label.to_owned())),
+    });
+    let mistakes = match compiled {
+        Ok(template) => return template,
+        Err(mistakes) => mistakes,
+    };
+    let start = report.inside_quotes(written.offset);
+    for (offset, mistake) in mistakes {
+        let offset = start.saturating_add(offset);
+        match mistake {
+            TemplateMistake::Unknown(name) => report.mistake(
+                offset,
+                format!("`{{{name}}}` cannot stand in `{key}`"),
+                "an identity is made of labels: {name of a label}",
+            ),
+            TemplateMistake::Unclosed => report.mistake(
+                offset,
+                format!("a brace in `{key}` is not closed"),
+                "write {name}, or {{ for a brace",
+            ),
+        }
+    }
+    Template::default()
+}
+
+/// A series is silent after that long without a sample, if its rule does not say.
+const ABSENT_AFTER_S: u64 = 900;
+/// Longest `for_s` and `absent_after_s`: a week.
+const FOR_S_MAX: u64 = 7 * 86_400;
+/// Nothing depends on the order of this index, so its seed is fixed.
+const INDEX_SEED: u64 = 0x7619_0004;
+
+const QUANTITIES: [(&str, Quantity); 3] =
+    [("value", Quantity::Value), ("rate", Quantity::Rate), ("delta", Quantity::Delta)];
+
+const BAND_KEYS: [&str; 7] =
+    ["severity", "above", "below", "clear_below", "clear_above", "for_s", "samples"];
+
+const METRIC_KEYS: [&str; 16] = [
+    "name",
+    "metric",
+    "match",
+    "value",
+    "scale",
+    "ratio_to",
+    "ratio_value",
+    "device",
+    "component",
+    "qualifier",
+    "alarm_type",
+    "bands",
+    "absent_after_s",
+    "absent_alarm_type",
+    "absent_severity",
+    "text",
+];

@@ -1,0 +1,225 @@
+//! Thresholds: which values of a series mean which severity. Written in the rule files, journaled
+//! with the settings.
+//!
+//! Nothing here remembers anything. The limits of all bands of a rule cut the numbers into *zones*;
+//! which zone a value lies in follows from the value alone. Intake tells the engine whenever a
+//! series comes into another zone, and for the first samples there; hysteresis, duration and the
+//! number of samples are then the engine's.
+
+use crate::model::severity::Severity;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+
+/// Most bands of one rule.
+pub const BANDS_MAX: usize = 8;
+/// Most samples that a band may ask for: as many are journaled each time that a series comes into
+/// another zone.
+pub const SAMPLES_MAX: u32 = 60;
+
+/// What values of a series mean, as the engine needs it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ThresholdRule {
+    /// Name of the rule; events refer to it.
+    pub name: String,
+    /// Alarm type that its bands raise.
+    pub alarm_type: String,
+    /// Its bands, in the order in which they are written.
+    pub bands: Vec<Band>,
+    /// Alarm type that is raised when the series falls silent; empty: none, the silence is only
+    /// noted.
+    pub absent_alarm_type: String,
+    /// Severity of that alarm.
+    pub absent_severity: Severity,
+}
+
+/// One severity of a rule, and when it holds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Band {
+    /// Severity of the alarm while the band holds.
+    pub severity: Severity,
+    /// Whether large values are bad; otherwise small ones are.
+    pub is_above: bool,
+    /// Beyond it the band is entered.
+    pub raise: Cut,
+    /// When it is no more beyond that, the band is left.
+    pub clear: Cut,
+    /// How long the value must be beyond [`Band::raise`], without a sample that is not, ms.
+    pub for_ms: u64,
+    /// How many samples in a row must be beyond [`Band::raise`], at least 1.
+    pub samples: u32,
+}
+
+/// A place between two numbers that stand next to each other: just below a number, or just above.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Cut {
+    at: Limit,
+    is_above_it: bool,
+}
+
+/// A number that is neither infinite nor a NaN.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Limit(f64);
+
+impl ThresholdRule {
+    /// Number of limits at or below the value: 0 for the smallest values. `None` for a NaN, which
+    /// lies nowhere.
+    #[must_use]
+    pub fn zone(&self, value: f64) -> Option<u8> {
+        if value.is_nan() {
+            return None;
+        }
+        let mut cuts = [None; 2 * BANDS_MAX];
+        let all = self.bands.iter().flat_map(|band| [band.raise, band.clear]);
+        let mut zone = 0_u8;
+        for (cell, cut) in (0_usize..).zip(all.filter(|cut| cut.is_below(value))) {
+            // Bands may share a limit: it counts once.
+            if !cuts.contains(&Some(cut)) {
+                zone = zone.saturating_add(1);
+            }
+            if let Some(place) = cuts.get_mut(cell) {
+                *place = Some(cut);
+            }
+        }
+        Some(zone)
+    }
+
+    /// Whether no band could be entered or be held by that value.
+    #[must_use]
+    pub fn is_normal(&self, value: f64) -> bool {
+        !self.bands.iter().any(|band| band.is_entered_by(value) || band.is_held_by(value))
+    }
+
+    /// How many samples after a change of zone the engine has to be told.
+    #[must_use]
+    pub fn samples_told(&self) -> u32 {
+        self.bands.iter().map(|band| band.samples).max().unwrap_or(1).clamp(1, SAMPLES_MAX)
+    }
+}
+
+impl Band {
+    /// Whether the value lies in the band.
+    #[must_use]
+    pub fn is_entered_by(&self, value: f64) -> bool {
+        !value.is_nan() && self.raise.is_below(value) == self.is_above
+    }
+
+    /// Whether the value keeps the band once it was entered.
+    #[must_use]
+    pub fn is_held_by(&self, value: f64) -> bool {
+        !value.is_nan() && self.clear.is_below(value) == self.is_above
+    }
+}
+
+impl Cut {
+    /// Just above that number: only larger ones are beyond it. `None` for what is not finite.
+    #[must_use]
+    pub fn above(number: f64) -> Option<Self> {
+        Limit::new(number).map(|at| Self { at, is_above_it: true })
+    }
+
+    /// Just below that number: the number itself and larger ones are beyond it. `None` for what is
+    /// not finite.
+    #[must_use]
+    pub fn below(number: f64) -> Option<Self> {
+        Limit::new(number).map(|at| Self { at, is_above_it: false })
+    }
+
+    /// The number that it is next to.
+    #[must_use]
+    pub fn number(self) -> f64 {
+        self.at.0
+    }
+
+    fn is_below(self, value: f64) -> bool {
+        if self.is_above_it { value > self.at.0 } else { value >= self.at.0 }
+    }
+}
+
+impl Limit {
+    fn new(number: f64) -> Option<Self> {
+        // Adding zero makes one zero of two.
+        number.is_finite().then_some(Self(number + 0.0))
+    }
+}
+
+impl PartialEq for Limit {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Limit {}
+
+impl PartialOrd for Limit {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Limit {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn above(severity: Severity, raise: f64, clear: f64) -> Band {
+        Band {
+            severity,
+            is_above: true,
+            raise: Cut::above(raise).expect("finite"),
+            clear: Cut::below(clear).expect("finite"),
+            for_ms: 0,
+            samples: 1,
+        }
+    }
+
+    fn rule(bands: Vec<Band>) -> ThresholdRule {
+        ThresholdRule {
+            name: "r".to_owned(),
+            alarm_type: "high-temperature".to_owned(),
+            bands,
+            absent_alarm_type: String::new(),
+            absent_severity: Severity::Indeterminate,
+        }
+    }
+
+    #[test]
+    fn limits_cut_the_numbers_into_zones() {
+        let rule =
+            rule(vec![above(Severity::Critical, 90.0, 85.0), above(Severity::Minor, 85.0, 80.0)]);
+        let zone = |value| rule.zone(value).expect("a number");
+        let zones = [79.9, 80.0, 85.0, 85.1, 90.0, 90.1, f64::INFINITY].map(zone);
+        assert_eq!(zones, [0, 1, 2, 3, 3, 4, 4]);
+        assert_eq!(zone(f64::NEG_INFINITY), 0);
+        assert_eq!(rule.zone(f64::NAN), None);
+    }
+
+    #[test]
+    fn a_band_is_entered_beyond_its_limit_and_left_within_the_other() {
+        let hot = above(Severity::Major, 90.0, 85.0);
+        assert!(!hot.is_entered_by(90.0), "not above it");
+        assert!(hot.is_entered_by(90.001));
+        assert!(hot.is_held_by(85.0) && !hot.is_held_by(84.9));
+        let dark = Band {
+            is_above: false,
+            raise: Cut::below(-20.0).expect("finite"),
+            clear: Cut::above(-18.0).expect("finite"),
+            ..hot
+        };
+        assert!(dark.is_entered_by(-20.1) && !dark.is_entered_by(-20.0));
+        assert!(dark.is_held_by(-18.0) && !dark.is_held_by(-17.9));
+        assert!(!dark.is_entered_by(f64::NAN) && !dark.is_held_by(f64::NAN));
+    }
+
+    #[test]
+    fn equal_limits_are_one() {
+        let rule = rule(vec![above(Severity::Major, 0.0, -0.0), above(Severity::Minor, -0.0, 0.0)]);
+        assert_eq!([-1.0, 0.0, 1.0].map(|value| rule.zone(value)), [Some(0), Some(1), Some(2)]);
+        assert!(rule.is_normal(-0.1) && !rule.is_normal(0.0));
+        assert_eq!(Cut::above(f64::NAN), None);
+    }
+}
