@@ -11,6 +11,7 @@ use crate::shell::api::{ApiState, Readiness};
 use crate::shell::clock::EngineClock;
 use crate::shell::codec::encode;
 use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
+use crate::shell::intake::http::{Bodies, SampleDoor};
 use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
 use crate::shell::intake::udp::UdpThread;
@@ -27,6 +28,7 @@ use crate::shell::publish::publisher::KafkaPublisher;
 use crate::shell::recover::{self, RecoverError, Replay};
 use crate::shell::self_alarm::{SELF, SelfAlarms};
 use crate::shell::sequencer::{Control, Sequencer, Shared};
+use crate::shell::series::{SAMPLES, SeriesIntake, SeriesParts};
 use crate::shell::sinks;
 use crate::shell::store::thread::StoreThread;
 use crate::shell::supervise::{self, Supervision};
@@ -350,8 +352,25 @@ impl Launch {
         };
         let opened = intake.start(bound, &runtime, &mut out)?;
         let own = Arc::new(ListenerCounters::default());
-        let counters =
-            ledger.iter().map(|(_, counters)| counters).chain([&own]).map(Arc::clone).collect();
+        let sampled = Arc::new(ListenerCounters::default());
+        let listeners = ledger.iter().map(|(_, counters)| counters);
+        let counters = listeners.chain([&own, &sampled]).map(Arc::clone).collect();
+        let own_alarms = SelfAlarms {
+            lanes: Arc::clone(&shared.lanes),
+            clock,
+            counters: Arc::clone(&own),
+            listener: u16::try_from(ledger.len()).unwrap_or(u16::MAX),
+        };
+        let series = Arc::new(SeriesIntake::new(SeriesParts {
+            lanes: Arc::clone(&shared.lanes),
+            clock,
+            ledger: Arc::clone(&sampled),
+            listener: u16::try_from(ledger.len().saturating_add(1)).unwrap_or(u16::MAX),
+            classifier: Arc::clone(&classifier),
+            stop: Arc::clone(&stop),
+            own: own_alarms.clone(),
+            backfill_after: config.metrics.backfill_after,
+        }));
         let sequencer =
             boot((journal, replay, clock, hash_seed), &shared, (counters, end), (supervision, out))
                 .map_err(system("sequencer thread"))?;
@@ -359,7 +378,7 @@ impl Launch {
         let metrics = Sources {
             listeners: intake_ledger(&config, &ledger)
                 .into_iter()
-                .chain([(SELF.to_owned(), Arc::clone(&own))])
+                .chain([(SELF.to_owned(), own), (SAMPLES.to_owned(), sampled)])
                 .collect(),
             shared: Arc::clone(&shared),
             outbox: Arc::clone(&outbox_status),
@@ -367,6 +386,7 @@ impl Launch {
             kafka: kafka.as_ref().map(KafkaPublisher::status),
             feeds,
             sockets: opened.udp.clone(),
+            series: Arc::clone(&series),
             tzdb: sinks::tzdb_version(),
         };
         let (stop_http, stopped) = watch::channel(false);
@@ -374,7 +394,12 @@ impl Launch {
             Arc::clone(&view),
             Arc::clone(&readiness),
             Arc::new(move || metrics.text()),
-        );
+        )
+        .with_samples(SampleDoor {
+            series: Arc::clone(&series),
+            bodies: Arc::new(Bodies::new(config.metrics.body_bytes_max)),
+        });
+        runtime.spawn(series.watch());
         serve_http(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
         let sock = runtime
             .block_on(async { control::bind(&config.state.dir) })
@@ -390,12 +415,7 @@ impl Launch {
                 store: store.status(),
                 kafka: kafka.as_ref().map(KafkaPublisher::status),
                 retirement,
-                own: SelfAlarms {
-                    lanes: Arc::clone(&shared.lanes),
-                    clock,
-                    counters: own,
-                    listener: u16::try_from(config.listeners.len()).unwrap_or(u16::MAX),
-                },
+                own: own_alarms,
             },
         )
         .map_err(system("upkeep thread"))?;

@@ -21,6 +21,7 @@ pub mod publish;
 pub mod receipt;
 pub mod recover;
 pub mod self_alarm;
+pub mod series;
 pub mod sequencer;
 pub mod sinks;
 pub mod store;

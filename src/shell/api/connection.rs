@@ -8,7 +8,7 @@
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -44,21 +44,16 @@ impl Default for Patience {
     }
 }
 
-/// Who is at the other end of a connection; handlers find it among the extensions of a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Peer(pub SocketAddr);
-
-impl Peer {
-    /// The address, an IPv4-mapped one as IPv4.
-    #[must_use]
-    pub fn address(&self) -> IpAddr {
-        self.0.ip().to_canonical()
-    }
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
 }
 
 impl Connected<IncomingStream<'_, GuardedListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, GuardedListener>) -> Self {
-        Self(*stream.remote_addr())
+        Self { address: *stream.remote_addr() }
     }
 }
 

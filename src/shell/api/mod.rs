@@ -15,11 +15,12 @@ pub mod rows;
 pub mod table;
 pub mod view;
 
-use crate::shell::api::connection::{GuardedListener, Patience};
+use crate::shell::api::connection::{GuardedListener, Patience, Peer};
 use crate::shell::api::listing::Versions;
 use crate::shell::api::pins::Pins;
 use crate::shell::api::view::SharedView;
 use crate::shell::clock;
+use crate::shell::intake::http::{SampleDoor, intake_routes};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,6 +62,7 @@ pub struct ApiState {
     readiness: Arc<Readiness>,
     metrics: MetricsText,
     listings: Arc<Semaphore>,
+    samples: Option<SampleDoor>,
 }
 
 impl ApiState {
@@ -74,7 +76,14 @@ impl ApiState {
             readiness,
             metrics,
             listings: Arc::new(Semaphore::new(LISTINGS_MAX)),
+            samples: None,
         }
+    }
+
+    /// Takes samples of metrics too.
+    #[must_use]
+    pub fn with_samples(self, door: SampleDoor) -> Self {
+        Self { samples: Some(door), ..self }
     }
 }
 
@@ -103,8 +112,13 @@ pub async fn serve_with(
 ) -> io::Result<()> {
     let versions = Arc::clone(&state.versions);
     let guarded = GuardedListener::new(listener, patience);
-    let server =
-        axum::serve(guarded, routes::router(state)).with_graceful_shutdown(stopped(stop.clone()));
+    let samples = state.samples.clone();
+    let mut router = routes::router(state);
+    if let Some(door) = samples {
+        router = router.merge(intake_routes(door));
+    }
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    let server = axum::serve(guarded, service).with_graceful_shutdown(stopped(stop.clone()));
     let late = async {
         stopped(stop).await;
         tokio::time::sleep(STOP_TIME).await;

@@ -11,6 +11,7 @@
 
 pub mod feed;
 pub mod guard;
+pub mod http;
 mod open;
 pub mod pipeline;
 pub mod socket;

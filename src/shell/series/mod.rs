@@ -24,6 +24,8 @@ mod table;
 mod visit;
 
 #[cfg(test)]
+pub(in crate::shell) mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use account::{Account, Protocol, Refusal, SampleCounters, Shown};
@@ -135,10 +137,8 @@ impl SeriesIntake {
         decode: impl FnOnce(&mut Visit<'_>) -> Tally,
     ) -> Told {
         let sender = self.core.senders.of(peer);
-        let mut visit = Visit::new(&self.core, protocol, Arc::clone(&sender));
-        if sender.hear(self.core.second(self.core.way.clock.now())) {
-            self.tell_sender_back(&sender);
-        }
+        let mut visit = Visit::new(&self.core, protocol, sender);
+        visit.hear_sender();
         let Some(tally) = guarded(|| decode(&mut visit)) else {
             visit.panicked();
             return visit.finish(Tally::default());

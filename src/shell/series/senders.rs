@@ -41,13 +41,14 @@ impl Sender {
             heard_s: AtomicU32::new(0),
             back_s: AtomicU32::new(0),
             series: AtomicU32::new(0),
-            is_silent: AtomicBool::new(false),
+            is_silent: AtomicBool::new(true),
             is_refused: AtomicBool::new(false),
             alarmed_s: AtomicU32::new(0),
         }
     }
 
-    /// A request of it came; whether the sender was silent before.
+    /// A request of it came; whether the engine is to be told that the sender is back. Of one that
+    /// is heard for the first time in this run, the engine may have been told that it is silent.
     pub(super) fn hear(&self, now_s: u32) -> bool {
         self.heard_s.fetch_max(now_s, Ordering::Relaxed);
         let was_silent = self.is_silent.swap(false, Ordering::AcqRel);
@@ -75,6 +76,11 @@ impl Sender {
     /// What was told of its silence was not durable.
     pub(super) fn unsay_silence(&self) {
         self.is_silent.store(false, Ordering::Release);
+    }
+
+    /// What was told of its return was not durable.
+    pub(super) fn unsay_return(&self) {
+        self.is_silent.store(true, Ordering::Release);
     }
 
     /// Counts a series in; `false` when there are so many already.
@@ -194,6 +200,7 @@ mod tests {
     #[test]
     fn a_silence_is_told_once_and_ends_with_the_next_request() {
         let sender = Sender::new(NO_PEER, 1);
+        assert!(sender.hear(4), "what the engine knows of it is not known here");
         assert!(!sender.hear(5) && sender.has_fallen_silent() && !sender.has_fallen_silent());
         assert!(sender.hear(9) && !sender.hear(10));
         assert_eq!((sender.heard_s(), sender.back_s()), (10, 9));

@@ -25,7 +25,7 @@ const SILENCES_MAX: usize = 4_096;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// What a sweep told; it may not be durable yet.
-struct Swept {
+pub(super) struct Swept {
     sent: Sent,
     series: Vec<(Place, u8)>,
     senders: Vec<Arc<Sender>>,
@@ -55,7 +55,7 @@ impl SeriesIntake {
         }
     }
 
-    fn sweep(&self, now_s: u32) -> Swept {
+    pub(super) fn sweep(&self, now_s: u32) -> Swept {
         let senders = self.core.senders.list();
         let mut silences = Vec::new();
         let mut silent_senders = Vec::new();
@@ -155,7 +155,7 @@ impl Core {
 
 impl Swept {
     /// Waits for the disk; what is not there is told by the next sweep.
-    async fn settle(self, core: &Core) {
+    pub(super) async fn settle(self, core: &Core) {
         if self.sent.is_durable().await {
             return;
         }

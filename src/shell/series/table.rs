@@ -133,7 +133,8 @@ impl Table {
                     entry.matched = resolve();
                     entry.epoch = touch.epoch;
                 }
-                let before = std::mem::replace(&mut entry.block, block.unwrap_or(entry.block));
+                let before = entry.block;
+                entry.block = block.unwrap_or(before);
                 (id, before)
             }
             None => {

@@ -5,6 +5,7 @@
 //! account, and what a sender is told about samples that were not taken.
 
 use crate::classify::{Classifier, News, Origin};
+use crate::model::event::Verb;
 use crate::model::sample::{
     Labels, METRIC_NAME, Recall, Rejection, Sample, SampleFault, Samples, SeriesKind, Tally,
 };
@@ -35,6 +36,7 @@ pub struct Visit<'i> {
     now_s: u32,
     request: u32,
     current: Current,
+    is_back: bool,
     account: Account,
     submission: Submission<'i>,
     /// What was told, to be settled.
@@ -66,6 +68,8 @@ struct Notes {
 pub struct Told {
     sent: Sent,
     told: Vec<(Place, u8)>,
+    /// The sender, if it was told to be back.
+    back: Option<Arc<Sender>>,
     request: u32,
     protocol: Protocol,
     account: Account,
@@ -97,6 +101,7 @@ impl<'i> Visit<'i> {
             origin,
             protocol,
             current: Current::None,
+            is_back: false,
             account: Account::default(),
             told: Vec::new(),
             tells: Vec::new(),
@@ -105,11 +110,21 @@ impl<'i> Visit<'i> {
         }
     }
 
+    /// Notes that the sender is heard, and tells that it is back if it was silent.
+    pub(super) fn hear_sender(&mut self) {
+        self.is_back = self.sender.hear(self.now_s);
+        if self.is_back {
+            let text = "sends samples again";
+            self.core.push_about_sender(&self.sender, Verb::Clear, text, &mut self.submission);
+        }
+    }
+
     /// The body is read.
     pub(super) fn finish(self, tally: Tally) -> Told {
         Told {
             sent: self.submission.finish(),
             told: self.told,
+            back: self.is_back.then_some(self.sender),
             request: self.request,
             protocol: self.protocol,
             account: self.account,
@@ -261,7 +276,7 @@ impl Notes {
 impl Told {
     /// Waits for the disk, and lets the series know what came of it.
     pub async fn settle(self, intake: &SeriesIntake) -> Settled {
-        let Self { sent, told, request, protocol, mut account, tally, notes } = self;
+        let Self { sent, told, back, request, protocol, mut account, tally, notes } = self;
         let is_durable = sent.is_durable().await;
         let core = intake.core();
         for (place, track) in told {
@@ -271,6 +286,9 @@ impl Told {
         }
         if !is_durable {
             account.lose();
+            if let Some(sender) = back {
+                sender.unsay_return();
+            }
         }
         core.counters.add(protocol, &account);
         Settled { is_durable, tally, account, notes }

@@ -30,17 +30,22 @@ pub struct Bodies {
 /// A body that came whole, and its room.
 pub(super) struct Held {
     pub(super) bytes: Vec<u8>,
-    /// Given back when the body is no longer needed.
-    _room: Option<OwnedSemaphorePermit>,
+    /// Given back with the body, when it is no longer needed.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 impl Bodies {
     /// Room for bodies of at most so many bytes each, before and after inflation.
     #[must_use]
     pub fn new(bytes_max: usize) -> Self {
+        Self::with_room(bytes_max, HELD_KIB_MAX)
+    }
+
+    /// With room for so many KiB together.
+    pub(super) fn with_room(bytes_max: usize, held_kib_max: usize) -> Self {
         Self {
             bytes_max,
-            room_kib: Arc::new(Semaphore::new(HELD_KIB_MAX)),
+            room_kib: Arc::new(Semaphore::new(held_kib_max)),
             turns: Arc::new(Semaphore::new(TURNS_MAX)),
         }
     }
@@ -58,7 +63,7 @@ impl Bodies {
             return Err(Refused::too_large(self.bytes_max));
         }
         let reserved = announced.unwrap_or(0).min(RESERVED_BYTES_MAX);
-        let mut held = Held { bytes: Vec::with_capacity(reserved), _room: None };
+        let mut held = Held { bytes: Vec::with_capacity(reserved), room: None };
         let mut body = body;
         while let Some(chunk) = next_chunk(&mut body).await? {
             if held.bytes.len().saturating_add(chunk.len()) > self.bytes_max {
@@ -79,7 +84,7 @@ impl Bodies {
         }
         let place = Arc::clone(&self.room_kib).try_acquire_many_owned(kib);
         let place = place.map_err(|_| Refused::crowded())?;
-        match &mut held._room {
+        match &mut held.room {
             Some(room) => room.merge(place),
             none => *none = Some(place),
         }

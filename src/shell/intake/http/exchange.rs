@@ -72,7 +72,7 @@ where
 /// Who sends; nobody when the connection does not say it.
 fn peer(request: &Request) -> IpAddr {
     let info = request.extensions().get::<ConnectInfo<Peer>>();
-    info.map_or(NO_PEER, |info| info.0.address())
+    info.map_or(NO_PEER, |info| info.0.address.ip().to_canonical())
 }
 
 /// A header as text; empty when there is none, or none that is text.
