@@ -166,7 +166,11 @@ impl Table {
     pub(super) fn with<T>(&self, place: Place, work: impl FnOnce(&mut Matched) -> T) -> Option<T> {
         let mut shard = self.shard(place.0)?;
         let matched = shard.entry(place.0)?.matched.as_mut()?;
-        Some(work(matched))
+        let made = work(matched);
+        // What was silent may be waited for again.
+        let due_s = matched.due_s().unwrap_or(u32::MAX);
+        shard.due_s = shard.due_s.min(due_s);
+        Some(made)
     }
 
     /// Looks at every series whose time may have come: forgets those that are idle, and gives the
