@@ -13,5 +13,6 @@ mod kafka;
 mod operator;
 mod prometheus;
 mod reload;
+mod samples;
 mod syslog;
 mod traps;

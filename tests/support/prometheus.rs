@@ -1,4 +1,4 @@
-//! A real Prometheus that scrapes the daemon twice a second.
+//! A real Prometheus that scrapes the daemon twice a second, and may write to it what it scrapes.
 
 use crate::support::components::program;
 use crate::support::eventually::{PATIENCE, eventually};
@@ -19,18 +19,26 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Scrapes `/metrics` on that port of 127.0.0.1.
     pub(crate) fn scraping(target: u16) -> Self {
-        let scratch = Scratch::new("prometheus");
-        let config = scratch.write(
-            "prometheus.yml",
-            &format!(
-                "scrape_configs:\n\
-                 - job_name: vigie\n  \
-                   scrape_interval: 500ms\n  \
-                   scrape_timeout: 500ms\n  \
-                   static_configs: [{{ targets: [\"127.0.0.1:{target}\"] }}]\n"
-            ),
-        );
         let port = free_port();
+        Self::start(port, &scrape(&[target]))
+    }
+
+    /// Scrapes itself and the daemon on that port, and writes all of it to that daemon.
+    pub(crate) fn writing(target: u16) -> Self {
+        let port = free_port();
+        let config = format!(
+            "{}\
+             remote_write:\n\
+             - url: http://127.0.0.1:{target}/api/v1/write\n  \
+               queue_config: {{ batch_send_deadline: 200ms, min_backoff: 100ms }}\n",
+            scrape(&[port, target])
+        );
+        Self::start(port, &config)
+    }
+
+    fn start(port: u16, config: &str) -> Self {
+        let scratch = Scratch::new("prometheus");
+        let config = scratch.write("prometheus.yml", config);
         let mut command = Command::new(program("prometheus"));
         command
             .arg(format!("--config.file={}", config.display()))
@@ -54,4 +62,16 @@ impl Prometheus {
             .and_then(|value| value.parse().ok())
             .ok_or_else(|| format!("{expression}: {answer}"))
     }
+}
+
+fn scrape(targets: &[u16]) -> String {
+    let targets: Vec<_> = targets.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+    let targets = targets.join(", ");
+    format!(
+        "scrape_configs:\n\
+         - job_name: vigie\n  \
+           scrape_interval: 500ms\n  \
+           scrape_timeout: 500ms\n  \
+           static_configs: [{{ targets: [{targets}] }}]\n"
+    )
 }

@@ -191,10 +191,8 @@ impl Sources {
             "vigie_samples_received_total",
             "Samples received; each is applied, unmatched or rejected.",
         )?;
-        let applied = by_protocol(
-            "vigie_samples_applied_total",
-            "Samples of series that a rule looks at.",
-        )?;
+        let applied =
+            by_protocol("vigie_samples_applied_total", "Samples of series that a rule looks at.")?;
         let unmatched = by_protocol(
             "vigie_samples_unmatched_total",
             "Samples of series that no rule looks at.",

@@ -57,13 +57,8 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason; the index is the discriminant.
-    pub const ALL: [Self; 5] = [
-        Self::TooOld,
-        Self::TooNew,
-        Self::SeriesLimit,
-        Self::NotDurable,
-        Self::DecoderPanicked,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::TooOld, Self::TooNew, Self::SeriesLimit, Self::NotDurable, Self::DecoderPanicked];
 
     /// The label value.
     #[must_use]
@@ -225,7 +220,8 @@ mod tests {
 
     #[test]
     fn what_is_lost_is_still_accounted_for() {
-        let mut account = Account { applied: 3, unmatched: 4, band_changes: 1, ..Account::default() };
+        let mut account =
+            Account { applied: 3, unmatched: 4, band_changes: 1, ..Account::default() };
         account.add_fault(SampleFault::NotUtf8, 2);
         account.add_refusal(Refusal::TooOld, 5);
         assert_eq!(account.received(), 14);

@@ -42,10 +42,7 @@ impl Keys {
     pub(super) fn of_labels(&self, labels: &Labels<'_>) -> Key {
         labels.iter().fold(Key::default(), |sum, (name, value)| {
             let one = self.of_texts(&[name, value]);
-            Key {
-                hash: sum.hash.wrapping_add(one.hash),
-                check: sum.check.wrapping_add(one.check),
-            }
+            Key { hash: sum.hash.wrapping_add(one.hash), check: sum.check.wrapping_add(one.check) }
         })
     }
 

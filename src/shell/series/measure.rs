@@ -36,8 +36,7 @@ pub(super) fn measure(
     newest: Option<Newest>,
 ) -> Option<f64> {
     let gained = match (measure, temporality) {
-        (Measure::Value, _) => return Some(now.value),
-        (Measure::Delta, Temporality::Delta) => return Some(now.value),
+        (Measure::Value, _) | (Measure::Delta, Temporality::Delta) => return Some(now.value),
         (Measure::Rate, Temporality::Delta) => {
             let from = sample.started_at.or(newest.map(|newest| newest.at))?;
             return per_second(now.value, from, now.at);
@@ -101,10 +100,7 @@ mod tests {
     #[test]
     fn what_is_sent_as_a_delta_is_one_already() {
         let samples = [(0, 100.0), (10, 50.0)];
-        assert_eq!(
-            run(Measure::Delta, Temporality::Delta, &samples),
-            [Some(100.0), Some(50.0)]
-        );
+        assert_eq!(run(Measure::Delta, Temporality::Delta, &samples), [Some(100.0), Some(50.0)]);
         assert_eq!(run(Measure::Rate, Temporality::Delta, &samples), [None, Some(5.0)]);
     }
 

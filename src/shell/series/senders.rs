@@ -137,10 +137,7 @@ pub(super) struct Senders {
 
 impl Default for Senders {
     fn default() -> Self {
-        Self {
-            by_peer: DashMap::new(),
-            list: Mutex::new(vec![Arc::new(Sender::new(NO_PEER, 0))]),
-        }
+        Self { by_peer: DashMap::new(), list: Mutex::new(vec![Arc::new(Sender::new(NO_PEER, 0))]) }
     }
 }
 
@@ -156,10 +153,8 @@ impl Senders {
             return Arc::clone(&known);
         }
         let place = list.len();
-        if place >= SENDERS_MAX {
-            if let Some(shared) = list.first() {
-                return Arc::clone(shared);
-            }
+        if let Some(shared) = list.first().filter(|_| place >= SENDERS_MAX) {
+            return Arc::clone(shared);
         }
         let sender = Arc::new(Sender::new(peer, u32::try_from(place).unwrap_or(0)));
         list.push(Arc::clone(&sender));

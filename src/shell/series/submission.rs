@@ -121,7 +121,7 @@ impl<'w> Submission<'w> {
 
 impl Sent {
     /// Waits for the disk; whether everything that was told is there.
-    pub(super) async fn is_durable(self) -> bool {
+    pub(super) async fn wait_for_disk(self) -> bool {
         match self {
             Self::Nothing => true,
             Self::Failed => false,

@@ -14,6 +14,7 @@ use crate::shell::series::senders::Sender;
 use crate::shell::series::submission::{Sent, Submission};
 use crate::shell::series::table::Place;
 use crate::shell::series::{Core, SeriesIntake};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub(super) struct Swept {
 /// A series that fell silent.
 struct Silence {
     place: Place,
+    peer: IpAddr,
     classifier: Arc<Classifier>,
     tracks: Vec<(u8, Arc<Hit>)>,
 }
@@ -67,8 +69,9 @@ impl SeriesIntake {
                 silent_senders.push(Arc::clone(sender));
             }
             if !fallen.tracks.is_empty() {
+                let (peer, tracks) = (sender.peer, fallen.tracks);
                 let classifier = Arc::clone(&matched.classifier);
-                silences.push(Silence { place, classifier, tracks: fallen.tracks });
+                silences.push(Silence { place, peer, classifier, tracks });
             }
         });
         self.core.pairs.sweep();
@@ -95,7 +98,7 @@ impl Core {
         let mut series = Vec::new();
         for silence in silences {
             for (track, hit) in &silence.tracks {
-                let peer = crate::shell::batch::NO_PEER;
+                let peer = silence.peer;
                 let origin = Origin { peer, listener: self.listener, arrived };
                 let when = (&origin, None);
                 let classifier = &silence.classifier;
@@ -156,7 +159,7 @@ impl Core {
 impl Swept {
     /// Waits for the disk; what is not there is told by the next sweep.
     pub(super) async fn settle(self, core: &Core) {
-        if self.sent.is_durable().await {
+        if self.sent.wait_for_disk().await {
             return;
         }
         for (place, track) in self.series {

@@ -123,34 +123,30 @@ impl Table {
     ) -> Known {
         let part = shard_of(key);
         let Some(mut shard) = self.shards.get(part).map(locked) else { return Known::Full };
-        let found = shard.find(key);
-        let (id, before) = match found {
-            Some(slot) => {
-                let id = id_of(part, slot);
-                let Some(entry) = shard.entry(id) else { return Known::Full };
-                entry.touch(touch);
-                if entry.epoch != touch.epoch {
-                    entry.matched = resolve();
-                    entry.epoch = touch.epoch;
-                }
-                let before = entry.block;
-                entry.block = block.unwrap_or(before);
-                (id, before)
+        let (id, before) = if let Some(slot) = shard.find(key) {
+            let id = id_of(part, slot);
+            let Some(entry) = shard.entry(id) else { return Known::Full };
+            entry.touch(touch);
+            if entry.epoch != touch.epoch {
+                entry.matched = resolve();
+                entry.epoch = touch.epoch;
             }
-            None => {
-                if !self.has_room(touch.sender) {
-                    return Known::Full;
-                }
-                let entry = Entry {
-                    key,
-                    block: block.unwrap_or_default(),
-                    sender: touch.sender.place,
-                    seen_s: touch.now_s,
-                    epoch: touch.epoch,
-                    matched: resolve(),
-                };
-                (id_of(part, shard.insert(entry)), Key::default())
+            let before = entry.block;
+            entry.block = block.unwrap_or(before);
+            (id, before)
+        } else {
+            if !self.has_room(touch.sender) {
+                return Known::Full;
             }
+            let entry = Entry {
+                key,
+                block: block.unwrap_or_default(),
+                sender: touch.sender.place,
+                seen_s: touch.now_s,
+                epoch: touch.epoch,
+                matched: resolve(),
+            };
+            (id_of(part, shard.insert(entry)), Key::default())
         };
         let known = shard.note_due(id);
         drop(shard);

@@ -14,8 +14,7 @@ fn values(seen: &[Seen]) -> Vec<f64> {
 fn a_crossing_is_told_once_with_its_resource_text_and_instant() {
     let bench = Bench::default();
     let at = from_now(-20);
-    let (settled, seen) =
-        bench.send(Some(true), &format!("temp,host=pe1,sensor=in c=95.5 {at}\n"));
+    let (settled, seen) = bench.send(Some(true), &format!("temp,host=pe1,sensor=in c=95.5 {at}\n"));
     assert!(settled.is_durable && settled.complaint().is_none());
     let [event] = seen.as_slice() else { panic!("{seen:?}") };
     assert_eq!((event.verb, event.device.as_str()), (Verb::Crossing, "pe1"));
@@ -250,8 +249,7 @@ fn requests_at_once_account_for_everything() {
 const NONE: [f64; 0] = [];
 
 fn verbs(seen: &[Seen]) -> Vec<(Verb, &str)> {
-    let mut verbs: Vec<_> =
-        seen.iter().map(|event| (event.verb, event.device.as_str())).collect();
+    let mut verbs: Vec<_> = seen.iter().map(|event| (event.verb, event.device.as_str())).collect();
     verbs.sort_by_key(|(_, device)| *device);
     verbs
 }

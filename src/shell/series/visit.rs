@@ -277,7 +277,7 @@ impl Told {
     /// Waits for the disk, and lets the series know what came of it.
     pub async fn settle(self, intake: &SeriesIntake) -> Settled {
         let Self { sent, told, back, request, protocol, mut account, tally, notes } = self;
-        let is_durable = sent.is_durable().await;
+        let is_durable = sent.wait_for_disk().await;
         let core = intake.core();
         for (place, track) in told {
             let settle = |matched: &mut Matched| matched.settle(track, request, is_durable);
@@ -310,7 +310,8 @@ impl Settled {
             let _ = write!(complaint, "; and {more} more");
         }
         if let Some(fault) = self.tally.broken {
-            let _ = write!(complaint, "; the body could not be read to its end: {}", fault.as_str());
+            let _ =
+                write!(complaint, "; the body could not be read to its end: {}", fault.as_str());
         }
         Some(complaint)
     }

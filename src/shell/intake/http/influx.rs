@@ -57,9 +57,8 @@ async fn write(door: SampleDoor, version: Version, request: Request) -> Response
         let reason = "content encoding \"snappy\": lines are sent plain or with gzip".to_owned();
         return refuse(version, &Refused::unsupported(reason));
     }
-    let decode = move |bytes: &[u8], visit: &mut Visit<'_>| {
-        line_protocol::decode(bytes, precision, visit)
-    };
+    let decode =
+        move |bytes: &[u8], visit: &mut Visit<'_>| line_protocol::decode(bytes, precision, visit);
     let terms = Terms { protocol: Protocol::Influx, encoding };
     match take(&door, terms, request, decode).await {
         Ok(settled) => match settled.complaint() {

@@ -72,9 +72,8 @@ impl Server {
     }
 
     async fn remote_write(&self, proto: &str, message: &[u8]) -> Answer {
-        let headers = format!(
-            "content-encoding: snappy\r\ncontent-type: application/x-protobuf{proto}\r\n"
-        );
+        let headers =
+            format!("content-encoding: snappy\r\ncontent-type: application/x-protobuf{proto}\r\n");
         self.post("/api/v1/write", &headers, &snappy(message)).await
     }
 }
@@ -148,7 +147,9 @@ const HOT: [(&str, &str); 3] = [("__name__", "temp_c"), ("host", "pe1"), ("senso
 #[tokio::test]
 async fn remote_write_1_is_taken_and_answered_with_no_content() {
     let server = Server::durable().await;
-    for proto in ["", ";proto=prometheus.WriteRequest", "; charset=x; Proto=\"prometheus.WriteRequest\""] {
+    for proto in
+        ["", ";proto=prometheus.WriteRequest", "; charset=x; Proto=\"prometheus.WriteRequest\""]
+    {
         let answer = server.remote_write(proto, &series_1(&HOT, 95.0)).await;
         assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{}", answer.head);
     }
