@@ -12,6 +12,7 @@ use crate::shell::clock::EngineClock;
 use crate::shell::codec::encode;
 use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
 use crate::shell::intake::http::{Bodies, SampleDoor};
+use crate::shell::intake::samples_udp::SamplesUdp;
 use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
 use crate::shell::intake::udp::UdpThread;
@@ -102,6 +103,7 @@ pub struct Daemon {
     ledger: Vec<(String, Arc<ListenerCounters>)>,
     view: SharedView,
     udp: Vec<(u16, Arc<UdpThread>)>,
+    samples_udp: Vec<SamplesUdp>,
     streams: Vec<tokio::task::JoinHandle<()>>,
     runtime: Runtime,
     stop_http: watch::Sender<bool>,
@@ -204,6 +206,7 @@ impl Daemon {
                 let _ = thread.join();
             }
         }
+        self.samples_udp.into_iter().for_each(SamplesUdp::join);
         let streams = self.streams;
         self.runtime.block_on(async {
             for stream in streams {
@@ -399,6 +402,14 @@ impl Launch {
             series: Arc::clone(&series),
             bodies: Arc::new(Bodies::new(config.metrics.body_bytes_max)),
         });
+        let mut samples_udp = Vec::new();
+        for (listener, socket) in opened.samples {
+            let counters = ledger.get(usize::from(listener)).map(|(_, counters)| counters);
+            let counters = counters.map_or_else(Arc::default, Arc::clone);
+            let (series, handle) = (Arc::clone(&series), runtime.handle().clone());
+            let thread = SamplesUdp::start(socket, counters, series, handle);
+            samples_udp.push(thread.map_err(system("thread for samples"))?);
+        }
         runtime.spawn(series.watch());
         serve_http(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
         let sock = runtime
@@ -430,6 +441,7 @@ impl Launch {
             ledger,
             view,
             udp: opened.udp,
+            samples_udp,
             streams: opened.streams,
             runtime,
             stop_http,

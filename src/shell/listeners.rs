@@ -27,7 +27,9 @@ pub enum Bound {
     Udp(Vec<UdpListener>, Channel),
     /// Syslog streams.
     Tcp(Vec<TcpListener>),
-    /// Questions.
+    /// Datagrams of samples.
+    Samples(Vec<UdpListener>),
+    /// Questions, and samples.
     Http(Vec<std::net::TcpListener>),
 }
 
@@ -62,6 +64,9 @@ pub fn open(
         Transport::SyslogUdp { receive_buffer_bytes } => {
             let sockets = udp(listener, given, *receive_buffer_bytes).map_err(failed)?;
             Ok(Bound::Udp(sockets, Channel::Syslog))
+        }
+        Transport::InfluxUdp { receive_buffer_bytes } => {
+            Ok(Bound::Samples(udp(listener, given, *receive_buffer_bytes).map_err(failed)?))
         }
         Transport::SyslogTcp { .. } => Ok(Bound::Tcp(tcp(listener, given).map_err(failed)?)),
         Transport::Http { .. } => Ok(Bound::Http(http(listener, given).map_err(failed)?)),
@@ -103,7 +108,9 @@ fn http(
 #[must_use]
 pub fn addresses(bound: &Bound) -> Vec<SocketAddr> {
     match bound {
-        Bound::Udp(sockets, _) => sockets.iter().map(UdpListener::local_address).collect(),
+        Bound::Udp(sockets, _) | Bound::Samples(sockets) => {
+            sockets.iter().map(UdpListener::local_address).collect()
+        }
         Bound::Tcp(sockets) => sockets.iter().map(TcpListener::local_address).collect(),
         Bound::Http(sockets) => {
             sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
@@ -138,6 +145,8 @@ pub struct Opened {
     pub udp: Vec<(u16, Arc<UdpThread>)>,
     /// Stream listeners.
     pub streams: Vec<tokio::task::JoinHandle<()>>,
+    /// Sockets of samples by listener.
+    pub samples: Vec<(u16, UdpListener)>,
     /// Sockets of the API.
     pub http: Vec<std::net::TcpListener>,
 }
@@ -177,6 +186,12 @@ impl Intake<'_> {
                 Bound::Tcp(sockets) => {
                     for socket in sockets {
                         opened.streams.push(self.stream(index, listener, socket, runtime));
+                    }
+                }
+                Bound::Samples(sockets) => {
+                    for socket in sockets {
+                        warn_of_small_buffer(name, socket.receive_buffer_bytes());
+                        opened.samples.push((index, socket));
                     }
                 }
                 Bound::Http(sockets) => opened.http.extend(sockets),

@@ -1,6 +1,7 @@
 //! Intake: from sockets to batches of events in the lanes.
 //!
-//! In: datagrams (traps, syslog) and syslog streams. Out: batches in [`crate::shell::lanes`], and
+//! In: datagrams (traps, syslog), syslog streams, and samples of metrics ([`http`], [`samples_udp`]),
+//! which go another way: [`crate::shell::series`]. Out: batches in [`crate::shell::lanes`], and
 //! the counters of each listener, so that received = journaled + ignored + shed (`journaled` is
 //! added by the sequencer). It decodes nothing itself: each message goes through a
 //! [`pipeline::Pipeline`] under [`guard`], so that a panic costs one message and not the daemon.
@@ -14,6 +15,7 @@ pub mod guard;
 pub mod http;
 mod open;
 pub mod pipeline;
+pub mod samples_udp;
 pub mod socket;
 pub mod sources;
 pub mod stop;
