@@ -18,6 +18,7 @@ use vigie::model::event::{Channel, Verb};
 use vigie::model::inventory::{Component, Dependency, Device, Inventory, Service};
 use vigie::model::settings::Settings;
 use vigie::model::severity::Severity;
+use vigie::model::threshold::{Band, Cut, ThresholdRule};
 use vigie::model::time::At;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -49,6 +50,40 @@ fn alarm_types() -> Vec<AlarmType> {
     types.sort_by(|one, other| one.id.cmp(&other.id));
     types
 }
+
+/// A rule for each of the first two alarm types: bands with hysteresis that have to last, and one
+/// that asks for two samples and misses its series.
+fn thresholds() -> Vec<ThresholdRule> {
+    let band = |severity, raise, clear, for_ms, samples| Band {
+        severity,
+        is_above: true,
+        raise: Cut::above(raise).expect("finite"),
+        clear: Cut::below(clear).expect("finite"),
+        for_ms,
+        samples,
+    };
+    let rule = |kind: usize, bands, absent: &str| ThresholdRule {
+        name: format!("t{kind}"),
+        alarm_type: TYPES[kind].0.to_owned(),
+        bands,
+        absent_alarm_type: absent.to_owned(),
+        absent_severity: Severity::Minor,
+    };
+    vec![
+        rule(0, vec![band(Severity::Critical, 70.0, 40.0, 0, 2)], "noted"),
+        rule(
+            1,
+            vec![
+                band(Severity::Minor, 40.0, 30.0, 20_000, 1),
+                band(Severity::Major, 70.0, 60.0, 2_000, 1),
+            ],
+            "",
+        ),
+    ]
+}
+
+/// Values of samples: one in every zone.
+const VALUES: [f64; 6] = [90.0, 65.0, 50.0, 35.0, 10.0, f64::NAN];
 
 fn name(device: usize) -> String {
     format!("d{device}")
@@ -90,6 +125,7 @@ fn place(needs: &[(Vec<usize>, bool)], has_links: bool) -> Box<Settings> {
     inventory.services.truncate(needs.len().div_ceil(2));
     Box::new(Settings {
         alarm_types: alarm_types(),
+        thresholds: thresholds(),
         inventory,
         contracts: (0..3).map(|one| Contract::new(&format!("C-{one}"), "Customer", 60)).collect(),
         ..Settings::default()
@@ -131,6 +167,8 @@ struct Turn {
     late_ms: u64,
     called: Called,
     session: usize,
+    /// Of a sample.
+    value: usize,
     /// Messages of one sender say since when it is up, some later than they were sent.
     sent_ms: Option<u64>,
 }
@@ -144,8 +182,8 @@ fn turn(devices: usize) -> impl Strategy<Value = Turn> {
         prop_oneof![4 => Just(Called::Name), 1 => Just(Called::Index), 1 => Just(Called::Both)];
     let session = prop_oneof![4 => Just(0_usize), 1 => 0..SESSIONS.len()];
     let sent_ms = prop_oneof![Just(None), (0_u64..5_000).prop_map(Some)];
-    let names = (called, session, sent_ms);
-    (wait_ms, 0..devices, port, 0..TYPES.len(), 0_u8..12, any::<bool>(), late_ms, names).prop_map(
+    let names = (called, session, sent_ms, 0..VALUES.len());
+    (wait_ms, 0..devices, port, 0..TYPES.len(), 0_u8..20, any::<bool>(), late_ms, names).prop_map(
         |(wait_ms, device, port, kind, verb, is_syslog, late_ms, names)| Turn {
             wait_ms,
             device,
@@ -157,18 +195,54 @@ fn turn(devices: usize) -> impl Strategy<Value = Turn> {
             called: names.0,
             session: names.1,
             sent_ms: names.2,
+            value: names.3,
         },
     )
 }
 
-fn said(at_ns: u64, turn: &Turn) -> Message {
-    let (alarm_type, severity, _, _) = TYPES[turn.kind];
-    let (component, alias) = match (turn.port, turn.called) {
+fn part(turn: &Turn) -> (String, String) {
+    match (turn.port, turn.called) {
         (None, _) => (String::new(), String::new()),
         (Some(port), Called::Name) => (format!("p{port}"), String::new()),
         (Some(port), Called::Index) => (format!("ifIndex={port}"), String::new()),
         (Some(port), Called::Both) => (format!("p{port}"), format!("ifIndex={port}")),
-    };
+    }
+}
+
+/// A sample, or that none come any more.
+fn sampled(at_ns: u64, turn: &Turn) -> Message {
+    let (component, alias) = part(turn);
+    let kind = turn.kind % 2;
+    let is_sender = turn.verb == 19;
+    let is_silent = turn.verb >= 18;
+    Message {
+        verb: if is_silent { Verb::Silent } else { Verb::Crossing },
+        severity: Severity::Minor,
+        channel: Channel::Metric,
+        listener: 2,
+        arrived_ns: at_ns.saturating_sub(turn.late_ms * 1_000_000),
+        occurred_ns: (!is_silent).then_some(at_ns.saturating_sub(turn.late_ms * 3_000_000)),
+        value: (!is_silent).then_some(VALUES[turn.value]),
+        lease_ns: None,
+        rule: if is_sender { String::new() } else { format!("t{kind}") },
+        peer: Some("192.0.2.90".parse().expect("an address")),
+        uptime_cs: None,
+        is_known: true,
+        is_in_service: false,
+        device: name(turn.device),
+        component: if is_sender { String::new() } else { component },
+        alias: if is_sender { String::new() } else { alias },
+        alarm_type: "noted".to_owned(),
+        qualifier: String::new(),
+    }
+}
+
+fn said(at_ns: u64, turn: &Turn) -> Message {
+    if turn.verb >= 12 {
+        return sampled(at_ns, turn);
+    }
+    let (alarm_type, severity, _, _) = TYPES[turn.kind];
+    let (component, alias) = part(turn);
     let uptime_ms = turn.sent_ms.map(|ms| 100_000_000_u64 + at_ns / 1_000_000 - ms);
     Message {
         verb: match turn.verb {
@@ -182,6 +256,10 @@ fn said(at_ns: u64, turn: &Turn) -> Message {
         listener: u16::from(turn.is_syslog),
         arrived_ns: at_ns.saturating_sub(turn.late_ms * 1_000_000),
         occurred_ns: None,
+        value: None,
+        lease_ns: None,
+        rule: "scenario".to_owned(),
+        peer: None,
         uptime_cs: uptime_ms.and_then(|ms| u32::try_from(ms / 10).ok()),
         is_known: true,
         is_in_service: turn.sent_ms.is_some_and(|ms| ms % 2 == 0),
@@ -248,6 +326,14 @@ fn pass(run: &mut Run, shown: &mut Shown, until_ns: u64) {
 fn clears(devices: usize) -> Vec<Turn> {
     let mut clears = Vec::new();
     for device in 0..devices {
+        for (kind, port) in (0..2).flat_map(|kind| (0..=PORTS).map(move |port| (kind, Some(port))))
+        {
+            let value = VALUES.len() - 2;
+            let sample = Turn { device, kind, verb: 12, value, port, ..Turn::default() };
+            let called = [Called::Index, Called::Name];
+            clears.extend(called.map(|called| Turn { called, ..sample.clone() }));
+            clears.push(Turn { port: None, ..sample });
+        }
         for kind in 0..TYPES.len() {
             let clear = Turn { device, kind, verb: 6, is_syslog: true, ..Turn::default() };
             clears.extend((0..SESSIONS.len()).map(|session| Turn { session, ..clear.clone() }));

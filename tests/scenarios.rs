@@ -1,5 +1,5 @@
 //! Stories of faults, each a folder of `tests/scenarios/`: `inventory.toml`, `input.txt` (the
-//! script, see `scenarios/script.rs`) and `expected.txt` (everything that the engine decided, in
+//! script, see `scenarios/script.rs`), perhaps `rules.toml` (metric rules of its own) and `expected.txt` (everything that the engine decided, in
 //! order). `UPDATE_EXPECT=1` rewrites the expected text; the difference is part of the review.
 //!
 //! Each story also proves that the same inputs give the same digest, that a snapshot at any
@@ -42,8 +42,15 @@ fn text(story: &str, file: &str) -> String {
 
 /// The settings of a story with one of its inventories.
 fn settings(story: &str, file: &str, set: &[(String, String)]) -> Box<Settings> {
-    let sources: Vec<RuleSource<'_>> = library::sources().collect();
-    let rules = compile(&sources).expect("the library compiles");
+    let rules_file = file
+        .strip_prefix("inventory")
+        .map_or("rules.toml".to_owned(), |rest| format!("rules{rest}"));
+    let rules_path = folder().join(story).join(rules_file);
+    let own = std::fs::read_to_string(&rules_path).unwrap_or_default();
+    let own = RuleSource { file: "rules.toml", text: &own };
+    let mut sources: Vec<RuleSource<'_>> = library::sources().collect();
+    sources.push(own);
+    let rules = compile(&sources).unwrap_or_else(|found| panic!("{story}: {found:#?}"));
     let path = folder().join(story).join(file);
     let bytes = if path.exists() || file != "inventory.toml" {
         std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -54,6 +61,7 @@ fn settings(story: &str, file: &str, set: &[(String, String)]) -> Box<Settings> 
     let supervised = checked.value.unwrap_or_else(|| panic!("{story}: {:?}", checked.errors));
     let mut settings = Settings {
         alarm_types: rules.alarm_types().to_vec(),
+        thresholds: rules.thresholds(),
         inventory: supervised.inventory,
         contracts: supervised.contracts,
         ..Settings::default()

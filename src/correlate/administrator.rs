@@ -4,7 +4,7 @@ use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
 use crate::correlate::resource::Slot;
 use crate::model::alarm_type::ResourceEffect;
-use crate::model::event::Event;
+use crate::model::event::{Channel, Event};
 use crate::model::time::At;
 
 impl Correlator {
@@ -56,6 +56,13 @@ impl Correlator {
         }
         self.resources.get_mut(resource).admin_down_at = None;
         false
+    }
+
+    /// Whether a clear says that the resource works. Of samples only those do that say whether it
+    /// is down: others fall below their limits because it was shut.
+    pub(crate) fn says_back_in_service(&self, event: &Event<'_>) -> bool {
+        let is_down = |number| self.types.get(number).effect == ResourceEffect::Down;
+        event.channel != Channel::Metric || self.types.find(event.alarm_type).is_some_and(is_down)
     }
 
     /// A message says that the resource works.

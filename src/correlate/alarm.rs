@@ -18,7 +18,7 @@
 use crate::correlate::flap::Flap;
 use crate::correlate::resource::Slot;
 use crate::correlate::sent::Sent;
-use crate::model::event::{Event, Verb};
+use crate::model::event::{Channel, Event, Verb};
 use crate::model::fault::Faults;
 use crate::model::severity::Severity;
 use crate::model::time::{At, EngineTime, Timestamp};
@@ -206,10 +206,20 @@ impl Alarm {
         };
         let tells_when = self.occurred_at.is_none() && event.occurred_at.is_some();
         is_same_state
-            && !(event.verb == Verb::Raise && tells_when)
+            && !(event.verb == Verb::Raise && (tells_when || self.is_renewed_by(event)))
+            && !self.is_source_silent
             && self.channels & event.channel.bit() != 0
             && self.held_clear.is_none()
             && event.arrived.engine.ns_since(self.sampled_at) < SAMPLE_INTERVAL_NS
+    }
+
+    /// Whether the event says the alert again with something new about it.
+    fn is_renewed_by(&self, event: &Event<'_>) -> bool {
+        let is_alert = event.lease_until.is_some() || !event.labels.is_empty();
+        is_alert
+            && (event.lease_until != self.lease_until
+                || *event.labels != *self.labels
+                || event.occurred_at < self.occurred_at)
     }
 
     /// Counts one repeat.
@@ -250,6 +260,7 @@ impl Alarm {
         }
         self.last_raised = self.last_raised.max(event.arrived.wall);
         self.raised_engine = self.raised_engine.max(event.arrived.engine);
+        self.renew(event);
         if self.state == AlarmState::Active {
             // A raise that arrived after the held clear contradicts it.
             self.held_clear = self.held_clear.filter(|held| held.engine > event.arrived.engine);
@@ -257,7 +268,10 @@ impl Alarm {
                 return Transition::Late;
             }
             if event.severity == self.severity {
-                if !was_told || self.occurred_at.is_none() {
+                // Samples that crossed a limit later than others told do not say when it began.
+                let tells_when = event.channel != Channel::Metric
+                    || event.occurred_at <= Some(self.active_since.wall);
+                if tells_when && (!was_told || self.occurred_at.is_none()) {
                     self.occurred_at = self.occurred_at.or(event.occurred_at);
                 }
                 return Transition::Repeated;
@@ -270,6 +284,7 @@ impl Alarm {
         // done in the other order.
         self.held_clear = is_behind_clear.then_some(self.changed);
         self.state = AlarmState::Active;
+        self.ended_at = None;
         self.was_in_service = event.is_in_service;
         self.severity = event.severity;
         // A flapping alarm was held to be active all along.
@@ -279,6 +294,19 @@ impl Alarm {
         }
         self.note_change(event);
         Transition::Raised
+    }
+
+    /// What a raise says of who tells it and for how long.
+    fn renew(&mut self, event: &Event<'_>) {
+        self.is_source_silent = false;
+        self.lease_until = event.lease_until.or(self.lease_until);
+        if !event.labels.is_empty() && *self.labels != *event.labels {
+            self.labels = event.labels.into();
+        }
+        let is_alert = event.lease_until.is_some();
+        if is_alert && self.state == AlarmState::Active && event.occurred_at < self.occurred_at {
+            self.occurred_at = event.occurred_at.or(self.occurred_at);
+        }
     }
 
     /// A clear.
@@ -302,6 +330,9 @@ impl Alarm {
         }
         self.held_clear = None;
         self.state = AlarmState::Cleared;
+        self.is_source_silent = false;
+        self.lease_until = None;
+        self.ended_at = event.occurred_at;
         self.note_change(event);
         Transition::Cleared
     }
@@ -317,6 +348,8 @@ impl Alarm {
     pub fn clear_without_message(&mut self, at: At) {
         self.held_clear = None;
         self.state = AlarmState::Cleared;
+        self.is_source_silent = false;
+        self.lease_until = None;
         self.last_changed = at.wall;
         self.changed_sent = None;
         if at.engine > self.changed.engine {
@@ -338,6 +371,10 @@ impl Alarm {
             (one, other) => one.or(other),
         };
         self.held_clear = self.held_clear.filter(|held| held.engine >= other.raised_engine);
+        self.lease_until = self.lease_until.max(other.lease_until);
+        if self.labels.is_empty() {
+            self.labels.clone_from(&other.labels);
+        }
         if other.flap.is_flapping() && !self.flap.is_flapping() {
             self.flap.clone_from(&other.flap);
         }

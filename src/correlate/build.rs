@@ -20,6 +20,9 @@ impl Correlator {
         self.settings = settings.correlation.clone();
         self.stable_ns = u64::from(settings.tickets.stable_min).saturating_mul(60_000_000_000);
         self.types.update(&settings.alarm_types);
+        let types = &self.types;
+        let orphans = self.watches.update(&settings.thresholds, |id| types.find(id));
+        self.orphan_watches(&orphans, changes);
         self.name_senders(&settings.inventory, changes);
         self.apply_inventory(at, &settings.inventory, changes);
         self.decide_all_later(at);

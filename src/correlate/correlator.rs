@@ -6,6 +6,7 @@ use crate::correlate::changes::Changes;
 use crate::correlate::incident::{Incident, Status};
 use crate::correlate::resource::{ResourceKind, ResourceTable, Slot};
 use crate::correlate::session::{Sessions, may_mean_another};
+use crate::correlate::threshold::Watches;
 use crate::correlate::topology::{Group, NodeState, Topology};
 use crate::model::event::{Channel, Event, Verb};
 use crate::model::index::KeyHasher;
@@ -38,6 +39,8 @@ pub enum Deadline {
     ForgetAlarm(AlarmSlot),
     /// A closed incident may be forgotten.
     ForgetIncident(u64),
+    /// An alert that was not said again.
+    Lease(AlarmSlot),
 }
 
 /// When the state of a service changed, by the receipt of the message that led to it.
@@ -74,6 +77,8 @@ pub struct Correlator {
     pub incidents: BTreeMap<u64, Incident>,
     /// Deadlines.
     pub timers: Timers<Deadline>,
+    /// What threshold rules keep an eye on.
+    pub watches: Watches,
     /// Settings in force.
     pub settings: CorrelationSettings,
     /// All clear for this long means restored, ns.
@@ -118,6 +123,7 @@ impl Correlator {
             topology: Topology::default(),
             incidents: BTreeMap::new(),
             timers: Timers::default(),
+            watches: Watches::default(),
             settings: CorrelationSettings::default(),
             stable_ns: 180_000_000_000,
             addresses: BTreeMap::new(),
@@ -253,7 +259,7 @@ impl Correlator {
     }
 
     /// The device that a sender without a name is, or was when it raised what is still active.
-    fn device_at(&self, event: &Event<'_>) -> Option<Slot> {
+    pub(crate) fn device_at(&self, event: &Event<'_>) -> Option<Slot> {
         if event.is_known {
             return None;
         }
@@ -262,6 +268,23 @@ impl Correlator {
     }
 
     fn named_event(&mut self, at: At, position: u64, event: &Event<'_>, changes: &mut Changes) {
+        match event.verb {
+            Verb::Crossing => self.crossing(at, position, event, changes),
+            Verb::Silent => self.silent(at, position, event, changes),
+            Verb::Raise | Verb::Clear | Verb::Event | Verb::AdminDown => {
+                self.message(at, position, event, changes);
+            }
+        }
+    }
+
+    /// A message that says what it does to its alarm.
+    pub(crate) fn message(
+        &mut self,
+        at: At,
+        position: u64,
+        event: &Event<'_>,
+        changes: &mut Changes,
+    ) {
         let resource = self.resolve(at, event, changes);
         let name = &self.resources.get(resource).component;
         let text = text_with_name(event, name);
@@ -273,7 +296,7 @@ impl Correlator {
         if event.verb == Verb::Raise && self.is_explained_by_administrator(resource, event) {
             return;
         }
-        if event.verb == Verb::Clear {
+        if event.verb == Verb::Clear && self.says_back_in_service(event) {
             self.back_in_service(resource, changes);
         }
         let slot = self.alarm_of(at, (position, resource), event, changes);
@@ -282,6 +305,8 @@ impl Correlator {
         let Some(alarm) = self.alarms.get_mut(slot) else { return };
         let channels_before = alarm.channels;
         let severity_before = alarm.severity;
+        let was_source_silent = alarm.is_source_silent;
+        let lease_before = alarm.lease_until;
         let transition = match event.verb {
             Verb::Raise => alarm.raise(event, simultaneous_ns),
             Verb::Clear => alarm.clear(event, simultaneous_ns),
@@ -292,9 +317,14 @@ impl Correlator {
         };
         let is_new_channel = alarm.channels != channels_before;
         let was_shown = alarm.occurrences > 0;
+        let is_known_again = was_source_silent && !alarm.is_source_silent;
+        let has_new_lease = alarm.lease_until != lease_before;
         if alarm.held_clear().is_some() {
             let due = at.engine.plus_ns(CONFIRM_CLEAR_NS);
             self.timers.set_earliest(Deadline::ConfirmClear(slot), due);
+        }
+        if has_new_lease {
+            self.lease(at, slot);
         }
         match transition {
             Transition::Raised | Transition::Cleared => {
@@ -302,7 +332,7 @@ impl Correlator {
             }
             Transition::Changed => self.severity_changed(at, slot, severity_before, changes),
             Transition::Repeated | Transition::Late | Transition::ClearHeld => {
-                if is_new_channel && was_shown {
+                if is_known_again || has_new_lease || (is_new_channel && was_shown) {
                     changes.alarms.insert(slot);
                 } else {
                     self.touch(slot);
@@ -330,25 +360,20 @@ impl Correlator {
     }
 
     /// The resource that the event is about; made and noted when it is new.
-    fn resolve(&mut self, at: At, event: &Event<'_>, changes: &mut Changes) -> Slot {
+    pub(crate) fn resolve(&mut self, at: At, event: &Event<'_>, changes: &mut Changes) -> Slot {
         let is_full = self.resources.len() >= RESOURCES_MAX;
         let is_stranger = || self.resources.find(&self.hasher, event.device, "").is_none();
         let name = if is_full && is_stranger() { MORE_SENDERS } else { event.device };
         let device = self.resources.find_or_add(&self.hasher, name, "");
         let heard = self.resources.get_mut(device);
-        heard.last_heard = heard.last_heard.max(event.arrived.engine);
         if heard.first_heard.is_none() {
             heard.first_heard = Some(event.arrived.wall);
             changes.resources.insert(device);
         }
-        if !heard.addresses.contains(&event.peer)
-            && heard.addresses.len() < SENDER_ADDRESSES_MAX
-            && !event.peer.is_unspecified()
-        {
-            heard.addresses.push(event.peer);
-            changes.resources.insert(device);
+        // Samples and alerts come from a collector: the device itself has said nothing.
+        if event.channel != Channel::Metric {
+            self.heard_from(device, event, changes);
         }
-        self.device_spoke(device, event.arrived.wall, changes);
         if event.component.is_empty() {
             return device;
         }
@@ -380,6 +405,20 @@ impl Correlator {
             changes.resources.insert(slot);
         }
         slot
+    }
+
+    /// The device itself sent the event.
+    fn heard_from(&mut self, device: Slot, event: &Event<'_>, changes: &mut Changes) {
+        let heard = self.resources.get_mut(device);
+        heard.last_heard = heard.last_heard.max(event.arrived.engine);
+        if !heard.addresses.contains(&event.peer)
+            && heard.addresses.len() < SENDER_ADDRESSES_MAX
+            && !event.peer.is_unspecified()
+        {
+            heard.addresses.push(event.peer);
+            changes.resources.insert(device);
+        }
+        self.device_spoke(device, event.arrived.wall, changes);
     }
 
     /// The slot of the event's alarm, made when it is new; `None` when the table is full.

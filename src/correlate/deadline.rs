@@ -24,6 +24,7 @@ impl Correlator {
             }
             Deadline::ForgetAlarm(slot) => self.forget_alarm(due, slot),
             Deadline::ForgetIncident(id) => self.forget_incident(at, id),
+            Deadline::Lease(slot) => self.lease_ended(slot, changes),
         }
     }
 
@@ -46,6 +47,15 @@ impl Correlator {
         changes.alarms.insert(slot);
         if alarm.state() == AlarmState::Cleared {
             self.deactivated(at, slot, changes);
+        }
+    }
+
+    /// Nothing of an alarm waits any more but to be forgotten.
+    pub(crate) fn cancel_all(&mut self, slot: AlarmSlot) {
+        let waiting =
+            [Deadline::ConfirmClear, Deadline::FlapQuiet, Deadline::Expire, Deadline::Lease];
+        for key in waiting {
+            self.timers.cancel(key(slot));
         }
     }
 
@@ -162,10 +172,7 @@ impl Correlator {
             self.timers.set(Deadline::ForgetAlarm(slot), due.plus_ns(FORGET_AFTER_NS));
             return;
         }
-        for key in [Deadline::ConfirmClear(slot), Deadline::FlapQuiet(slot), Deadline::Expire(slot)]
-        {
-            self.timers.cancel(key);
-        }
+        self.cancel_all(slot);
         self.forget_session(slot);
         self.alarms.remove(slot);
     }

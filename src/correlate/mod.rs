@@ -12,6 +12,8 @@
 //! - [`cause`]: what explains an alarm;
 //! - [`silence`]: devices that only their neighbours tell of;
 //! - [`incident`], [`grouping`]: the life of one incident, and which alarm goes into which;
+//! - [`threshold`], [`crossing`], [`lease`]: samples that cross limits, series and alerts that
+//!   nobody tells any more;
 //! - [`deadline`]: what happens when time passes;
 //! - [`reason`]: the closed list of reasons.
 
@@ -22,15 +24,18 @@ pub mod build;
 pub mod cause;
 pub mod changes;
 pub mod correlator;
+pub mod crossing;
 pub mod deadline;
 pub mod flap;
 pub mod grouping;
 pub mod incident;
+pub mod lease;
 pub mod reason;
 pub mod resource;
 pub mod sent;
 pub mod session;
 pub mod silence;
+pub mod threshold;
 pub mod topology;
 pub mod twin;
 

@@ -24,6 +24,7 @@ impl Correlator {
         let before = self.resources.get(twin).name();
         self.resources.unite(&self.hasher, twin, part);
         self.topology.detach(twin);
+        self.watches.move_all(twin, part);
         changes.resources.insert(part);
         changes.renamed.push((before, part));
     }
@@ -87,12 +88,10 @@ impl Correlator {
             }
             self.ceased(at, gone, changes);
         }
-        for key in [Deadline::ConfirmClear(gone), Deadline::FlapQuiet(gone), Deadline::Expire(gone)]
-        {
-            self.timers.cancel(key);
-        }
+        self.cancel_all(gone);
         self.forget_session(gone);
         self.alarms.unite(kept, gone);
+        self.lease(at, kept);
         self.forget_later(at, gone);
         changes.alarms.extend([kept, gone]);
         let Some(alarm) = self.alarms.get_mut(kept) else { return };

@@ -69,11 +69,9 @@ impl Engine {
     #[must_use]
     pub fn next_deadline(&self) -> Option<EngineTime> {
         let correlate = self.correlator.timers.next();
+        let watch = self.correlator.watches.timers.next();
         let ticket = self.desk.timers.next();
-        match (correlate, ticket) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        [correlate, watch, ticket].into_iter().flatten().min()
     }
 
     /// The alarm that the event only repeats, if it changes nothing: then a 16-byte entry in the
@@ -81,6 +79,13 @@ impl Engine {
     #[must_use]
     pub fn repeat_of(&self, event: &Event<'_>, hash: u64) -> Option<u32> {
         self.correlator.repeat_of(event, hash)
+    }
+
+    /// Whether the event is one of a series and changes nothing: it needs no place in the journal.
+    /// After a restart or new settings every series is told once, and nearly all are as they were.
+    #[must_use]
+    pub fn is_idle_news(&self, event: &Event<'_>) -> bool {
+        self.correlator.is_idle_news(event)
     }
 
     /// Hash of the alarm identity that the event names.

@@ -19,6 +19,9 @@ impl Engine {
         self.position = position;
         self.correlator.position = position;
         let is_pulse = matches!(input, Input::Pulse);
+        if is_pulse {
+            self.fire_watch(at);
+        }
         self.fire_due(at, if is_pulse { FIRED_BY_PULSE_MAX } else { FIRED_MAX });
         let answer = self.apply(at, position, input);
         self.settle(at);
@@ -46,6 +49,15 @@ impl Engine {
         }
     }
 
+    /// At most one watch in a step, and only where nothing else is to come: what it raises may
+    /// found an incident, which has the position for its name.
+    fn fire_watch(&mut self, at: At) {
+        if let Some(due) = self.correlator.watches.timers.pop_due(at.engine) {
+            self.correlator.watch_due(at, due, &mut self.changes);
+            self.settle(at);
+        }
+    }
+
     fn fire_correlate(&mut self, at: At, now: EngineTime) {
         if let Some((due, deadline)) = self.correlator.timers.pop_due(now) {
             self.correlator.fire(at, due, deadline, &mut self.changes);
@@ -68,6 +80,8 @@ impl Engine {
                 None
             }
             Input::Boot(boot) => {
+                self.correlator.was_down(boot.downtime_ns);
+                self.correlator.suspend_leases(boot.downtime_ns);
                 if self.correlator.alarms.is_empty() {
                     self.correlator.reseed(boot.hash_seed);
                 }
@@ -84,6 +98,7 @@ impl Engine {
             }
             Input::ClockStep { .. } => {
                 self.desk.wall_clock_set(at);
+                self.correlator.leases_by_new_clock(at);
                 None
             }
             Input::Loss(_) | Input::Pulse | Input::Skip { .. } => None,

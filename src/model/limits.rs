@@ -60,6 +60,9 @@ pub const OID_ARCS_MAX: usize = 128;
 /// alarm that is not held makes none: it is counted (`vigie_alarms_refused_total`), and vigie's own
 /// alarm `vigie-alarms-full` says so. vigie's own alarms are always held.
 pub const ALARMS_MAX: usize = 1_000_000;
+/// Alarms that threshold rules keep an eye on at once: those in a band, or about to be, and those
+/// whose series is missed. Beyond it a crossing is counted like an alarm that is not held.
+pub const WATCHES_MAX: usize = 1_000_000;
 /// Explanations kept per incident; the oldest but the first go.
 pub const EXPLAIN_ENTRIES_MAX: usize = 32;
 /// Steps upward or downward through dependencies when looking for a cause.

@@ -327,6 +327,9 @@ impl Sequencer {
 
     /// Journals and applies one event; `false` when the journal has no room for it.
     fn event(&mut self, at: At, event: &Event<'_>, hash: u64) -> bool {
+        if self.engine.is_idle_news(event) {
+            return true;
+        }
         if !self.journal.is_full()
             && let Some(alarm) = self.engine.repeat_of(event, hash)
         {

@@ -21,6 +21,14 @@ pub(crate) struct Message {
     pub(crate) occurred_ns: Option<u64>,
     /// sysUpTime of the sender, 1/100 s.
     pub(crate) uptime_cs: Option<u32>,
+    /// Value of a sample.
+    pub(crate) value: Option<f64>,
+    /// Until when an alert holds, ns after the start.
+    pub(crate) lease_ns: Option<u64>,
+    /// Rule that decided.
+    pub(crate) rule: String,
+    /// Address of the sender, if it is not the device's own.
+    pub(crate) peer: Option<std::net::IpAddr>,
     /// Whether the inventory knows the sender.
     pub(crate) is_known: bool,
     /// Whether it says that no administrator shut the resource.

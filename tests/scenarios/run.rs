@@ -122,13 +122,18 @@ impl Run {
     pub(crate) fn message(&mut self, at_ns: u64, message: Message, may_be_compact: bool) {
         let at = self.at(at_ns);
         let mut slot = None;
+        let mut is_idle = false;
         if may_be_compact {
             let given = Given::Message(message.clone());
             with_input(&given, at, &self.settings, |input| {
                 if let Input::Event(event) = input {
+                    is_idle = self.engine.is_idle_news(event);
                     slot = self.engine.repeat_of(event, self.engine.hash_of(event));
                 }
             });
+        }
+        if is_idle {
+            return;
         }
         let given = match slot {
             Some(alarm) => Given::Repeat(Repeat {
@@ -193,7 +198,8 @@ fn with_input(given: &Given, at: At, settings: &Settings, then: impl FnOnce(&Inp
     }
 }
 
-fn event<'a>(message: &'a Message, at: At, settings: &Settings) -> Event<'a> {
+fn event<'a>(message: &'a Message, at: At, settings: &'a Settings) -> Event<'a> {
+    let threshold = settings.thresholds.iter().find(|rule| rule.name == message.rule);
     let engine = EngineTime(ENGINE_START_NS + message.arrived_ns);
     let age_ns = i64::try_from(at.engine.ns_since(engine)).expect("recent");
     let early_ns = i64::try_from(engine.ns_since(at.engine)).expect("recent");
@@ -206,25 +212,30 @@ fn event<'a>(message: &'a Message, at: At, settings: &Settings) -> Event<'a> {
         listener: message.listener,
         epoch: 1,
         arrived: At { engine, wall: at.wall.plus_ns(early_ns - age_ns) },
-        occurred_at: message
-            .occurred_ns
-            .map(|ns| WALL_START.plus_ns(i64::try_from(ns).expect("a scenario is short"))),
+        occurred_at: message.occurred_ns.map(after_start),
         uptime_cs: message.uptime_cs,
-        value: None,
-        lease_until: None,
-        peer: message.device.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        value: message.value,
+        lease_until: message.lease_ns.map(after_start),
+        peer: message
+            .peer
+            .or(message.device.parse().ok())
+            .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         is_known: message.is_known,
         is_in_service: message.is_in_service,
         device: &message.device,
         component: &message.component,
         component_alias: &message.alias,
-        alarm_type: &message.alarm_type,
+        alarm_type: threshold.map_or(&*message.alarm_type, |rule| &rule.alarm_type),
         qualifier: &message.qualifier,
-        rule: "scenario",
+        rule: &message.rule,
         text: "",
         labels: "",
         raw: b"",
     }
+}
+
+fn after_start(ns: u64) -> Timestamp {
+    WALL_START.plus_ns(i64::try_from(ns).expect("a scenario is short"))
 }
 
 fn tell(effect: &Effect, at_ns: u64, out: &mut String) {
@@ -266,6 +277,17 @@ fn tell_alarm(alarm: &AlarmImage, line: &mut String) {
     let _ = write!(line, " x{} by {}", alarm.occurrences, alarm.source);
     if let Some(incident) = &alarm.incident {
         let _ = write!(line, " in {incident}");
+    }
+    if alarm.source.contains("metric") {
+        let times = [("occurred", alarm.occurred_at), ("ended", alarm.ended_at)];
+        for (name, at) in times.into_iter().chain([("leased until", alarm.lease_until)]) {
+            if let Some(at) = at {
+                let _ = write!(line, ", {name} {}", wall(at));
+            }
+        }
+    }
+    if alarm.why == "source-silent" {
+        line.push_str(", source-silent");
     }
 }
 

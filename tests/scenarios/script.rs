@@ -4,12 +4,18 @@
 //! set unknown_senders_open true                     (before the first `at`)
 //! at 10s trap edge-1 raise interface-down GigabitEthernet0/1 major
 //! at 12s syslog edge-1 clear interface-down GigabitEthernet0/1 arrived=11s listener=1
+//! at 20s sample edge-1 temperature 92.5 of cpu taken=19s by=192.0.2.90
+//! at 50s sample edge-1 temperature silent of cpu
+//! at 60s sample poller silent by=192.0.2.90
+//! at 70s alert hyp-1 raise host-unreachable - critical lease=4m occurred=60s
 //! at 13s operator confirm VIG-000001
 //! at 14s clock step -1h
 //! at 15s inventory other.toml
 //! pulse until 40s
 //! ```
-//! `-` stands for no component. `arrived=` is when the kernel received it (else the time of the
+//! `sample DEVICE RULE VALUE [of PART]` is a sample of a series that the metric rule looks at (the
+//! story's `rules.toml` has it), `taken=` its own time, `by=` the collector that sends it; without
+//! rule it is the collector itself that fell silent. `-` stands for no component. `arrived=` is when the kernel received it (else the time of the
 //! line), `occurred=` when the device says that it happened, `uptime=` how long the device has been
 //! up (sysUpTime), `listener=` who heard it (trap 0 and syslog 1 else), `qualifier=` (`_` for a
 //! blank), `alias=`, `repeat=` with `every=`, `unknown` for a sender that the inventory does not
@@ -97,6 +103,7 @@ impl Script {
                 Act::ClockStep(if step.starts_with('-') { -size } else { size })
             }
             ["inventory", file] => Act::Inventory((*file).to_owned()),
+            ["sample", rest @ ..] => return self.sample(at_ns, rest),
             [channel, rest @ ..] => return self.messages(at_ns, channel, rest),
             [] => return None,
         };
@@ -104,10 +111,23 @@ impl Script {
         Some(())
     }
 
+    fn sample(&mut self, at_ns: u64, words: &[&str]) -> Option<()> {
+        let (message, repeat, every_ns) = sample(at_ns, words)?;
+        for turn in 0..repeat {
+            let mut one = message.clone();
+            let later_ns = turn * every_ns;
+            one.arrived_ns += later_ns;
+            one.occurred_ns = one.occurred_ns.map(|ns| ns + later_ns);
+            self.steps.push(Step { at_ns: at_ns + later_ns, act: Act::Message(one) });
+        }
+        Some(())
+    }
+
     fn messages(&mut self, at_ns: u64, channel: &str, words: &[&str]) -> Option<()> {
         let (channel, listener) = match channel {
             "trap" => (Channel::Trap, 0),
             "syslog" => (Channel::Syslog, 1),
+            "alert" => (Channel::Metric, 2),
             _ => return None,
         };
         let [device, verb, rest @ ..] = words else { return None };
@@ -126,6 +146,10 @@ impl Script {
             arrived_ns: at_ns,
             occurred_ns: None,
             uptime_cs: None,
+            value: None,
+            lease_ns: None,
+            rule: "scenario".to_owned(),
+            peer: None,
             is_known: true,
             is_in_service: false,
             device: (*device).to_owned(),
@@ -140,6 +164,7 @@ impl Script {
                 Some(("arrived", value)) => message.arrived_ns = duration_ns(value)?,
                 Some(("occurred", value)) => message.occurred_ns = Some(duration_ns(value)?),
                 Some(("uptime", value)) => message.uptime_cs = Some(uptime_cs(value)?),
+                Some(("lease", value)) => message.lease_ns = Some(duration_ns(value)?),
                 Some(("listener", value)) => message.listener = value.parse().ok()?,
                 Some(("qualifier", value)) => message.qualifier = value.replace('_', " "),
                 Some(("alias", value)) => value.clone_into(&mut message.alias),
@@ -167,6 +192,63 @@ impl Script {
         }
         Some(())
     }
+}
+
+/// The words of a sample: device, then rule and value or `silent`.
+fn sample(at_ns: u64, words: &[&str]) -> Option<(Message, u64, u64)> {
+    let mut message = Message {
+        verb: Verb::Crossing,
+        severity: Severity::Minor,
+        channel: Channel::Metric,
+        listener: 2,
+        arrived_ns: at_ns,
+        occurred_ns: Some(at_ns),
+        uptime_cs: None,
+        value: None,
+        lease_ns: None,
+        rule: String::new(),
+        peer: None,
+        is_known: true,
+        is_in_service: false,
+        device: String::new(),
+        component: String::new(),
+        alias: String::new(),
+        alarm_type: "collector-silent".to_owned(),
+        qualifier: String::new(),
+    };
+    let (mut repeat, mut every_ns) = (1_u64, 0_u64);
+    let mut plain = Vec::new();
+    for word in words {
+        match word.split_once('=') {
+            Some(("taken", value)) => message.occurred_ns = Some(duration_ns(value)?),
+            Some(("by", value)) => message.peer = Some(value.parse().ok()?),
+            Some(("qualifier", value)) => message.qualifier = value.replace('_', " "),
+            Some(("repeat", value)) => repeat = value.parse().ok()?,
+            Some(("every", value)) => every_ns = duration_ns(value)?,
+            Some(_) => return None,
+            None if *word == "unknown" => message.is_known = false,
+            None => plain.push(*word),
+        }
+    }
+    match plain.as_slice() {
+        [sender, "silent"] => message.device = (*sender).to_owned(),
+        [device, rule, value, part @ ..] => {
+            message.device = (*device).to_owned();
+            message.rule = (*rule).to_owned();
+            match part {
+                [] => {}
+                ["of", part] => message.component = (*part).to_owned(),
+                _ => return None,
+            }
+            message.value = if *value == "silent" { None } else { Some(value.parse().ok()?) };
+        }
+        _ => return None,
+    }
+    if message.value.is_none() {
+        message.verb = Verb::Silent;
+        message.occurred_ns = None;
+    }
+    Some((message, repeat, every_ns))
 }
 
 fn operator(id: usize, action: &str, number: &str, reason: &str) -> Option<Command> {

@@ -1,0 +1,398 @@
+//! Samples that cross limits, and series that fall silent, become raises, changes and clears of
+//! alarms, by the same way as a trap.
+//!
+//! What nobody tells any more is unknown, not restored: an alarm whose source fell silent stays.
+
+use crate::correlate::alarm_table::AlarmSlot;
+use crate::correlate::changes::Changes;
+use crate::correlate::correlator::Correlator;
+use crate::correlate::resource::Slot;
+use crate::correlate::threshold::{Heard, Watch, WatchKey, WatchSlot};
+use crate::model::event::{Channel, Event, Lane, Verb};
+use crate::model::fault::Faults;
+use crate::model::limits::WATCHES_MAX;
+use crate::model::severity::Severity;
+use crate::model::time::{At, EngineTime, Timestamp};
+
+impl Correlator {
+    /// Whether the event is one of a series and changes nothing: it needs no place in the journal.
+    #[must_use]
+    pub fn is_idle_news(&self, event: &Event<'_>) -> bool {
+        match event.verb {
+            Verb::Crossing => self.is_idle_crossing(event),
+            Verb::Silent => self.is_idle_silence(event),
+            Verb::Raise | Verb::Clear | Verb::Event | Verb::AdminDown => false,
+        }
+    }
+
+    fn is_idle_crossing(&self, event: &Event<'_>) -> bool {
+        let rule = self.watches.rule(event.rule);
+        let Some((rule, value)) = rule.zip(event.value.filter(|value| !value.is_nan())) else {
+            return true;
+        };
+        match self.watch_of(event).and_then(|slot| self.watches.get(slot)) {
+            Some(watch) => watch.is_repeated_by(rule, event, value),
+            None => !rule.bands.iter().any(|band| band.is_entered_by(value)),
+        }
+    }
+
+    fn is_idle_silence(&self, event: &Event<'_>) -> bool {
+        if event.rule.is_empty() {
+            return false;
+        }
+        let Some(rule) = self.watches.rule(event.rule) else { return true };
+        match self.watch_of(event).and_then(|slot| self.watches.get(slot)) {
+            Some(watch) => watch.is_silent,
+            None => rule.absent_alarm_type.is_empty(),
+        }
+    }
+
+    /// The watch of the event's rule and alarm, if there is one.
+    fn watch_of(&self, event: &Event<'_>) -> Option<WatchSlot> {
+        let known = self.device_at(event).map(|slot| self.resources.get(slot).device.clone());
+        let device = known.as_deref().unwrap_or(event.device);
+        let resource = self
+            .resources
+            .find(&self.hasher, device, event.component)
+            .or_else(|| self.resources.find_by_alias(&self.hasher, device, event.component))?;
+        let alarm_type = self.types.find(event.alarm_type)?;
+        self.watches.find(&watch_key(resource, alarm_type, event))
+    }
+
+    /// A sample of a series that came into another zone.
+    pub(crate) fn crossing(
+        &mut self,
+        at: At,
+        position: u64,
+        event: &Event<'_>,
+        changes: &mut Changes,
+    ) {
+        if self.is_idle_crossing(event) {
+            return;
+        }
+        let Some(value) = event.value else { return };
+        let Some(slot) = self.watch_for(at, event, changes) else { return };
+        let Some(rule) = self.watches.rule(event.rule).cloned() else { return };
+        let Some(watch) = self.watches.get_mut(slot) else { return };
+        if !watch.sample(&rule, event, value) {
+            return;
+        }
+        let (key, due) = (watch.key.clone(), watch.next_due(&rule));
+        match due {
+            Some(due) => self.watches.timers.set(slot, due),
+            None => self.watches.timers.cancel(slot),
+        }
+        self.hear_again(at, slot, &key, event, changes);
+        self.judge(at, position, slot, (event.arrived, event.occurred_at), changes);
+        if self.watches.get(slot).is_some_and(Watch::is_idle) {
+            self.watches.timers.set(slot, at.engine.plus_ns(LATE_NS));
+        }
+    }
+
+    /// The watch of the event's rule and alarm, made when it is new; `None` when there are as many
+    /// as can be held.
+    fn watch_for(&mut self, at: At, event: &Event<'_>, changes: &mut Changes) -> Option<WatchSlot> {
+        let resource = self.resolve(at, event, changes);
+        let alarm_type = self.types.number_of(event.alarm_type);
+        let key = watch_key(resource, alarm_type, event);
+        if let Some(slot) = self.watches.find(&key) {
+            return Some(slot);
+        }
+        if self.watches.len() >= WATCHES_MAX {
+            self.alarms_refused = self.alarms_refused.saturating_add(1);
+            return None;
+        }
+        Some(self.watches.add(Watch::new(key, Heard::of(event))))
+    }
+
+    /// The series tells something again: its absence is over, and its alarm is known again.
+    fn hear_again(
+        &mut self,
+        at: At,
+        slot: WatchSlot,
+        key: &WatchKey,
+        event: &Event<'_>,
+        changes: &mut Changes,
+    ) {
+        self.mark_source(key, false, changes);
+        let device = self.resources.get(key.resource).parent;
+        if let Some(alarm_type) = self.watches.found(device, slot) {
+            let heard = Heard::of(event);
+            let told = (Verb::Clear, Severity::Indeterminate, event.arrived);
+            self.tell(at, 0, (device, alarm_type, ""), told, (&heard, event.rule), changes);
+        }
+    }
+
+    /// Time has passed for a watch: a band may have lasted, or a series was missed for too long.
+    pub(crate) fn watch_due(
+        &mut self,
+        at: At,
+        (due, slot): (EngineTime, WatchSlot),
+        changes: &mut Changes,
+    ) {
+        let Some(watch) = self.watches.get(slot) else { return };
+        if watch.is_silent {
+            self.stop_missing(at, slot, changes);
+            return;
+        }
+        if watch.is_idle() {
+            self.watches.remove(slot);
+            return;
+        }
+        let Some(rule) = self.watches.rule(&watch.key.rule).cloned() else { return };
+        let Some(watch) = self.watches.get_mut(slot) else { return };
+        let has_changed = watch.lasted(&rule, due);
+        if let Some(next) = watch.next_due(&rule) {
+            self.watches.timers.set(slot, next);
+        }
+        if has_changed {
+            let late_ns = i64::try_from(at.engine.ns_since(due)).unwrap_or(i64::MAX);
+            let lasted_at = At { engine: due, wall: at.wall.plus_ns(late_ns.saturating_neg()) };
+            self.judge(at, self.position, slot, (lasted_at, None), changes);
+        }
+    }
+
+    /// Raises, changes or clears the alarm of a watch as its bands say. `when` is the receipt of
+    /// what completed the condition or the instant at which it had lasted, and when the sample was
+    /// taken.
+    fn judge(
+        &mut self,
+        at: At,
+        position: u64,
+        slot: WatchSlot,
+        (arrived, sampled_at): (At, Option<Timestamp>),
+        changes: &mut Changes,
+    ) {
+        let Some(watch) = self.watches.get(slot) else { return };
+        let (key, heard) = (watch.key.clone(), watch.heard.clone());
+        let worst = self.watches.rule(&key.rule).and_then(|rule| watch.worst(rule));
+        let severity = worst.map(|(severity, _)| severity);
+        if severity == watch.told {
+            return;
+        }
+        let before = self.watches.told_of(key.resource, key.alarm_type, &key.qualifier);
+        if let Some(watch) = self.watches.get_mut(slot) {
+            watch.told = severity;
+        }
+        let now = self.watches.told_of(key.resource, key.alarm_type, &key.qualifier);
+        if now == before && severity.is_none() {
+            return;
+        }
+        let began_at = worst.and_then(|(_, occurred_at)| occurred_at);
+        let (verb, severity, occurred_at) = match now {
+            Some(severity) => {
+                (Verb::Raise, severity.max(self.told_by_others(&key, before)), began_at)
+            }
+            None => (Verb::Clear, Severity::Indeterminate, sampled_at),
+        };
+        let alarm = (key.resource, key.alarm_type, &*key.qualifier);
+        let (names, device_is_known) = self.names_of(key.resource);
+        let id = self.types.get(key.alarm_type).id.clone();
+        let event = told_event(&names, (&id, alarm.2), (verb, severity, arrived), &heard);
+        let event = Event { occurred_at, rule: &key.rule, is_known: device_is_known, ..event };
+        self.message(at, position, &event, changes);
+    }
+
+    /// The severity that other channels have told of the alarm of a watch, when it is worse than
+    /// what samples had raised: the samples do not take it back.
+    fn told_by_others(&self, key: &WatchKey, by_samples: Option<Severity>) -> Severity {
+        let told = self.active_alarm(key).and_then(|slot| self.alarms.get(slot));
+        told.filter(|alarm| alarm.channels != Channel::Metric.bit())
+            .map(|alarm| alarm.severity)
+            .filter(|severity| Some(*severity) > by_samples)
+            .unwrap_or(Severity::Indeterminate)
+    }
+
+    fn active_alarm(&self, key: &WatchKey) -> Option<AlarmSlot> {
+        let active = &self.resources.get(key.resource).active;
+        active.iter().copied().find(|slot| {
+            self.alarms.get(*slot).is_some_and(|alarm| {
+                alarm.alarm_type == key.alarm_type && alarm.qualifier == key.qualifier
+            })
+        })
+    }
+
+    /// The series of a rule, or a sender of metrics, sends nothing any more.
+    pub(crate) fn silent(
+        &mut self,
+        at: At,
+        position: u64,
+        event: &Event<'_>,
+        changes: &mut Changes,
+    ) {
+        if event.rule.is_empty() {
+            self.sender_silent(at, position, event, changes);
+            return;
+        }
+        if self.is_idle_silence(event) {
+            return;
+        }
+        let Some(slot) = self.watch_for(at, event, changes) else { return };
+        let Some(rule) = self.watches.rule(event.rule).cloned() else { return };
+        let Some(watch) = self.watches.get_mut(slot) else { return };
+        watch.lose_sight();
+        let key = watch.key.clone();
+        self.watches.timers.cancel(slot);
+        self.mark_source(&key, true, changes);
+        if !rule.absent_alarm_type.is_empty() {
+            let device = self.resources.get(key.resource).parent;
+            let alarm_type = self.types.number_of(&rule.absent_alarm_type);
+            self.watches.miss(device, alarm_type, slot);
+            self.watches.timers.set(slot, at.engine.plus_ns(MISSED_NS));
+            let heard = Heard::of(event);
+            let told = (Verb::Raise, rule.absent_severity, event.arrived);
+            self.tell(at, position, (device, alarm_type, ""), told, (&heard, event.rule), changes);
+        }
+        self.watches.forget_if_idle(slot);
+    }
+
+    /// One alarm about the sender; of what it used to tell nothing is known any more, so nothing is
+    /// raised by it and nothing cleared.
+    fn sender_silent(&mut self, at: At, position: u64, event: &Event<'_>, changes: &mut Changes) {
+        let told_by_it: Vec<(WatchSlot, WatchKey)> = self
+            .watches
+            .iter()
+            .filter(|(_, watch)| watch.heard.peer == event.peer && watch.absence.is_none())
+            .map(|(slot, watch)| (slot, watch.key.clone()))
+            .collect();
+        for (slot, key) in told_by_it {
+            if let Some(watch) = self.watches.get_mut(slot) {
+                watch.lose_sight();
+            }
+            self.watches.timers.cancel(slot);
+            self.mark_source(&key, true, changes);
+            self.watches.forget_if_idle(slot);
+        }
+        let event = Event { verb: Verb::Raise, value: None, ..*event };
+        self.message(at, position, &event, changes);
+    }
+
+    /// A series that was missed for very long is not expected any more.
+    fn stop_missing(&mut self, at: At, slot: WatchSlot, changes: &mut Changes) {
+        let Some(watch) = self.watches.get(slot) else { return };
+        let (key, heard) = (watch.key.clone(), watch.heard.clone());
+        let device = self.resources.get(key.resource).parent;
+        if let Some(alarm_type) = self.watches.found(device, slot) {
+            let told = (Verb::Clear, Severity::Indeterminate, at);
+            self.tell(at, 0, (device, alarm_type, ""), told, (&heard, &key.rule), changes);
+        }
+        self.watches.forget_if_idle(slot);
+    }
+
+    /// Rules that are no more, or mean another alarm type now: what they raised stays, and nobody
+    /// tells how it goes on.
+    pub(crate) fn orphan_watches(&mut self, slots: &[WatchSlot], changes: &mut Changes) {
+        for slot in slots {
+            let Some(key) = self.watches.get(*slot).map(|watch| watch.key.clone()) else {
+                continue;
+            };
+            let device = self.resources.get(key.resource).parent;
+            self.mark_source(&key, true, changes);
+            self.watches.found(device, *slot);
+            self.watches.remove(*slot);
+        }
+    }
+
+    /// After a time in which nothing was heard, what had not lasted yet begins again.
+    pub(crate) fn was_down(&mut self, downtime_ns: u64) {
+        if downtime_ns < SHORT_DOWNTIME_NS {
+            return;
+        }
+        let pending: Vec<WatchSlot> = self
+            .watches
+            .iter()
+            .filter(|(_, watch)| !watch.is_silent)
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in pending {
+            if let Some(watch) = self.watches.get_mut(slot) {
+                watch.lose_sight();
+            }
+            self.watches.timers.cancel(slot);
+            self.watches.forget_if_idle(slot);
+        }
+    }
+
+    /// Marks the alarm of a watch as one of which nobody knows how it is, or takes that back.
+    fn mark_source(&mut self, key: &WatchKey, is_silent: bool, changes: &mut Changes) {
+        let Some(slot) = self.active_alarm(key) else { return };
+        // Other channels may tell it too.
+        let is_told_once = self.alarms.get(slot).is_some_and(|alarm| {
+            alarm.is_source_silent != is_silent
+                && (!is_silent || alarm.channels == Channel::Metric.bit())
+        });
+        if let Some(alarm) = self.alarms.get_mut(slot).filter(|_| is_told_once) {
+            alarm.is_source_silent = is_silent;
+            changes.alarms.insert(slot);
+        }
+    }
+
+    /// Raises or clears an alarm about a device.
+    fn tell(
+        &mut self,
+        at: At,
+        position: u64,
+        (resource, alarm_type, qualifier): (Slot, u32, &str),
+        told: (Verb, Severity, At),
+        (heard, rule): (&Heard, &str),
+        changes: &mut Changes,
+    ) {
+        let (names, is_known) = self.names_of(resource);
+        let id = self.types.get(alarm_type).id.clone();
+        let event = told_event(&names, (&id, qualifier), told, heard);
+        self.message(at, position, &Event { rule, is_known, ..event }, changes);
+    }
+
+    fn names_of(&self, resource: Slot) -> ((String, String), bool) {
+        let named = self.resources.get(resource);
+        let is_known = named.is_known || self.resources.get(named.parent).is_known;
+        ((named.device.to_string(), named.component.to_string()), is_known)
+    }
+}
+
+fn watch_key(resource: Slot, alarm_type: u32, event: &Event<'_>) -> WatchKey {
+    let (qualifier, rule) = (event.qualifier.into(), event.rule.into());
+    WatchKey { resource, alarm_type, qualifier, rule }
+}
+
+/// The event that a watch tells.
+fn told_event<'a>(
+    (device, component): &'a (String, String),
+    (alarm_type, qualifier): (&'a str, &'a str),
+    (verb, severity, arrived): (Verb, Severity, At),
+    heard: &'a Heard,
+) -> Event<'a> {
+    Event {
+        verb,
+        severity,
+        channel: Channel::Metric,
+        lane: Lane::Normal,
+        faults: Faults::NONE,
+        listener: heard.listener,
+        epoch: 0,
+        arrived,
+        occurred_at: None,
+        uptime_cs: None,
+        value: None,
+        lease_until: None,
+        peer: heard.peer,
+        is_known: false,
+        is_in_service: false,
+        device,
+        component,
+        component_alias: "",
+        alarm_type,
+        qualifier,
+        rule: "",
+        text: &heard.text,
+        labels: "",
+        raw: b"",
+    }
+}
+
+/// How long a watch that is over is kept, so that samples that come late find that they are, ns.
+const LATE_NS: u64 = 600_000_000_000;
+/// How long a series is missed before it is held to be gone for good, ns: a day.
+const MISSED_NS: u64 = 86_400_000_000_000;
+/// A downtime that no sample interval notices, ns.
+const SHORT_DOWNTIME_NS: u64 = 60_000_000_000;

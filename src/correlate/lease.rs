@@ -1,0 +1,57 @@
+//! Alerts hold on lease: their sender says them again and again, and until when they hold. A lease
+//! that ends without being renewed says that the sender fell silent; it is no restoration.
+
+use crate::correlate::alarm_table::AlarmSlot;
+use crate::correlate::changes::Changes;
+use crate::correlate::correlator::{Correlator, Deadline};
+use crate::model::time::{At, EngineTime, Timestamp};
+
+impl Correlator {
+    /// The alarm of an event with a lease was said again, or cleared.
+    pub(crate) fn lease(&mut self, at: At, slot: AlarmSlot) {
+        let lease_until = self.alarms.get(slot).and_then(|alarm| alarm.lease_until);
+        match lease_until {
+            Some(until) => self.timers.set(Deadline::Lease(slot), due(at, until)),
+            None => self.timers.cancel(Deadline::Lease(slot)),
+        }
+    }
+
+    /// The wall clock was set: leases end by it.
+    pub(crate) fn leases_by_new_clock(&mut self, at: At) {
+        for slot in self.leased() {
+            self.lease(at, slot);
+        }
+    }
+
+    /// Nothing could be heard for so long: leases are that much longer.
+    pub(crate) fn suspend_leases(&mut self, downtime_ns: u64) {
+        for slot in self.leased() {
+            let key = Deadline::Lease(slot);
+            if let Some(due) = self.timers.due_of(key) {
+                self.timers.set(key, due.plus_ns(downtime_ns));
+            }
+        }
+    }
+
+    fn leased(&self) -> Vec<AlarmSlot> {
+        let leased = |key| match key {
+            Deadline::Lease(slot) => Some(slot),
+            _ => None,
+        };
+        self.timers.keys().filter_map(leased).collect()
+    }
+
+    /// A lease may have ended.
+    pub(crate) fn lease_ended(&mut self, slot: AlarmSlot, changes: &mut Changes) {
+        let Some(alarm) = self.alarms.get_mut(slot).filter(|alarm| alarm.is_active()) else {
+            return;
+        };
+        alarm.is_source_silent = true;
+        changes.alarms.insert(slot);
+    }
+}
+
+/// The engine's time at which the wall clock shows that instant, if it is not set meanwhile.
+fn due(at: At, until: Timestamp) -> EngineTime {
+    at.engine.plus_ns(u64::try_from(until.ns_since(at.wall)).unwrap_or(0))
+}

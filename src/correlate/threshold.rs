@@ -1,0 +1,437 @@
+//! What a threshold rule knows of one alarm, and all of that.
+//!
+//! ```text
+//!             entered                 lasted, and enough samples
+//!   Outside ──────────▶ Pending ─────────────────────────────────▶ Holds
+//!      ▲                   │ a sample that is not in it               │
+//!      ├───────────────────┘                                         │
+//!      └─────────────────────────────────────────────────────────────┘ left by its other limit
+//! ```
+//!
+//! Each band of a rule goes its own way; the worst that holds gives the severity. Nothing is kept
+//! of an alarm whose series is in no band and was not missed.
+
+use crate::correlate::resource::Slot;
+use crate::model::event::Event;
+use crate::model::severity::Severity;
+use crate::model::threshold::{Band, ThresholdRule};
+use crate::model::time::{At, EngineTime, Timestamp};
+use crate::model::timer::Timers;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// Slot of a watch. Slots of forgotten watches are used again.
+pub type WatchSlot = u32;
+
+/// The alarm that a rule means, and the rule.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct WatchKey {
+    /// The resource.
+    pub resource: Slot,
+    /// Number of the alarm type.
+    pub alarm_type: u32,
+    /// Qualifier of the alarm.
+    pub qualifier: Box<str>,
+    /// Name of the rule.
+    pub rule: Box<str>,
+}
+
+/// What one rule knows of one alarm.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Watch {
+    /// Which rule and which alarm.
+    pub key: WatchKey,
+    bands: Vec<BandState>,
+    /// The severity that it raised and has not cleared.
+    pub told: Option<Severity>,
+    /// Time of the last sample that was told.
+    sampled_at: Option<Timestamp>,
+    /// Whether the series sends nothing any more.
+    pub is_silent: bool,
+    /// The alarm type that its silence raised.
+    pub absence: Option<u32>,
+    /// Whether the limits have changed since the last sample.
+    is_stale: bool,
+    /// Who told the last sample.
+    pub heard: Heard,
+}
+
+/// Where the last sample of a series came from, and what it said.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Heard {
+    /// Who sent it.
+    pub peer: IpAddr,
+    /// Who heard it.
+    pub listener: u16,
+    /// The line for people.
+    pub text: Box<str>,
+}
+
+impl Heard {
+    /// What an event says of its origin.
+    #[must_use]
+    pub fn of(event: &Event<'_>) -> Self {
+        Self { peer: event.peer, listener: event.listener, text: event.text.into() }
+    }
+}
+
+/// Where one band is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+enum BandState {
+    Outside,
+    Pending { since: At, occurred_at: Option<Timestamp>, samples: u32 },
+    Holds { occurred_at: Option<Timestamp> },
+}
+
+impl Watch {
+    /// A watch that no sample has touched yet.
+    #[must_use]
+    pub fn new(key: WatchKey, heard: Heard) -> Self {
+        Self {
+            key,
+            bands: Vec::new(),
+            told: None,
+            sampled_at: None,
+            is_silent: false,
+            absence: None,
+            is_stale: false,
+            heard,
+        }
+    }
+
+    /// The worst band that holds: its severity, and when its first sample was taken.
+    #[must_use]
+    pub fn worst(&self, rule: &ThresholdRule) -> Option<(Severity, Option<Timestamp>)> {
+        let holding = self.bands.iter().zip(&rule.bands).filter_map(|(state, band)| match state {
+            BandState::Holds { occurred_at } => Some((band.severity, *occurred_at)),
+            BandState::Outside | BandState::Pending { .. } => None,
+        });
+        holding.max_by_key(|(severity, _)| *severity)
+    }
+
+    /// Whether there is anything to remember.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let is_outside = |state: &BandState| *state == BandState::Outside;
+        self.told.is_none() && self.absence.is_none() && self.bands.iter().all(is_outside)
+    }
+
+    /// Whether a sample would change nothing at all.
+    #[must_use]
+    pub fn is_repeated_by(&self, rule: &ThresholdRule, event: &Event<'_>, value: f64) -> bool {
+        if self.is_late(event) {
+            return true;
+        }
+        let is_same = |(state, band): (&BandState, &Band)| match state {
+            BandState::Outside => !band.is_entered_by(value),
+            BandState::Holds { .. } => band.is_held_by(value),
+            BandState::Pending { samples, .. } => {
+                band.is_entered_by(value) && *samples >= band.samples
+            }
+        };
+        !self.is_silent
+            && !self.is_stale
+            && self.bands.len() == rule.bands.len()
+            && self.bands.iter().zip(&rule.bands).all(is_same)
+    }
+
+    /// Whether a younger sample was told before.
+    fn is_late(&self, event: &Event<'_>) -> bool {
+        event.occurred_at.zip(self.sampled_at).is_some_and(|(new, known)| new < known)
+    }
+
+    /// A sample. `false` when it is older than the last one and nothing was done.
+    pub fn sample(&mut self, rule: &ThresholdRule, event: &Event<'_>, value: f64) -> bool {
+        if self.is_late(event) {
+            return false;
+        }
+        self.sampled_at = event.occurred_at.or(self.sampled_at);
+        self.is_silent = false;
+        self.heard = Heard::of(event);
+        if self.is_stale || self.bands.len() != rule.bands.len() {
+            self.begin_anew(rule, value);
+        }
+        for (state, band) in self.bands.iter_mut().zip(&rule.bands) {
+            state.sample(band, event, value);
+        }
+        true
+    }
+
+    /// The limits have changed: what was raised under the old ones holds under those of the new
+    /// that would still hold it.
+    fn begin_anew(&mut self, rule: &ThresholdRule, value: f64) {
+        let was_raised = self.told.is_some();
+        self.is_stale = false;
+        self.bands = rule
+            .bands
+            .iter()
+            .map(|band| {
+                if was_raised && band.is_held_by(value) {
+                    BandState::Holds { occurred_at: None }
+                } else {
+                    BandState::Outside
+                }
+            })
+            .collect();
+    }
+
+    /// Time has passed: bands that lasted long enough hold. Gives whether any does now.
+    pub fn lasted(&mut self, rule: &ThresholdRule, now: EngineTime) -> bool {
+        let mut has_changed = false;
+        for (state, band) in self.bands.iter_mut().zip(&rule.bands) {
+            has_changed |= state.last(band, now);
+        }
+        has_changed
+    }
+
+    /// When the next band holds if nothing else comes.
+    #[must_use]
+    pub fn next_due(&self, rule: &ThresholdRule) -> Option<EngineTime> {
+        let due = self.bands.iter().zip(&rule.bands).filter_map(|(state, band)| match state {
+            BandState::Pending { since, samples, .. } if *samples >= band.samples => {
+                Some(since.engine.plus_ns(band.for_ms.saturating_mul(1_000_000)))
+            }
+            BandState::Outside | BandState::Holds { .. } | BandState::Pending { .. } => None,
+        });
+        due.min()
+    }
+
+    /// Nobody knows how it goes on: what was not raised yet has to begin again.
+    pub fn lose_sight(&mut self) {
+        self.is_silent = true;
+        for state in &mut self.bands {
+            if matches!(state, BandState::Pending { .. }) {
+                *state = BandState::Outside;
+            }
+        }
+    }
+
+    /// The rule has other limits now, which the next sample is held against.
+    pub fn outdate(&mut self) {
+        self.lose_sight();
+        self.is_stale = true;
+    }
+}
+
+impl BandState {
+    fn sample(&mut self, band: &Band, event: &Event<'_>, value: f64) {
+        let is_in = band.is_entered_by(value);
+        *self = match *self {
+            Self::Holds { .. } if band.is_held_by(value) => *self,
+            Self::Outside if is_in => {
+                Self::Pending { since: event.arrived, occurred_at: event.occurred_at, samples: 1 }
+            }
+            Self::Pending { since, occurred_at, samples } if is_in => {
+                Self::Pending { since, occurred_at, samples: samples.saturating_add(1) }
+            }
+            Self::Outside | Self::Pending { .. } | Self::Holds { .. } => Self::Outside,
+        };
+        self.last(band, event.arrived.engine);
+    }
+
+    /// Whether the band came to hold.
+    fn last(&mut self, band: &Band, now: EngineTime) -> bool {
+        let Self::Pending { since, occurred_at, samples } = *self else { return false };
+        let is_long = now.ns_since(since.engine) >= band.for_ms.saturating_mul(1_000_000);
+        if is_long && samples >= band.samples {
+            *self = Self::Holds { occurred_at };
+            return true;
+        }
+        false
+    }
+}
+
+/// The rules in force and every watch.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Watches {
+    rules: Vec<ThresholdRule>,
+    slots: Vec<Option<Box<Watch>>>,
+    free: Vec<WatchSlot>,
+    by_key: BTreeMap<WatchKey, WatchSlot>,
+    /// Watches whose series is missed, by device and alarm type of the absence.
+    absent: BTreeMap<(Slot, u32), BTreeSet<WatchSlot>>,
+    /// When a band holds, or a watch is to be forgotten. Apart from the other deadlines, since what
+    /// they raise may found an incident, which one input does at most once.
+    pub timers: Timers<WatchSlot>,
+}
+
+impl Watches {
+    /// The rule of that name.
+    #[must_use]
+    pub fn rule(&self, name: &str) -> Option<&ThresholdRule> {
+        let place = self.rules.binary_search_by(|rule| rule.name.as_str().cmp(name)).ok()?;
+        self.rules.get(place)
+    }
+
+    /// Takes over the rules of new settings. Gives the watches whose rule is no more, or raises
+    /// another alarm type now.
+    pub fn update(
+        &mut self,
+        rules: &[ThresholdRule],
+        type_of: impl Fn(&str) -> Option<u32>,
+    ) -> Vec<WatchSlot> {
+        let before = std::mem::replace(&mut self.rules, rules.to_vec());
+        let old = |name: &str| before.iter().find(|rule| rule.name == name);
+        let mut orphans = Vec::new();
+        let mut outdated = Vec::new();
+        for (slot, watch) in self.iter() {
+            let name = &*watch.key.rule;
+            match self.rule(name) {
+                Some(rule) if type_of(&rule.alarm_type) == Some(watch.key.alarm_type) => {
+                    if old(name) != Some(rule) {
+                        outdated.push(slot);
+                    }
+                }
+                _ => orphans.push(slot),
+            }
+        }
+        for slot in outdated {
+            self.timers.cancel(slot);
+            if let Some(watch) = self.get_mut(slot) {
+                watch.outdate();
+            }
+            self.forget_if_idle(slot);
+        }
+        orphans
+    }
+
+    /// The watch of a slot.
+    #[must_use]
+    pub fn get(&self, slot: WatchSlot) -> Option<&Watch> {
+        self.slots.get(place(slot))?.as_deref()
+    }
+
+    /// The watch of a slot, to be changed.
+    pub fn get_mut(&mut self, slot: WatchSlot) -> Option<&mut Watch> {
+        self.slots.get_mut(place(slot))?.as_deref_mut()
+    }
+
+    /// The watch of a key.
+    #[must_use]
+    pub fn find(&self, key: &WatchKey) -> Option<WatchSlot> {
+        self.by_key.get(key).copied()
+    }
+
+    /// Adds a watch.
+    pub fn add(&mut self, watch: Watch) -> WatchSlot {
+        let key = watch.key.clone();
+        let watch = Some(Box::new(watch));
+        let slot = if let Some(slot) = self.free.pop() {
+            if let Some(cell) = self.slots.get_mut(place(slot)) {
+                *cell = watch;
+            }
+            slot
+        } else {
+            self.slots.push(watch);
+            u32::try_from(self.slots.len().saturating_sub(1)).unwrap_or(u32::MAX)
+        };
+        self.by_key.insert(key, slot);
+        slot
+    }
+
+    /// Forgets a watch.
+    pub fn remove(&mut self, slot: WatchSlot) {
+        self.timers.cancel(slot);
+        if let Some(watch) = self.slots.get_mut(place(slot)).and_then(Option::take) {
+            self.by_key.remove(&watch.key);
+            self.free.push(slot);
+        }
+    }
+
+    /// Forgets a watch that has nothing to remember.
+    pub fn forget_if_idle(&mut self, slot: WatchSlot) {
+        if self.get(slot).is_some_and(Watch::is_idle) {
+            self.remove(slot);
+        }
+    }
+
+    /// Number of watches.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
+    /// Every watch in slot order.
+    pub fn iter(&self) -> impl Iterator<Item = (WatchSlot, &Watch)> {
+        (0_u32..).zip(&self.slots).filter_map(|(slot, watch)| Some((slot, watch.as_deref()?)))
+    }
+
+    /// The worst severity that any rule has raised of one alarm.
+    #[must_use]
+    pub fn told_of(&self, resource: Slot, alarm_type: u32, qualifier: &str) -> Option<Severity> {
+        let from =
+            WatchKey { resource, alarm_type, qualifier: qualifier.into(), rule: Box::default() };
+        self.by_key
+            .range(&from..)
+            .take_while(|(key, _)| {
+                key.resource == resource
+                    && key.alarm_type == alarm_type
+                    && *key.qualifier == *qualifier
+            })
+            .filter_map(|(_, slot)| self.get(*slot)?.told)
+            .max()
+    }
+
+    /// Notes that the series of a watch is missed on a device.
+    pub fn miss(&mut self, device: Slot, alarm_type: u32, slot: WatchSlot) {
+        self.absent.entry((device, alarm_type)).or_default().insert(slot);
+        if let Some(watch) = self.get_mut(slot) {
+            watch.absence = Some(alarm_type);
+        }
+    }
+
+    /// The series of a watch is not missed any more; gives the alarm type of the absence when it
+    /// was the last that the device missed.
+    pub fn found(&mut self, device: Slot, slot: WatchSlot) -> Option<u32> {
+        let alarm_type = self.get_mut(slot)?.absence.take()?;
+        let missed = self.absent.get_mut(&(device, alarm_type))?;
+        missed.remove(&slot);
+        if !missed.is_empty() {
+            return None;
+        }
+        self.absent.remove(&(device, alarm_type));
+        Some(alarm_type)
+    }
+
+    /// Two parts of a device turned out to be one.
+    pub fn move_all(&mut self, from: Slot, to: Slot) {
+        let on = |resource| WatchKey {
+            resource,
+            alarm_type: 0,
+            qualifier: Box::default(),
+            rule: Box::default(),
+        };
+        let moved: Vec<WatchSlot> = self
+            .by_key
+            .range(on(from)..)
+            .take_while(|(key, _)| key.resource == from)
+            .map(|(_, slot)| *slot)
+            .collect();
+        for slot in moved {
+            let Some(watch) = self.get(slot) else { continue };
+            let before = watch.key.clone();
+            let after = WatchKey { resource: to, ..before.clone() };
+            // Where both names were watched, the next samples tell how it is.
+            if self.by_key.contains_key(&after) && watch.absence.is_none() {
+                self.remove(slot);
+                continue;
+            }
+            self.by_key.remove(&before);
+            self.by_key.insert(after.clone(), slot);
+            if let Some(watch) = self.get_mut(slot) {
+                watch.key = after;
+            }
+        }
+    }
+}
+
+fn place(slot: WatchSlot) -> usize {
+    usize::try_from(slot).unwrap_or(usize::MAX)
+}
