@@ -129,9 +129,9 @@ impl Core {
         let target = nameless.target(&|_| None, classifier.directory(), sender.peer);
         submission.push(&Event {
             verb,
-            severity: Severity::Major,
+            severity: Severity::Minor,
             channel: Channel::Metric,
-            lane: Lane::Urgent,
+            lane: Lane::Normal,
             faults: Faults::NONE,
             listener: self.listener,
             epoch: classifier.epoch(),
