@@ -31,7 +31,8 @@ pub(crate) fn get(port: u16, path: &str) -> Result<Response, String> {
 pub(crate) fn post(port: u16, path: &str, headers: &str, body: &[u8]) -> Result<Response, String> {
     let length = body.len();
     let head = format!(
-        "POST {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {length}\r\n{headers}\r\n"
+        "POST {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\
+         Content-Length: {length}\r\n{headers}\r\n"
     );
     let answer = exchange(port, &head, body).map_err(|error| format!("POST {path}: {error}"))?;
     parse(&answer).ok_or_else(|| format!("POST {path}: no HTTP answer: {answer:?}"))

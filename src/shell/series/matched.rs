@@ -100,8 +100,8 @@ impl Matched {
         }
     }
 
-    /// Takes a sample; what is to be told is appended to `tells`. `sender_back_s` is when the sender
-    /// came back from a silence of its own.
+    /// Takes a sample; what is to be told is appended to `tells`. `sender_back_s` is when the
+    /// sender came back from a silence of its own.
     pub(super) fn take(
         &mut self,
         sample: &Sample,
