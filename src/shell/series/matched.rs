@@ -151,7 +151,11 @@ impl Matched {
             let Some(zone) = rule.threshold.zone(number) else { continue };
             let samples = u8::try_from(rule.threshold.samples_told()).unwrap_or(u8::MAX);
             let taken = track.with_standing(|standing| {
-                let is_change = standing.zone() != Some(zone);
+                // Of a series that is new, only what is not normal is a change.
+                let is_change = match standing.zone() {
+                    Some(before) => before != zone,
+                    None => !rule.threshold.is_normal(number),
+                };
                 let since = standing.take(zone, moment.at, samples, moment.request);
                 since.map(|since| (since, is_change))
             });

@@ -47,4 +47,6 @@ pub fn intake_routes<S>(door: SampleDoor) -> Router<S> {
 }
 
 #[cfg(test)]
+mod disk_tests;
+#[cfg(test)]
 mod tests;

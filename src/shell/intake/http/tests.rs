@@ -12,36 +12,41 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// An intake behind a port, with somebody in the place of the sequencer.
-struct Server {
+pub(super) struct Server {
     address: SocketAddr,
-    bench: Arc<Bench>,
+    pub(super) bench: Arc<Bench>,
     is_over: Arc<AtomicBool>,
 }
 
 /// An answer.
-struct Answer {
-    status: u16,
+pub(super) struct Answer {
+    pub(super) status: u16,
     head: String,
-    body: String,
+    pub(super) body: String,
 }
 
 impl Server {
     async fn start(bodies: Bodies, is_durable: bool) -> Self {
-        let bench = Arc::new(fresh_bench());
-        let door = SampleDoor { series: Arc::clone(&bench.intake), bodies: Arc::new(bodies) };
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-        let address = listener.local_addr().expect("bound");
-        let router: Router = intake_routes(door);
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        let is_over = Arc::new(AtomicBool::new(false));
-        let (journal, over) = (Arc::clone(&bench), Arc::clone(&is_over));
+        let server = Self::without_journal(bodies).await;
+        let (journal, over) = (Arc::clone(&server.bench), Arc::clone(&server.is_over));
         std::thread::spawn(move || {
             while !over.load(Ordering::Relaxed) {
                 let _ = journal.journal(is_durable);
                 std::thread::yield_now();
             }
         });
-        Self { address, bench, is_over }
+        server
+    }
+
+    /// One with nobody in the place of the sequencer.
+    pub(super) async fn without_journal(bodies: Bodies) -> Self {
+        let bench = Arc::new(fresh_bench());
+        let door = SampleDoor { series: Arc::clone(&bench.intake), bodies: Arc::new(bodies) };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let address = listener.local_addr().expect("bound");
+        let router: Router = intake_routes(door);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, bench, is_over: Arc::default() }
     }
 
     async fn durable() -> Self {
@@ -62,7 +67,7 @@ impl Server {
         Answer { status, head: head.to_lowercase(), body: body.to_owned() }
     }
 
-    async fn post(&self, path: &str, headers: &str, body: &[u8]) -> Answer {
+    pub(super) async fn post(&self, path: &str, headers: &str, body: &[u8]) -> Answer {
         let length = body.len();
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: v\r\nconnection: close\r\ncontent-length: {length}\r\n\
