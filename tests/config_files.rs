@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use vigie::classify::{RuleSource, compile, library};
 use vigie::model::diagnostic::Diagnostic;
 use vigie::shell::config::inventory::read_bytes;
 use vigie::shell::config::{Checked, Config};
@@ -83,5 +84,17 @@ fn rejected_inventories_say_why() {
         let checked = read_bytes(name, &std::fs::read(&path).expect("readable"));
         assert!(checked.value.is_none(), "{} loads", path.display());
         compare(&path, &said(&checked, root()));
+    }
+}
+
+#[test]
+fn rejected_rules_say_why() {
+    for path in files("tests/config/rejected/rules") {
+        let text = std::fs::read_to_string(&path).expect("it is readable");
+        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+        let mut sources: Vec<RuleSource<'_>> = library::sources().collect();
+        sources.push(RuleSource { file: &name, text: &text });
+        let mistakes = compile(&sources).expect_err("it is refused");
+        compare(&path, &in_lines("error", &mistakes));
     }
 }

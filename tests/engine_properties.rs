@@ -18,7 +18,7 @@ use vigie::model::event::{Channel, Verb};
 use vigie::model::inventory::{Component, Dependency, Device, Inventory, Service};
 use vigie::model::settings::Settings;
 use vigie::model::severity::Severity;
-use vigie::model::threshold::{Band, Cut, ThresholdRule};
+use vigie::model::threshold::{Band, Cut, Extent, ThresholdRule};
 use vigie::model::time::At;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -56,9 +56,10 @@ fn alarm_types() -> Vec<AlarmType> {
 fn thresholds() -> Vec<ThresholdRule> {
     let band = |severity, raise, clear, for_ms, samples| Band {
         severity,
-        is_above: true,
-        raise: Cut::above(raise).expect("finite"),
-        clear: Cut::below(clear).expect("finite"),
+        extent: Extent::Above {
+            raise: Cut::above(raise).expect("finite"),
+            clear: Cut::below(clear).expect("finite"),
+        },
         for_ms,
         samples,
     };

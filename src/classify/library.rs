@@ -6,6 +6,10 @@ use super::rules::RuleSource;
 /// Every file of `config/rules`: name and text, in the order in which they are compiled.
 pub const FILES: &[(&str, &str)] = &[
     ("alarm-types.toml", include_str!("../../config/rules/alarm-types.toml")),
+    ("metrics-collectors.toml", include_str!("../../config/rules/metrics-collectors.toml")),
+    ("metrics-hosts.toml", include_str!("../../config/rules/metrics-hosts.toml")),
+    ("metrics-network.toml", include_str!("../../config/rules/metrics-network.toml")),
+    ("metrics-telegraf.toml", include_str!("../../config/rules/metrics-telegraf.toml")),
     ("snmp-cisco.toml", include_str!("../../config/rules/snmp-cisco.toml")),
     ("snmp-juniper.toml", include_str!("../../config/rules/snmp-juniper.toml")),
     ("snmp-standard.toml", include_str!("../../config/rules/snmp-standard.toml")),

@@ -219,3 +219,7 @@ impl Fill<MetricReference> for TextValues<'_, '_> {
 const VALUE_MARK: char = '\u{1}';
 /// Room for the value in a text, bytes.
 const VALUE_BYTES: usize = 32;
+
+#[cfg(test)]
+#[path = "metric_tests.rs"]
+mod tests;

@@ -12,6 +12,8 @@ use std::cmp::Ordering;
 
 /// Most bands of one rule.
 pub const BANDS_MAX: usize = 8;
+/// Most values of one band that names values.
+pub const STATES_MAX: usize = 8;
 /// Most samples that a band may ask for: as many are journaled each time that a series comes into
 /// another zone.
 pub const SAMPLES_MAX: u32 = 60;
@@ -37,16 +39,33 @@ pub struct ThresholdRule {
 pub struct Band {
     /// Severity of the alarm while the band holds.
     pub severity: Severity,
-    /// Whether large values are bad; otherwise small ones are.
-    pub is_above: bool,
-    /// Beyond it the band is entered.
-    pub raise: Cut,
-    /// When it is no more beyond that, the band is left.
-    pub clear: Cut,
-    /// How long the value must be beyond [`Band::raise`], without a sample that is not, ms.
+    /// Which values it is about.
+    pub extent: Extent,
+    /// How long the value must be in the band, without a sample that is not, ms.
     pub for_ms: u64,
-    /// How many samples in a row must be beyond [`Band::raise`], at least 1.
+    /// How many samples in a row must be in the band, at least 1.
     pub samples: u32,
+}
+
+/// The values of a band.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Extent {
+    /// Those above `raise`; entered, it is left only below `clear`.
+    Above {
+        /// Where it is entered.
+        raise: Cut,
+        /// Where it is left.
+        clear: Cut,
+    },
+    /// Those below `raise`; entered, it is left only above `clear`.
+    Below {
+        /// Where it is entered.
+        raise: Cut,
+        /// Where it is left.
+        clear: Cut,
+    },
+    /// These: the numbers of states, as SNMP gives them.
+    OneOf(Vec<Limit>),
 }
 
 /// A place between two numbers that stand next to each other: just below a number, or just above.
@@ -58,7 +77,7 @@ pub struct Cut {
 
 /// A number that is neither infinite nor a NaN.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Limit(f64);
+pub struct Limit(f64);
 
 impl ThresholdRule {
     /// Number of limits at or below the value: 0 for the smallest values. `None` for a NaN, which
@@ -68,16 +87,15 @@ impl ThresholdRule {
         if value.is_nan() {
             return None;
         }
-        let mut cuts = [None; 2 * BANDS_MAX];
-        let all = self.bands.iter().flat_map(|band| [band.raise, band.clear]);
         let mut zone = 0_u8;
-        for (cell, cut) in (0_usize..).zip(all.filter(|cut| cut.is_below(value))) {
-            // Bands may share a limit: it counts once.
-            if !cuts.contains(&Some(cut)) {
-                zone = zone.saturating_add(1);
-            }
-            if let Some(place) = cuts.get_mut(cell) {
-                *place = Some(cut);
+        for (number, band) in (0_usize..).zip(&self.bands) {
+            for (place, cut) in (0_usize..).zip(band.extent.cuts()) {
+                // Bands may share a limit: it counts once.
+                let before = self.bands.iter().take(number).flat_map(|band| band.extent.cuts());
+                let is_known = before.chain(band.extent.cuts().take(place)).any(|one| one == cut);
+                if cut.is_below(value) && !is_known {
+                    zone = zone.saturating_add(1);
+                }
             }
         }
         Some(zone)
@@ -100,13 +118,39 @@ impl Band {
     /// Whether the value lies in the band.
     #[must_use]
     pub fn is_entered_by(&self, value: f64) -> bool {
-        !value.is_nan() && self.raise.is_below(value) == self.is_above
+        !value.is_nan()
+            && match &self.extent {
+                Extent::Above { raise, .. } => raise.is_below(value),
+                Extent::Below { raise, .. } => !raise.is_below(value),
+                Extent::OneOf(states) => states.iter().any(|state| state.is(value)),
+            }
     }
 
     /// Whether the value keeps the band once it was entered.
     #[must_use]
     pub fn is_held_by(&self, value: f64) -> bool {
-        !value.is_nan() && self.clear.is_below(value) == self.is_above
+        !value.is_nan()
+            && match &self.extent {
+                Extent::Above { clear, .. } => clear.is_below(value),
+                Extent::Below { clear, .. } => !clear.is_below(value),
+                Extent::OneOf(_) => self.is_entered_by(value),
+            }
+    }
+}
+
+impl Extent {
+    /// The limits between its values and others.
+    fn cuts(&self) -> impl Iterator<Item = Cut> {
+        let (pair, states) = match self {
+            Self::Above { raise, clear } | Self::Below { raise, clear } => {
+                (Some([*raise, *clear]), &[][..])
+            }
+            Self::OneOf(states) => (None, states.as_slice()),
+        };
+        let around = states.iter().flat_map(|at| {
+            [Cut { at: *at, is_above_it: false }, Cut { at: *at, is_above_it: true }]
+        });
+        pair.into_iter().flatten().chain(around)
     }
 }
 
@@ -136,9 +180,15 @@ impl Cut {
 }
 
 impl Limit {
-    fn new(number: f64) -> Option<Self> {
+    /// `None` for what is not finite.
+    #[must_use]
+    pub fn new(number: f64) -> Option<Self> {
         // Adding zero makes one zero of two.
         number.is_finite().then_some(Self(number + 0.0))
+    }
+
+    fn is(self, value: f64) -> bool {
+        self == Self(value + 0.0)
     }
 }
 
@@ -169,9 +219,10 @@ mod tests {
     fn above(severity: Severity, raise: f64, clear: f64) -> Band {
         Band {
             severity,
-            is_above: true,
-            raise: Cut::above(raise).expect("finite"),
-            clear: Cut::below(clear).expect("finite"),
+            extent: Extent::Above {
+                raise: Cut::above(raise).expect("finite"),
+                clear: Cut::below(clear).expect("finite"),
+            },
             for_ms: 0,
             samples: 1,
         }
@@ -205,14 +256,26 @@ mod tests {
         assert!(hot.is_entered_by(90.001));
         assert!(hot.is_held_by(85.0) && !hot.is_held_by(84.9));
         let dark = Band {
-            is_above: false,
-            raise: Cut::below(-20.0).expect("finite"),
-            clear: Cut::above(-18.0).expect("finite"),
+            extent: Extent::Below {
+                raise: Cut::below(-20.0).expect("finite"),
+                clear: Cut::above(-18.0).expect("finite"),
+            },
             ..hot
         };
         assert!(dark.is_entered_by(-20.1) && !dark.is_entered_by(-20.0));
         assert!(dark.is_held_by(-18.0) && !dark.is_held_by(-17.9));
         assert!(!dark.is_entered_by(f64::NAN) && !dark.is_held_by(f64::NAN));
+    }
+
+    #[test]
+    fn states_are_values_of_their_own() {
+        let states = [3.0, 6.0].map(|state| Limit::new(state).expect("finite")).to_vec();
+        let failed = Band { extent: Extent::OneOf(states), ..above(Severity::Major, 0.0, 0.0) };
+        let is_in = [1.0, 3.0, 4.5, 6.0, 7.0].map(|value| failed.is_entered_by(value));
+        assert_eq!(is_in, [false, true, false, true, false]);
+        let rule = rule(vec![failed]);
+        let zones = [1.0, 3.0, 5.0, 6.0, 7.0].map(|value| rule.zone(value).expect("a number"));
+        assert_eq!(zones, [0, 1, 2, 3, 4]);
     }
 
     #[test]

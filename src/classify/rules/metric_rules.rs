@@ -1,6 +1,7 @@
 //! Metric rules: found by the exact name of the metric through a hash index, then by their label
 //! conditions. A series is looked up once; who keeps series keeps what was found.
 
+use super::bands::{FOR_S_MAX, read_bands, whole};
 use super::declared::{Declared, severity, word};
 use super::read::{Report, Section, Written};
 use super::suggest::did_you_mean;
@@ -9,7 +10,7 @@ use crate::model::alarm_type::AlarmType;
 use crate::model::event::Lane;
 use crate::model::index::{HashIndex, KeyHasher};
 use crate::model::severity::Severity;
-use crate::model::threshold::{BANDS_MAX, Band, Cut, SAMPLES_MAX, ThresholdRule};
+use crate::model::threshold::ThresholdRule;
 use regex::Regex;
 use std::sync::Arc;
 
@@ -180,7 +181,7 @@ impl MetricRules {
         let computation = computation(section, &divisors, report);
         let matchers = matchers(section, report);
         let kind = alarm_type(section, "alarm_type", declared, report);
-        let bands = bands(section, kind, report);
+        let bands = read_bands(section, kind, report);
         let absence = absence(section, declared, report);
         let component = section
             .has("component")
@@ -222,7 +223,7 @@ impl MetricRules {
 
 fn metric_names<'t>(section: Section<'t>, report: &mut Report<'_>) -> Vec<Written<&'t str>> {
     let metrics = section.texts("metric", report);
-    if metrics.is_empty() {
+    if !section.has("metric") {
         report.mistake(
             section.offset,
             "`metric` is missing",
@@ -322,145 +323,6 @@ fn alarm_type<'d>(
     Some(known)
 }
 
-/// Reads `bands = [{ severity = …, above = … }, …]`.
-fn bands(section: Section<'_>, kind: Option<&AlarmType>, report: &mut Report<'_>) -> Vec<Band> {
-    let Some(value) = section.get("bands") else {
-        report.mistake(
-            section.offset,
-            "`bands` is missing",
-            "add bands = [{ severity = \"major\", above = 90, clear_below = 85 }]",
-        );
-        return Vec::new();
-    };
-    let mut read: Vec<(Band, usize)> = Vec::new();
-    for one in value.one_or_many() {
-        let place = one.offset;
-        let Some(table) = one.section("bands", report) else { continue };
-        read.extend(band(table, kind, report).map(|band| (band, place)));
-    }
-    if read.len() > BANDS_MAX {
-        report.mistake(value.offset, format!("more than {BANDS_MAX} bands"), "leave some out");
-        read.truncate(BANDS_MAX);
-    }
-    for (at, (band, place)) in read.iter().enumerate() {
-        let others = read.iter().take(at).map(|(other, _)| other);
-        for other in others.filter(|other| other.is_above == band.is_above) {
-            if other.severity == band.severity {
-                report.mistake(
-                    *place,
-                    format!("two bands of severity {} on one side", band.severity),
-                    "keep one of them, or give them different severities",
-                );
-            } else if is_hidden(band, other) || is_hidden(other, band) {
-                let (worse, milder) =
-                    if band.severity > other.severity { (band, other) } else { (other, band) };
-                report.mistake(
-                    *place,
-                    format!("the {} band hides the {} one", worse.severity, milder.severity),
-                    "let the limit of the worse severity lie further out",
-                );
-            }
-        }
-    }
-    read.into_iter().map(|(band, _)| band).collect()
-}
-
-/// Whether a milder band on the same side lies as far out as the other, and is entered as late.
-fn is_hidden(milder: &Band, worse: &Band) -> bool {
-    let lies_further =
-        if milder.is_above { milder.raise >= worse.raise } else { milder.raise <= worse.raise };
-    let is_later = milder.for_ms >= worse.for_ms && milder.samples >= worse.samples;
-    milder.severity < worse.severity && lies_further && is_later
-}
-
-fn band(section: Section<'_>, kind: Option<&AlarmType>, report: &mut Report<'_>) -> Option<Band> {
-    section.check_keys(&BAND_KEYS, report);
-    let written = section.needed_text("severity", report);
-    let place = written.as_ref().map_or(section.offset, |written| written.offset);
-    let severity = severity(written, report)?;
-    if let Some(kind) = kind.filter(|kind| severity > kind.severity) {
-        report.mistake(
-            place,
-            format!("severity {severity} is worse than `{}`, which is {}", kind.id, kind.severity),
-            "raise the severity of the alarm type: it decides how urgently its events travel",
-        );
-    }
-    let above = section.decimal("above", report);
-    let below = section.decimal("below", report);
-    let (is_above, limit) = match (above, below) {
-        (Some(limit), None) => (true, limit),
-        (None, Some(limit)) => (false, limit),
-        (None, None) if section.has("above") || section.has("below") => return None,
-        _ => {
-            report.mistake(
-                section.offset,
-                "a band needs either `above` or `below`",
-                "write { severity = \"major\", above = 90, clear_below = 85 }",
-            );
-            return None;
-        }
-    };
-    let raise = if is_above { Cut::above(limit.value) } else { Cut::below(limit.value) }?;
-    let clear = clear_cut(section, is_above, &limit, report).unwrap_or(raise);
-    let for_s = whole(section, "for_s", (0, FOR_S_MAX), report).unwrap_or(0);
-    let samples = whole(section, "samples", (1, u64::from(SAMPLES_MAX)), report).unwrap_or(1);
-    Some(Band {
-        severity,
-        is_above,
-        raise,
-        clear,
-        for_ms: for_s.saturating_mul(1_000),
-        samples: u32::try_from(samples).unwrap_or(SAMPLES_MAX),
-    })
-}
-
-/// Where a band is left, if not where it is entered.
-fn clear_cut(
-    section: Section<'_>,
-    is_above: bool,
-    limit: &Written<f64>,
-    report: &mut Report<'_>,
-) -> Option<Cut> {
-    let (key, other) =
-        if is_above { ("clear_below", "clear_above") } else { ("clear_above", "clear_below") };
-    if let Some(value) = section.get(other) {
-        report.mistake(
-            value.offset,
-            format!("`{other}` belongs to the other side"),
-            format!("write `{key}`"),
-        );
-    }
-    let clear = section.decimal(key, report)?;
-    let is_wrong = if is_above { clear.value > limit.value } else { clear.value < limit.value };
-    if is_wrong {
-        report.mistake(
-            clear.offset,
-            format!("`{key}` lies beyond the limit: the band would be left where it is entered"),
-            "choose a number on the good side of the limit",
-        );
-    }
-    if is_above { Cut::below(clear.value) } else { Cut::above(clear.value) }
-}
-
-/// A whole number within bounds.
-fn whole(
-    section: Section<'_>,
-    key: &str,
-    (least, most): (u64, u64),
-    report: &mut Report<'_>,
-) -> Option<u64> {
-    let written = section.number(key, report)?;
-    let value = u64::try_from(written.value).ok().filter(|one| (least..=most).contains(one));
-    if value.is_none() {
-        report.mistake(
-            written.offset,
-            format!("`{key}` is {}", written.value),
-            format!("write a number from {least} to {most}"),
-        );
-    }
-    value
-}
-
 /// What a rule says of series that fall silent.
 struct Absence<'d> {
     after_ms: u64,
@@ -549,16 +411,11 @@ fn template(
 
 /// A series is silent after that long without a sample, if its rule does not say.
 const ABSENT_AFTER_S: u64 = 900;
-/// Longest `for_s` and `absent_after_s`: a week.
-const FOR_S_MAX: u64 = 7 * 86_400;
 /// Nothing depends on the order of this index, so its seed is fixed.
 const INDEX_SEED: u64 = 0x7619_0004;
 
 const QUANTITIES: [(&str, Quantity); 3] =
     [("value", Quantity::Value), ("rate", Quantity::Rate), ("delta", Quantity::Delta)];
-
-const BAND_KEYS: [&str; 7] =
-    ["severity", "above", "below", "clear_below", "clear_above", "for_s", "samples"];
 
 const METRIC_KEYS: [&str; 16] = [
     "name",

@@ -2,10 +2,11 @@
 //!
 //! Reading order: [`read`] and [`suggest`] (TOML values with their places), [`declared`] (alarm
 //! types and objects), [`template`], [`action`] (what rules for messages share), [`trap_rules`] and
-//! [`syslog_rules`]; [`metric_rules`] (for series).
+//! [`syslog_rules`]; [`metric_rules`] and [`bands`] (for series).
 //! The language is described for operators in `docs/rules.md`.
 
 mod action;
+mod bands;
 mod declared;
 mod extract;
 mod literals;

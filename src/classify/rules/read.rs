@@ -144,12 +144,13 @@ impl<'t> Section<'t> {
 
     /// A finite number, with or without a fraction, that may be absent.
     pub(super) fn decimal(&self, key: &str, report: &mut Report<'_>) -> Option<Written<f64>> {
-        let value = self.get(key)?;
-        let number = value.decimal().filter(|number| number.is_finite());
-        if number.is_none() {
-            value.wrong_kind(key, "a number", report);
-        }
-        number.map(|number| Written { value: number, offset: value.offset })
+        self.get(key)?.finite(key, report)
+    }
+
+    /// A finite number or a list of them; empty when absent.
+    pub(super) fn decimals(&self, key: &str, report: &mut Report<'_>) -> Vec<Written<f64>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        value.one_or_many().into_iter().filter_map(|one| one.finite(key, report)).collect()
     }
 
     /// A truth value, `default` when absent.
@@ -260,6 +261,19 @@ impl<'t> Value<'t> {
     fn number(&self) -> Option<i64> {
         let integer = self.value.as_integer()?;
         i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+    }
+
+    fn finite(&self, key: &str, report: &mut Report<'_>) -> Option<Written<f64>> {
+        let number = self.decimal();
+        if number.is_none() {
+            self.wrong_kind(key, "a number", report);
+        }
+        if number.is_some_and(|number| !number.is_finite()) {
+            let remedy = "write a number, or leave it out";
+            report.mistake(self.offset, format!("`{key}` is infinite or no number"), remedy);
+        }
+        let number = number.filter(|number| number.is_finite());
+        number.map(|number| Written { value: number, offset: self.offset })
     }
 
     fn decimal(&self) -> Option<f64> {
