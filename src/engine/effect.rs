@@ -61,8 +61,9 @@ pub struct AlarmImage {
     pub incident: Option<String>,
     /// Channels that told it: `trap`, `syslog`, `metric`, `vigie`, joined by `+`.
     pub source: String,
-    /// One line for people, of the last change.
-    pub text: String,
+    /// One line for people, of the last change. Shared with the alarm itself: texts are most of
+    /// what a hundred thousand alarms take.
+    pub text: Arc<str>,
     /// X.733 event type.
     pub event_type: String,
     /// X.733 probable cause.

@@ -106,7 +106,7 @@ impl Engine {
             occurrences: alarm.occurrences,
             incident: alarm.incident.map(incident_name),
             source: channels(alarm.channels),
-            text: alarm.text.to_string(),
+            text: Arc::clone(&alarm.text),
             event_type: event_type(kind.event_type).to_owned(),
             probable_cause: kind.probable_cause.clone(),
             is_flapping: alarm.flap.is_flapping(),

@@ -15,7 +15,7 @@ pub const BATCH_BYTES: usize = 64 * 1024;
 /// wait (the kernel buffers); a full low lane sheds, newest first.
 pub const LANE_BATCHES: usize = 512;
 /// Empty batches kept for the next messages; beyond them, memory that a burst took is given back.
-pub const FREE_BATCHES: usize = 128;
+pub const FREE_BATCHES: usize = 64;
 /// Raw message bytes kept with an event; the rest is cut.
 pub const RAW_BYTES_MAX: usize = 8_192;
 /// Line of text shown for an event, bytes; longer ones are cut at a character.

@@ -147,8 +147,8 @@ pub struct Opened {
     pub streams: Vec<tokio::task::JoinHandle<()>>,
     /// Sockets of samples by listener.
     pub samples: Vec<(u16, UdpListener)>,
-    /// Sockets of the API.
-    pub http: Vec<std::net::TcpListener>,
+    /// HTTP sockets by listener.
+    pub http: Vec<(u16, std::net::TcpListener)>,
 }
 
 impl Intake<'_> {
@@ -194,7 +194,9 @@ impl Intake<'_> {
                         opened.samples.push((index, socket));
                     }
                 }
-                Bound::Http(sockets) => opened.http.extend(sockets),
+                Bound::Http(sockets) => {
+                    opened.http.extend(sockets.into_iter().map(|socket| (index, socket)));
+                }
             }
         }
         Ok(opened)

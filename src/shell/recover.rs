@@ -8,11 +8,14 @@ use crate::engine::input::Input;
 use crate::engine::snapshot::{Snapshot, SnapshotError};
 use crate::engine::{ENGINE_VERSION, digest};
 use crate::model::time::At;
-use crate::shell::codec::{Decision, InputReader, Mark, Meaning};
-use crate::shell::journal::{Kind, ReadError, Reader, Record};
+use crate::shell::codec::{Decision, InputReader, Mark, Meaning, read_position};
+use crate::shell::journal::{Kind, ReadError, Reader, RealDisk, Record, leading};
+use crate::shell::poison;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why a state directory cannot be taken up.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +34,26 @@ pub enum RecoverError {
     /// A snapshot could not be made.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// Applying an input panicked.
+    #[error(
+        "applying record {position} panicked{}; please report it with the output of `vigie journal \
+         dump`", if *.is_skipped {
+            " for the second time: from the next start on it is passed over"
+        } else {
+            ": the next start tries it once more"
+        })]
+    Poison {
+        /// Its position.
+        position: u64,
+        /// Whether the next start passes over it.
+        is_skipped: bool,
+    },
     /// The journal begins behind what the newest usable snapshot covers.
     #[error(
         "the journal begins at position {first} and no snapshot of engine version \
          {ENGINE_VERSION} covers what was before; start the release that wrote it once more and \
-         stop it with SIGTERM, or move the state directory away to begin anew"
+         stop it with SIGTERM; or let `vigie journal repair` go on from what is there; or move the \
+         state directory away to begin anew"
     )]
     Gap {
         /// First position that is there.
@@ -65,6 +83,13 @@ pub struct Replay {
     /// differences are looked for up to the next start only.
     pub holes: Vec<String>,
     is_behind_hole: bool,
+    /// Positions that this run has passed over.
+    pub passed_over: Vec<u64>,
+    /// The position being applied; 0 between two of them.
+    pub at_work: u64,
+    /// Where this run began: decisions on what was before are not compared.
+    begun_at: u64,
+    skips: BTreeSet<u64>,
     inputs_read: InputReader,
     expected: Vec<(u64, u32, Effect)>,
     effects: Vec<Effect>,
@@ -89,7 +114,7 @@ impl Replay {
     /// # Errors
     /// When the directory cannot be read.
     pub fn begin(state_dir: &Path, last: u64) -> Result<Self, RecoverError> {
-        let mut replay = Self::from_nothing();
+        let mut replay = Self::from_nothing().passing_over(skips(&journal_dir(state_dir))?);
         for path in snapshots(state_dir)?.into_iter().rev() {
             let bytes = fs::read(&path)
                 .map_err(|source| RecoverError::File { path: path.clone(), source })?;
@@ -105,6 +130,7 @@ impl Replay {
                     replay.digest = RollingDigest::continuing(snapshot.digest);
                     replay.applied = snapshot.position;
                     replay.read = snapshot.position;
+                    replay.begun_at = snapshot.position;
                     replay.engine = snapshot.engine;
                     return Ok(replay);
                 }
@@ -130,9 +156,35 @@ impl Replay {
             differences: Vec::new(),
             holes: Vec::new(),
             is_behind_hole: false,
+            passed_over: Vec::new(),
+            at_work: 0,
+            begun_at: 0,
+            skips: BTreeSet::new(),
             inputs_read: InputReader::default(),
             expected: Vec::new(),
             effects: Vec::new(),
+        }
+    }
+
+    /// With positions that are not to be applied; see [`skips`].
+    #[must_use]
+    pub fn passing_over(mut self, skips: BTreeSet<u64>) -> Self {
+        self.skips = skips;
+        self
+    }
+
+    /// For a repair: a journal whose first records are gone, and that no snapshot covers, counts
+    /// from `first` on.
+    pub fn accept_late_beginning(&mut self, first: u64) {
+        let covered = self.applied.max(self.read);
+        if first > covered.saturating_add(1) {
+            self.holes.push(format!(
+                "records {} to {} are lost",
+                covered.saturating_add(1),
+                first.saturating_sub(1)
+            ));
+            self.is_behind_hole = true;
+            self.read = first.saturating_sub(1);
         }
     }
 
@@ -202,6 +254,7 @@ impl Replay {
         match record.kind {
             Kind::Mark => self.compare_mark(record),
             Kind::Decision => self.compare_decision(record),
+            Kind::Panic => {}
             _ => self.input(record),
         }
     }
@@ -214,6 +267,11 @@ impl Replay {
         self.digest.input(record.position, record.kind.code(), record.payload);
         self.applied = record.position;
         let Meaning::Input(input) = meaning else { return };
+        if self.skips.contains(&record.position) {
+            tracing::error!(position = record.position, "an input is passed over");
+            self.passed_over.push(record.position);
+            return;
+        }
         // Whoever started here had read the journal with its hole, as this run has.
         self.is_behind_hole &= record.kind != Kind::Boot;
         self.inputs = self.inputs.saturating_add(match &input {
@@ -221,7 +279,10 @@ impl Replay {
             _ => 1,
         });
         self.effects.clear();
+        self.at_work = record.position;
+        poison::inject(&input);
         self.engine.step(record.at, record.position, &input, &mut self.effects);
+        self.at_work = 0;
         self.digest.effects(&self.effects);
         self.expected.clear();
         for (ordinal, effect) in (0_u32..).zip(self.effects.drain(..)) {
@@ -237,6 +298,10 @@ impl Replay {
             self.differ(record.position, "a decision cannot be read");
             return;
         };
+        // A repair takes decisions along that a sink may not have yet.
+        if journaled.position <= self.begun_at {
+            return;
+        }
         let found = self.expected.iter().any(|(position, ordinal, effect)| {
             (*position, *ordinal) == (journaled.position, journaled.ordinal)
                 && *effect == journaled.effect
@@ -286,6 +351,16 @@ impl Replay {
     pub fn digest_hex(&self) -> String {
         digest::to_hex(&self.digest.value())
     }
+}
+
+/// Positions that recovery has decided to pass over. Each such decision is the first record of its
+/// segment, so that it is known before the position itself comes up.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn skips(journal_dir: &Path) -> Result<BTreeSet<u64>, RecoverError> {
+    let found = leading(journal_dir, Arc::new(RealDisk), Kind::Skip).map_err(ReadError::from)?;
+    Ok(found.iter().filter_map(|payload| read_position(payload)).collect())
 }
 
 /// Folder of the journal in a state directory.

@@ -20,6 +20,7 @@ use crate::shell::journal::{AppendError, Journal, Kind};
 use crate::shell::lanes::Lanes;
 use crate::shell::observe::counters::{ListenerCounters, ShedReason};
 use crate::shell::outbox::{OutboxEnd, Staged};
+use crate::shell::poison;
 use crate::shell::publish::{Occurrences, Published};
 use crossbeam::queue::ArrayQueue;
 use hdrhistogram::Histogram;
@@ -100,6 +101,8 @@ pub struct Sequencer {
     counters: Vec<Arc<ListenerCounters>>,
     outbox: OutboxEnd,
     applied: u64,
+    /// The position being applied; 0 between two of them.
+    at_work: u64,
     hashes: Vec<u64>,
     repeats: Vec<Repeat>,
     payload: Vec<u8>,
@@ -138,6 +141,7 @@ impl Sequencer {
             counters,
             outbox,
             applied,
+            at_work: 0,
             hashes: Vec::with_capacity(BATCH_EVENTS),
             repeats: Vec::with_capacity(REPEATS_MAX),
             payload: Vec::with_capacity(REPEATS_MAX * REPEAT_BYTES),
@@ -154,7 +158,9 @@ impl Sequencer {
     /// Applies one input that is journaled with this payload. Used at boot, before [`Self::run`].
     pub fn apply(&mut self, kind: Kind, payload: &[u8], input: &Input<'_>) {
         let at = self.clock.at();
-        self.input(at, kind, &[payload], input);
+        if poison::contain(|| self.input(at, kind, &[payload], input)).is_none() {
+            self.die();
+        }
         self.commit();
     }
 
@@ -187,6 +193,22 @@ impl Sequencer {
     /// the last snapshot.
     pub fn run(mut self) -> (Journal, Engine, [u8; 32]) {
         self.shared.lanes.attach_sequencer(std::thread::current());
+        if poison::contain(|| self.rounds()).is_none() {
+            self.die();
+        }
+        let digest = self.digest.value();
+        (self.journal, self.engine, digest)
+    }
+
+    /// A panic ends the process, after the input at work and what came before it are journaled.
+    fn die(&mut self) -> ! {
+        if self.at_work > 0 {
+            poison::note(&mut self.journal, self.at_work);
+        }
+        std::process::abort();
+    }
+
+    fn rounds(&mut self) {
         loop {
             let taken = self.round();
             self.shared.rounds.fetch_add(1, Ordering::Relaxed);
@@ -203,8 +225,6 @@ impl Sequencer {
         self.mark(at);
         self.commit();
         self.publish_gauges();
-        let digest = self.digest.value();
-        (self.journal, self.engine, digest)
     }
 
     fn is_drained(&self) -> bool {
@@ -421,7 +441,10 @@ impl Sequencer {
     fn step(&mut self, at: At, position: u64, input: &Input<'_>) {
         let mut effects = std::mem::take(&mut self.effects);
         effects.clear();
+        self.at_work = position;
+        poison::inject(input);
         self.engine.step(at, position, input, &mut effects);
+        self.at_work = 0;
         self.digest.effects(&effects);
         for (ordinal, effect) in (0_u32..).zip(effects.drain(..)) {
             if effect.is_decision() {

@@ -7,12 +7,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
 mod crash;
 mod faults;
 mod kafka;
 mod operator;
+#[cfg(debug_assertions)]
+mod poison;
 mod prometheus;
 mod reload;
+mod repair;
 mod samples;
 mod syslog;
 mod traps;

@@ -23,18 +23,32 @@ pub(crate) struct Home {
     pub(crate) http: u16,
     scratch: Rc<Scratch>,
     settings: Vec<String>,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Home {
     /// An empty one, on ports that nobody uses.
     pub(crate) fn new() -> Self {
         let [traps, syslog, http] = std::array::from_fn(|_| free_port());
-        Self { traps, syslog, http, scratch: Rc::new(Scratch::new("vigie")), settings: Vec::new() }
+        Self {
+            traps,
+            syslog,
+            http,
+            scratch: Rc::new(Scratch::new("vigie")),
+            settings: Vec::new(),
+            variables: Vec::new(),
+        }
     }
 
     /// With one more `--set`, in the form `section.key=value`.
     pub(crate) fn with(mut self, setting: &str) -> Self {
         self.settings.push(setting.to_owned());
+        self
+    }
+
+    /// With one more variable in its environment.
+    pub(crate) fn with_variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
         self
     }
 
@@ -68,8 +82,8 @@ impl Home {
     /// The same state directory and settings on other ports.
     pub(crate) fn on_other_ports(&self) -> Self {
         let [traps, syslog, http] = std::array::from_fn(|_| free_port());
-        let settings = self.settings.clone();
-        Self { traps, syslog, http, scratch: Rc::clone(&self.scratch), settings }
+        let (settings, variables) = (self.settings.clone(), self.variables.clone());
+        Self { traps, syslog, http, scratch: Rc::clone(&self.scratch), settings, variables }
     }
 
     /// The digest with which the last daemon here ended, as it said when it stopped.
@@ -107,6 +121,7 @@ impl Home {
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         Command::new(PROGRAM)
             .args(arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .arg("--state-dir")
             .arg(self.state_dir())
             .output()
@@ -118,6 +133,7 @@ impl Home {
         let (traps, syslog, http) = (self.traps, self.syslog, self.http);
         let mut command = Command::new(PROGRAM);
         command.arg("run").arg("--config").arg(CONFIG).arg("--state-dir").arg(self.state_dir());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         let mut set = |setting: String| {
             command.arg("--set").arg(setting);
         };
@@ -145,6 +161,11 @@ impl Daemon<'_> {
     /// Asks it to end as an operator does, and waits.
     pub(crate) fn terminate(mut self) -> ExitStatus {
         self.process.terminate(PATIENCE)
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.process.wait(PATIENCE)
     }
 
     /// Asks it to read its rules and inventory again, and waits until the log says what came of it.

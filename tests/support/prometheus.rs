@@ -19,8 +19,14 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Scrapes `/metrics` on that port of 127.0.0.1.
     pub(crate) fn scraping(target: u16) -> Self {
+        Self::scraping_with(target, "")
+    }
+
+    /// [`Prometheus::scraping`] with further lines of its `scrape_config`, such as how to show who
+    /// it is.
+    pub(crate) fn scraping_with(target: u16, lines: &str) -> Self {
         let port = free_port();
-        Self::start(port, &scrape(&[target]))
+        Self::start(port, &format!("{}{lines}", scrape(&[target])))
     }
 
     /// Scrapes itself and the daemon on that port, and writes all of it to that daemon.

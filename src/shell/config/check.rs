@@ -47,6 +47,7 @@ pub(super) fn check(written: Written, whole: Place, findings: &mut Findings) -> 
         listeners: written.listeners,
         store_path: written.store_path.unwrap_or_else(|| state.dir.join("history.db")),
         state,
+        clock_alarm: written.clock_alarm,
         journal: journal.value,
         correlation: written.correlation,
         tickets: written.tickets.value,
@@ -66,16 +67,6 @@ fn check_listeners(listeners: &[Listener], whole: Place, findings: &mut Findings
             "no listener hears equipment",
             "add one of kind \"snmp-trap\", \"syslog-udp\" or \"syslog-tcp\"",
         );
-    }
-    for listener in listeners.iter().filter(|listener| !hears(listener)) {
-        for address in listener.addresses.iter().filter(|each| !each.ip().is_loopback()) {
-            let message = format!(
-                "[listeners.{}] answers at {address} to anyone who reaches it: HTTP asks for no \
-                 password",
-                listener.name
-            );
-            findings.warning(whole, message, "bind it to loopback, or put a proxy before it");
-        }
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Written {
     pub(super) inventory: Vec<PathBuf>,
     /// `[kafka]`.
     pub(super) kafka: Option<WrittenKafka>,
+    /// `[clock] alarm`.
+    pub(super) clock_alarm: bool,
     /// `[store] path`.
     pub(super) store_path: Option<PathBuf>,
     /// `[metrics]`.
@@ -67,7 +69,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         (section("state"), section("journal"), section("correlation"));
     let (tickets, rules, inventory) = (section("tickets"), section("rules"), section("inventory"));
     let (kafka, store, log) = (section("kafka"), section("store"), section("log"));
-    let metrics = section("metrics");
+    let (metrics, clock) = (section("metrics"), section("clock"));
     top.finish();
     let base = Base { whole, folder };
     let (state_dir, snapshot_every, snapshot_every_bytes) = state.read(whole, findings, |fields| {
@@ -77,7 +79,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         (dir, Duration::from_secs(minutes.saturating_mul(60)), mebibytes(mib))
     });
     Written {
-        listeners: listeners::read(whole, written_listeners, findings),
+        listeners: listeners::read(&base, written_listeners, findings),
         state_dir,
         snapshot_every,
         snapshot_every_bytes,
@@ -93,6 +95,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         }),
         inventory: inventory.read(whole, findings, |fields| base.paths(fields, "files")),
         kafka: kafka.table.is_some().then(|| kafka.read(whole, findings, read_kafka)),
+        clock_alarm: clock.read(whole, findings, |fields| fields.boolean("alarm").unwrap_or(true)),
         store_path: store.read(whole, findings, |fields| base.path(fields, "path")),
         metrics: metrics.read(whole, findings, read_metrics),
         log: log.read(whole, findings, read_log),
@@ -124,9 +127,12 @@ impl Section {
 }
 
 /// Where relative paths start.
-struct Base<'a> {
-    whole: Place,
-    folder: &'a Path,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Base<'a> {
+    /// The configuration file.
+    pub(super) whole: Place,
+    /// Its folder.
+    pub(super) folder: &'a Path,
 }
 
 impl Base<'_> {
@@ -141,7 +147,11 @@ impl Base<'_> {
     }
 
     /// A path of the file starts at the file's folder, one of `--set` at the working folder.
-    fn resolve(&self, text: &Located<String>, findings: &mut Findings) -> Option<PathBuf> {
+    pub(super) fn resolve(
+        &self,
+        text: &Located<String>,
+        findings: &mut Findings,
+    ) -> Option<PathBuf> {
         if text.value.trim().is_empty() || text.value.contains('\0') {
             findings.error(text.place, "not a path", "write a path, or leave the key out");
             return None;

@@ -5,23 +5,27 @@
 //! and remedy for *every* mistake. It decides nothing about rules: those it only reads.
 //!
 //! Reading order: `findings` (mistakes and their places), `document` (text to tree), `fields` (tree
-//! to values), `file` (the sections), `check` (what must hold between them), `texts` (files and
-//! patterns), [`inventory`].
+//! to values), `file` (the sections), `listeners`, `access` (who may do what over HTTP), `secret`,
+//! `check` (what must hold between them), `texts` (files and patterns), [`inventory`].
 
+mod access;
 mod check;
 mod document;
 mod fields;
 mod file;
 mod findings;
 mod listeners;
+mod secret;
 mod suggest;
 mod texts;
 
 pub mod inventory;
 
+pub use crate::shell::config::access::{Client, HttpAccess, Proof, Role, TlsFiles};
 pub use crate::shell::config::findings::FINDINGS_MAX;
 pub use crate::shell::config::inventory::Supervised;
 pub use crate::shell::config::listeners::{Listener, Transport};
+pub use crate::shell::config::secret::{Origin, Readers, Secret, SecretSource, Unready, read_file};
 pub use crate::shell::config::texts::Text;
 
 use crate::model::diagnostic::Diagnostic;
@@ -86,6 +90,8 @@ pub struct Config {
     pub inventory: Vec<PathBuf>,
     /// The Kafka sink; none is off.
     pub kafka: Option<Kafka>,
+    /// Whether a wall clock that is not synchronised is an alarm.
+    pub clock_alarm: bool,
     /// The SQLite file of the history.
     pub store_path: PathBuf,
     /// How samples of metrics are taken.

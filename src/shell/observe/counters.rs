@@ -62,6 +62,75 @@ impl ShedReason {
     }
 }
 
+/// Why a request or a connection was refused on an HTTP listener.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HttpRefusal {
+    /// It did not say who it is.
+    NoCredentials,
+    /// A token, password or certificate that is none of those known.
+    BadCredentials,
+    /// It is known and may not do that.
+    Role,
+    /// A browser sent it for a page of somebody else.
+    ForeignOrigin,
+    /// Too many passwords wait to be compared.
+    Busy,
+    /// TLS did not come about: no TLS, no version in common, a certificate of another authority.
+    Tls,
+}
+
+impl HttpRefusal {
+    /// Every reason; the index is the discriminant.
+    pub const ALL: [Self; 6] = [
+        Self::NoCredentials,
+        Self::BadCredentials,
+        Self::Role,
+        Self::ForeignOrigin,
+        Self::Busy,
+        Self::Tls,
+    ];
+
+    /// The label value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoCredentials => "no_credentials",
+            Self::BadCredentials => "bad_credentials",
+            Self::Role => "role",
+            Self::ForeignOrigin => "foreign_origin",
+            Self::Busy => "busy",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+/// What an HTTP listener refused.
+#[derive(Debug, Default)]
+pub struct HttpCounters {
+    refused: [AtomicU64; 6],
+}
+
+impl HttpCounters {
+    /// Counts one refusal; gives how many there were for that reason.
+    pub fn add_refused(&self, reason: HttpRefusal) -> u64 {
+        let mut count = 0;
+        for (known, cell) in HttpRefusal::ALL.iter().zip(&self.refused) {
+            if *known == reason {
+                count = cell.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            }
+        }
+        count
+    }
+
+    /// Refusals by reason.
+    pub fn refused(&self) -> impl Iterator<Item = (HttpRefusal, u64)> {
+        HttpRefusal::ALL
+            .into_iter()
+            .zip(&self.refused)
+            .map(|(reason, cell)| (reason, cell.load(Ordering::Relaxed)))
+    }
+}
+
 /// Counters of one listener. Writers add once per batch, relaxed; readers may see a sum that is a
 /// batch behind while messages flow.
 #[derive(Debug, Default)]

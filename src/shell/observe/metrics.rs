@@ -3,7 +3,7 @@
 
 use crate::model::severity::Severity;
 use crate::shell::intake::udp::UdpThread;
-use crate::shell::observe::counters::ListenerCounters;
+use crate::shell::observe::counters::{HttpCounters, ListenerCounters};
 use crate::shell::outbox::OutboxStatus;
 use crate::shell::publish::feed::FeedCounters;
 use crate::shell::publish::publisher::PublisherStatus;
@@ -20,6 +20,8 @@ use std::sync::atomic::Ordering;
 pub struct Sources {
     /// Ledgers by listener name, of those that take messages in.
     pub listeners: Vec<(String, Arc<ListenerCounters>)>,
+    /// Refusals by name of an HTTP listener.
+    pub http: Vec<(String, Arc<HttpCounters>)>,
     /// The sequencer's gauges.
     pub shared: Arc<Shared>,
     /// The outbox's latencies.
@@ -53,6 +55,7 @@ impl Sources {
 
     fn fill(&self, registry: &Registry) -> prometheus::Result<()> {
         self.fill_ledgers(registry)?;
+        self.fill_refusals(registry)?;
         self.fill_gauges(registry)?;
         self.fill_samples(registry)?;
         self.fill_sinks(registry)?;
@@ -136,6 +139,23 @@ impl Sources {
             }
             for (reason, lane, count) in ledger.shed() {
                 shed.with_label_values(&[name, reason.as_str(), lane.as_str()]).inc_by(count);
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_refusals(&self, registry: &Registry) -> prometheus::Result<()> {
+        let refused = counter(
+            registry,
+            (
+                "vigie_http_refused_total",
+                "Requests and connections refused on an HTTP listener, by reason.",
+            ),
+            &["listener", "reason"],
+        )?;
+        for (name, counters) in &self.http {
+            for (reason, count) in counters.refused() {
+                refused.with_label_values(&[name.as_str(), reason.as_str()]).inc_by(count);
             }
         }
         Ok(())

@@ -51,12 +51,12 @@ fn what_was_lost_is_told_again_and_counted_as_rejected() {
 #[test]
 fn samples_of_one_body_are_told_in_their_order() {
     let bench = Bench::default();
-    let lines: String = [95.0, 70.0, 96.0, 97.0, 71.0]
+    let lines: Vec<String> = [95.0, 70.0, 96.0, 97.0, 71.0]
         .iter()
         .zip(-10_i64..)
-        .map(|(value, second)| format!("temp,host=pe1 c={value} {}\n", from_now(second)))
+        .map(|(value, second)| format!("temp,host=pe1 c={value} {}", from_now(second)))
         .collect();
-    let (_, seen) = bench.send(Some(true), &lines);
+    let (_, seen) = bench.send(Some(true), &lines.join("\n"));
     assert_eq!(values(&seen), [95.0, 70.0, 96.0, 71.0]);
 }
 
@@ -188,7 +188,8 @@ fn a_sender_that_falls_silent_is_one_event_and_none_about_its_series() {
 #[test]
 fn what_is_idle_is_forgotten_and_its_place_used_again() {
     let bench = Bench::default();
-    let lines: String = (0..1_000).map(|host| format!("other,host=h{host} x=1\n")).collect();
+    let lines: Vec<String> = (0..1_000).map(|host| format!("other,host=h{host} x=1")).collect();
+    let lines = lines.join("\n");
     let _ = bench.send(Some(true), &lines);
     assert_eq!(bench.intake.series_known(), 1_001);
     let _ = bench.intake.sweep(3_600);
@@ -213,8 +214,8 @@ fn a_panic_of_a_decoder_costs_one_body() {
 fn requests_at_once_account_for_everything() {
     let bench = Bench::default();
     let lines = |thread: usize| -> String {
-        let line = |host| format!("temp,host=h{host} c={}\n", 70 + 30 * (thread % 2));
-        (0..500).map(line).collect()
+        let line = |host| format!("temp,host=h{host} c={}", 70 + 30 * (thread % 2));
+        (0..500).map(line).collect::<Vec<_>>().join("\n")
     };
     std::thread::scope(|scope| {
         for thread in 0..4 {

@@ -7,6 +7,7 @@
 //! refuses.
 
 use crate::shell::clock;
+use crate::shell::priority;
 use crate::shell::publish::feed::{FeedEnd, Received};
 use crate::shell::publish::limiter::Limiter;
 use crate::shell::store::pending::Pending;
@@ -147,6 +148,7 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, feed: &FeedEnd) -> Store {
+        priority::stand_back(priority::HISTORY);
         let mut stop_at_ns = None;
         loop {
             self.status.rounds.fetch_add(1, Ordering::Relaxed);
