@@ -48,6 +48,15 @@ pub const LABELS_BYTES_MAX: usize = 64 * 1024;
 pub const LABELS_BYTES_RATIO_MAX: usize = 256;
 /// Bytes of labels that any body of metrics may make.
 pub const LABELS_BYTES_FREE: usize = 16 * 1024 * 1024;
+/// Series of metrics known at once. Beyond it new ones are refused (`series-limit`) and those that
+/// are known go on; vigie's own alarm `series-explosion` says so.
+pub const SERIES_MAX: u32 = 2_000_000;
+/// Series of one sender known at once; beyond it as above.
+pub const SERIES_PER_SENDER_MAX: u32 = 1_000_000;
+/// A series that sends nothing for so long is forgotten, s.
+pub const SERIES_IDLE_S: u32 = 3_600;
+/// For how much longer it is kept while its whole sender is silent, s.
+pub const SERIES_KEPT_S: u32 = 86_400;
 /// Symbols of one remote write 2.0 body; one with more is refused.
 pub const SYMBOLS_MAX: usize = 1_000_000;
 /// Nesting of an attribute's value (lists in lists); a sample with a deeper one is rejected.

@@ -29,6 +29,7 @@ pub mod recover;
 pub mod repair;
 pub mod self_alarm;
 pub mod sequencer;
+pub mod series;
 pub mod sinks;
 pub mod store;
 pub mod submission;
