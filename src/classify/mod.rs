@@ -7,8 +7,9 @@
 //!
 //! Reading order: [`classifier`] (the entry), [`origin`] (which device), [`trap`] and [`syslog`]
 //! (which rule), [`rules`] (the language), [`directory`] (the inventory as it is looked up here),
-//! [`labels`] and [`metric`] (what series and alerts are about), [`interface`] (one name for one interface), [`clean`] (text fit to be shown), [`occurred`]
-//! (local times), [`library`] (the rules that come with the program).
+//! [`labels`] and [`metric`] (what series and alerts are about), [`interface`] (one name for one
+//! interface), [`clean`] (text fit to be shown), [`occurred`] (local times), [`library`] (the rules
+//! that come with the program).
 
 mod classifier;
 mod clean;

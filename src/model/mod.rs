@@ -1,10 +1,10 @@
 //! The vocabulary: what every stage talks about. Imports nothing of ours.
 //!
 //! Time ([`time`]), severity ([`severity`]), the event that intake produces ([`event`]), samples of
-//! metrics ([`sample`]), what their values mean ([`threshold`]), the alarm types and their policies ([`alarm_type`]), what is supervised
-//! ([`inventory`]), what is promised ([`contract`]), the settings as the engine sees them
-//! ([`settings`]), bounds ([`limits`]), the two containers that the pure folders share ([`index`],
-//! [`diagnostic`]).
+//! metrics ([`sample`]), what their values mean ([`threshold`]), the alarm types and their policies
+//! ([`alarm_type`]), what is supervised ([`inventory`]), what is promised ([`contract`]), the
+//! settings as the engine sees them ([`settings`]), bounds ([`limits`]), the two containers that
+//! the pure folders share ([`index`], [`diagnostic`]).
 
 pub mod alarm_type;
 pub mod contract;
