@@ -1,6 +1,7 @@
 //! Stories of faults, each a folder of `tests/scenarios/`: `inventory.toml`, `input.txt` (the
-//! script, see `scenarios/script.rs`), perhaps `rules.toml` (metric rules of its own) and `expected.txt` (everything that the engine decided, in
-//! order). `UPDATE_EXPECT=1` rewrites the expected text; the difference is part of the review.
+//! script, see `scenarios/script.rs`), perhaps `rules.toml` (metric rules of its own) and
+//! `expected.txt` (everything that the engine decided, in order). `UPDATE_EXPECT=1` rewrites the
+//! expected text; the difference is part of the review.
 //!
 //! Each story also proves that the same inputs give the same digest, that a snapshot at any
 //! position changes nothing, and that compact repeats decide as whole messages do.

@@ -22,7 +22,7 @@ impl Correlator {
         self.types.update(&settings.alarm_types);
         let types = &self.types;
         let orphans = self.watches.update(&settings.thresholds, |id| types.find(id));
-        self.orphan_watches(&orphans, changes);
+        self.orphan_watches(at, &orphans, changes);
         self.name_senders(&settings.inventory, changes);
         self.apply_inventory(at, &settings.inventory, changes);
         self.resources.shrink();

@@ -3,19 +3,18 @@
 use crate::correlate::alarm::{Alarm, Identity, Transition};
 use crate::correlate::alarm_table::{AlarmSlot, AlarmTable, AlarmTypes, identity_hash};
 use crate::correlate::changes::Changes;
-use crate::correlate::incident::{Incident, Status};
+use crate::correlate::incident::Incident;
 use crate::correlate::muting::Silences;
-use crate::correlate::resource::{ResourceKind, ResourceTable, Slot};
+use crate::correlate::resource::{ResourceTable, Slot};
 use crate::correlate::session::{Sessions, may_mean_another};
 use crate::correlate::threshold::Watches;
-use crate::correlate::topology::{Group, NodeState, Topology};
+use crate::correlate::topology::{Group, Topology};
 use crate::correlate::twin::text_with_name;
 use crate::correlate::withdrawal::Withdrawals;
 use crate::model::event::{Channel, Event, Verb};
 use crate::model::index::KeyHasher;
 use crate::model::limits::{ALARMS_MAX, MORE_SENDERS, RESOURCES_MAX, SENDER_ADDRESSES_MAX};
 use crate::model::settings::CorrelationSettings;
-use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
 use crate::model::timer::Timers;
 use serde::{Deserialize, Serialize};
@@ -281,8 +280,8 @@ impl Correlator {
 
     fn named_event(&mut self, at: At, position: u64, event: &Event<'_>, changes: &mut Changes) {
         match event.verb {
-            Verb::Crossing => self.crossing(at, position, event, changes),
-            Verb::Silent => self.silent(at, position, event, changes),
+            Verb::Crossing => self.crossing(at, event, changes),
+            Verb::Silent => self.silent(at, event, changes),
             Verb::Raise | Verb::Clear | Verb::Event | Verb::AdminDown => {
                 self.message(at, position, event, changes);
             }
@@ -358,7 +357,7 @@ impl Correlator {
         }
     }
 
-    fn touch(&mut self, slot: AlarmSlot) {
+    pub(crate) fn touch(&mut self, slot: AlarmSlot) {
         if let Some(alarm) = self.alarms.get_mut(slot)
             && !alarm.is_touched
         {
@@ -469,147 +468,6 @@ impl Correlator {
         let slot = self.alarms.add(id, identity, event);
         self.note_session(slot);
         Some(slot)
-    }
-
-    /// An alarm was raised or cleared by a message: flapping first, then what follows.
-    fn toggled(
-        &mut self,
-        at: At,
-        slot: AlarmSlot,
-        (transition, severity_before): (Transition, Severity),
-        changes: &mut Changes,
-    ) {
-        let settings = self.settings.clone();
-        let Some(alarm) = self.alarms.get_mut(slot) else { return };
-        let was_flapping = alarm.flap.is_flapping();
-        let severity = alarm.severity;
-        let begins = alarm.flap.toggle(at.engine, &settings);
-        if begins {
-            if let Some(due) = alarm.flap.quiet_at(&settings) {
-                self.timers.set(Deadline::FlapQuiet(slot), due);
-            }
-            changes.alarms.insert(slot);
-        }
-        if was_flapping {
-            if severity == severity_before {
-                self.touch(slot);
-            } else {
-                self.severity_changed(at, slot, severity_before, changes);
-            }
-            return;
-        }
-        match transition {
-            Transition::Raised => self.activated(at, slot, changes),
-            _ if begins => {}
-            _ => self.deactivated(at, slot, changes),
-        }
-    }
-
-    pub(crate) fn severity_changed(
-        &mut self,
-        at: At,
-        slot: AlarmSlot,
-        before: Severity,
-        changes: &mut Changes,
-    ) {
-        changes.alarms.insert(slot);
-        let Some(alarm) = self.alarms.get(slot).filter(|alarm| alarm.is_active()) else { return };
-        let (severity, incident) = (alarm.severity, alarm.incident);
-        if severity == before {
-            return;
-        }
-        self.alarms.count_active(before, false);
-        self.alarms.count_active(severity, true);
-        let Some((id, incident)) = incident.and_then(|id| Some((id, self.incidents.get_mut(&id)?)))
-        else {
-            return;
-        };
-        incident.count_active(before, false);
-        incident.count_active(severity, true);
-        incident.worst = incident.worst.max(severity);
-        if severity > before && incident.status() != Status::Forming {
-            self.decide_later(at, id, slot);
-        }
-        changes.active(id, false);
-        self.tell_later(at, id);
-    }
-
-    /// The alarm became active.
-    pub(crate) fn activated(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
-        let Some(alarm) = self.alarms.get(slot) else { return };
-        let (resource, severity) = (alarm.resource, alarm.severity);
-        let since = alarm.active_since.wall;
-        let effect = self.types.get(alarm.alarm_type).effect;
-        let neighbour = self.neighbour_of(alarm);
-        self.alarms.count_active(severity, true);
-        self.resources.get_mut(resource).active.push(slot);
-        changes.alarms.insert(slot);
-        if let Some(device) = neighbour {
-            self.by_neighbour.entry(device).or_default().insert(slot);
-        }
-        self.topology.count_effect(resource, effect, true);
-        self.propagate(&[resource], since, changes);
-        self.group(at, slot, changes);
-    }
-
-    /// The alarm ceased to be active: what it told of works again.
-    pub(crate) fn deactivated(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
-        let Some(alarm) = self.alarms.get(slot) else { return };
-        let (resource, cleared_at) = (alarm.resource, alarm.last_changed);
-        self.end_silence(resource, cleared_at, changes);
-        self.ceased(at, slot, changes);
-    }
-
-    /// The alarm ceased to be active.
-    pub(crate) fn ceased(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
-        let Some(alarm) = self.alarms.get(slot) else { return };
-        let (resource, severity, incident) = (alarm.resource, alarm.severity, alarm.incident);
-        let effect = self.types.get(alarm.alarm_type).effect;
-        let cleared_at = alarm.last_changed;
-        let neighbour = self.neighbour_of(alarm);
-        self.alarms.count_active(severity, false);
-        self.resources.get_mut(resource).active.retain(|active| *active != slot);
-        changes.alarms.insert(slot);
-        if let Some(device) = neighbour
-            && let Some(told) = self.by_neighbour.get_mut(&device)
-        {
-            told.remove(&slot);
-        }
-        self.topology.count_effect(resource, effect, false);
-        self.propagate(&[resource], cleared_at, changes);
-        if let Some(id) = incident {
-            self.alarm_left(at, id, (severity, cleared_at), changes);
-        }
-        self.forget_former_addresses(resource);
-        self.forget_later(at, slot);
-    }
-
-    /// Works out the states that follow, and notes what is to be shown. `since` is when the message
-    /// was received that led to it.
-    pub(crate) fn propagate(&mut self, from: &[Slot], since: Timestamp, changes: &mut Changes) {
-        // After new settings everything is worked out anew: `from` is then long and sorted.
-        let is_from = |slot: Slot| from.binary_search(&slot).is_ok();
-        for slot in self.topology.propagate(from) {
-            let kind = self.resources.get(slot).kind;
-            // A part that only goes down with its device is not shown again with it.
-            let needs = self.topology.get(slot).map_or(0, |node| node.needs.len());
-            if kind != ResourceKind::Component || needs > 1 || is_from(slot) {
-                changes.resources.insert(slot);
-            }
-            if kind == ResourceKind::Service {
-                changes.services.insert(slot);
-                let state = self.topology.state(slot);
-                let known = self.service_since.get(&slot);
-                let left_up_at = known.and_then(|known| known.left_up_at).or(Some(since));
-                let failed_at = known.and_then(|known| known.failed_at).or(Some(since));
-                let now = ServiceSince {
-                    changed_at: since,
-                    left_up_at: left_up_at.filter(|_| state > NodeState::Up),
-                    failed_at: failed_at.filter(|_| state > NodeState::Backup),
-                };
-                self.service_since.insert(slot, now);
-            }
-        }
     }
 
     /// The known device that an alarm's qualifier names by its address (a BGP neighbour).

@@ -60,13 +60,7 @@ impl Correlator {
     }
 
     /// A sample of a series that came into another zone.
-    pub(crate) fn crossing(
-        &mut self,
-        at: At,
-        position: u64,
-        event: &Event<'_>,
-        changes: &mut Changes,
-    ) {
+    pub(crate) fn crossing(&mut self, at: At, event: &Event<'_>, changes: &mut Changes) {
         if self.is_idle_crossing(event) {
             return;
         }
@@ -83,7 +77,7 @@ impl Correlator {
             None => self.watches.timers.cancel(slot),
         }
         self.hear_again(at, slot, &key, event, changes);
-        self.judge(at, position, slot, (event.arrived, event.occurred_at), changes);
+        self.judge(at, slot, (event.arrived, event.occurred_at), changes);
         if self.watches.get(slot).is_some_and(Watch::is_idle) {
             self.watches.timers.set(slot, at.engine.plus_ns(LATE_NS));
         }
@@ -119,7 +113,7 @@ impl Correlator {
         if let Some(alarm_type) = self.watches.found(device, slot) {
             let heard = Heard::of(event);
             let told = (Verb::Clear, Severity::Indeterminate, event.arrived);
-            self.tell(at, 0, (device, alarm_type, ""), told, (&heard, event.rule), changes);
+            self.tell(at, (device, alarm_type), told, (&heard, event.rule), changes);
         }
     }
 
@@ -148,7 +142,7 @@ impl Correlator {
         if has_changed {
             let late_ns = i64::try_from(at.engine.ns_since(due)).unwrap_or(i64::MAX);
             let lasted_at = At { engine: due, wall: at.wall.plus_ns(late_ns.saturating_neg()) };
-            self.judge(at, self.position, slot, (lasted_at, None), changes);
+            self.judge(at, slot, (lasted_at, None), changes);
         }
     }
 
@@ -158,7 +152,6 @@ impl Correlator {
     fn judge(
         &mut self,
         at: At,
-        position: u64,
         slot: WatchSlot,
         (arrived, sampled_at): (At, Option<Timestamp>),
         changes: &mut Changes,
@@ -185,43 +178,43 @@ impl Correlator {
             }
             None => (Verb::Clear, Severity::Indeterminate, sampled_at),
         };
-        let alarm = (key.resource, key.alarm_type, &*key.qualifier);
-        let (names, device_is_known) = self.names_of(key.resource);
+        // What is not there any more needs no clear, unless it says that the resource works again.
+        let is_shut = self.resources.get(key.resource).admin_down_at.is_some();
+        if verb == Verb::Clear && !is_shut && self.active_alarm(key.alarm()).is_none() {
+            return;
+        }
+        let (names, is_known) = self.names_of(key.resource);
         let id = self.types.get(key.alarm_type).id.clone();
-        let event = told_event(&names, (&id, alarm.2), (verb, severity, arrived), &heard);
-        let event = Event { occurred_at, rule: &key.rule, is_known: device_is_known, ..event };
-        self.message(at, position, &event, changes);
+        let event = told_event(&names, (&id, &key.qualifier), (verb, severity, arrived), &heard);
+        let event = Event { occurred_at, is_known, rule: &key.rule, ..event };
+        self.message(at, self.position, &event, changes);
     }
 
     /// The severity that other channels have told of the alarm of a watch, when it is worse than
     /// what samples had raised: the samples do not take it back.
     fn told_by_others(&self, key: &WatchKey, by_samples: Option<Severity>) -> Severity {
-        let told = self.active_alarm(key).and_then(|slot| self.alarms.get(slot));
+        let told = self.active_alarm(key.alarm()).and_then(|slot| self.alarms.get(slot));
         told.filter(|alarm| alarm.channels != Channel::Metric.bit())
             .map(|alarm| alarm.severity)
             .filter(|severity| Some(*severity) > by_samples)
             .unwrap_or(Severity::Indeterminate)
     }
 
-    fn active_alarm(&self, key: &WatchKey) -> Option<AlarmSlot> {
-        let active = &self.resources.get(key.resource).active;
-        active.iter().copied().find(|slot| {
+    fn active_alarm(
+        &self,
+        (resource, alarm_type, qualifier): (Slot, u32, &str),
+    ) -> Option<AlarmSlot> {
+        self.resources.get(resource).active.iter().copied().find(|slot| {
             self.alarms.get(*slot).is_some_and(|alarm| {
-                alarm.alarm_type == key.alarm_type && alarm.qualifier == key.qualifier
+                alarm.alarm_type == alarm_type && *alarm.qualifier == *qualifier
             })
         })
     }
 
     /// The series of a rule, or a sender of metrics, sends nothing any more.
-    pub(crate) fn silent(
-        &mut self,
-        at: At,
-        position: u64,
-        event: &Event<'_>,
-        changes: &mut Changes,
-    ) {
+    pub(crate) fn silent(&mut self, at: At, event: &Event<'_>, changes: &mut Changes) {
         if event.rule.is_empty() {
-            self.sender_silent(at, position, event, changes);
+            self.sender_silent(at, event, changes);
             return;
         }
         if self.is_idle_silence(event) {
@@ -241,14 +234,14 @@ impl Correlator {
             self.watches.timers.set(slot, at.engine.plus_ns(MISSED_NS));
             let heard = Heard::of(event);
             let told = (Verb::Raise, rule.absent_severity, event.arrived);
-            self.tell(at, position, (device, alarm_type, ""), told, (&heard, event.rule), changes);
+            self.tell(at, (device, alarm_type), told, (&heard, event.rule), changes);
         }
         self.watches.forget_if_idle(slot);
     }
 
     /// One alarm about the sender; of what it used to tell nothing is known any more, so nothing is
     /// raised by it and nothing cleared.
-    fn sender_silent(&mut self, at: At, position: u64, event: &Event<'_>, changes: &mut Changes) {
+    fn sender_silent(&mut self, at: At, event: &Event<'_>, changes: &mut Changes) {
         let told_by_it: Vec<(WatchSlot, WatchKey)> = self
             .watches
             .iter()
@@ -264,7 +257,7 @@ impl Correlator {
             self.watches.forget_if_idle(slot);
         }
         let event = Event { verb: Verb::Raise, value: None, ..*event };
-        self.message(at, position, &event, changes);
+        self.message(at, self.position, &event, changes);
     }
 
     /// A series that was missed for very long is not expected any more.
@@ -274,21 +267,20 @@ impl Correlator {
         let device = self.resources.get(key.resource).parent;
         if let Some(alarm_type) = self.watches.found(device, slot) {
             let told = (Verb::Clear, Severity::Indeterminate, at);
-            self.tell(at, 0, (device, alarm_type, ""), told, (&heard, &key.rule), changes);
+            self.tell(at, (device, alarm_type), told, (&heard, &key.rule), changes);
         }
         self.watches.forget_if_idle(slot);
     }
 
     /// Rules that are no more, or mean another alarm type now: what they raised stays, and nobody
     /// tells how it goes on.
-    pub(crate) fn orphan_watches(&mut self, slots: &[WatchSlot], changes: &mut Changes) {
+    pub(crate) fn orphan_watches(&mut self, at: At, slots: &[WatchSlot], changes: &mut Changes) {
         for slot in slots {
             let Some(key) = self.watches.get(*slot).map(|watch| watch.key.clone()) else {
                 continue;
             };
-            let device = self.resources.get(key.resource).parent;
             self.mark_source(&key, true, changes);
-            self.watches.found(device, *slot);
+            self.stop_missing(at, *slot, changes);
             self.watches.remove(*slot);
         }
     }
@@ -315,7 +307,7 @@ impl Correlator {
 
     /// Marks the alarm of a watch as one of which nobody knows how it is, or takes that back.
     fn mark_source(&mut self, key: &WatchKey, is_silent: bool, changes: &mut Changes) {
-        let Some(slot) = self.active_alarm(key) else { return };
+        let Some(slot) = self.active_alarm(key.alarm()) else { return };
         // Other channels may tell it too.
         let is_told_once = self.alarms.get(slot).is_some_and(|alarm| {
             alarm.is_source_silent != is_silent
@@ -327,20 +319,22 @@ impl Correlator {
         }
     }
 
-    /// Raises or clears an alarm about a device.
+    /// Raises an alarm about a device, or clears it if it is there.
     fn tell(
         &mut self,
         at: At,
-        position: u64,
-        (resource, alarm_type, qualifier): (Slot, u32, &str),
+        (device, alarm_type): (Slot, u32),
         told: (Verb, Severity, At),
         (heard, rule): (&Heard, &str),
         changes: &mut Changes,
     ) {
-        let (names, is_known) = self.names_of(resource);
+        if told.0 == Verb::Clear && self.active_alarm((device, alarm_type, "")).is_none() {
+            return;
+        }
+        let (names, is_known) = self.names_of(device);
         let id = self.types.get(alarm_type).id.clone();
-        let event = told_event(&names, (&id, qualifier), told, heard);
-        self.message(at, position, &Event { rule, is_known, ..event }, changes);
+        let event = told_event(&names, (&id, ""), told, heard);
+        self.message(at, self.position, &Event { is_known, rule, ..event }, changes);
     }
 
     fn names_of(&self, resource: Slot) -> ((String, String), bool) {

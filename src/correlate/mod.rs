@@ -6,6 +6,7 @@
 //!
 //! - [`alarm`], [`alarm_table`], [`flap`], [`sent`]: the life of one alarm, and all of them;
 //! - [`resource`], [`topology`], [`build`]: what there is, what needs what, from which settings;
+//! - [`activity`]: what follows when an alarm becomes active or ceases to be;
 //! - [`administrator`]: what was taken out of service on purpose;
 //! - [`twin`]: parts that are known by two names;
 //! - [`session`]: routing sessions that only some messages name in full;
@@ -19,6 +20,7 @@
 //! - [`withdrawal`]: what is told when an incident has been over for long;
 //! - [`reason`]: the closed list of reasons.
 
+pub mod activity;
 pub mod administrator;
 pub mod alarm;
 pub mod alarm_table;

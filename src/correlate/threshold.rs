@@ -37,6 +37,14 @@ pub struct WatchKey {
     pub rule: Box<str>,
 }
 
+impl WatchKey {
+    /// The alarm.
+    #[must_use]
+    pub fn alarm(&self) -> (Slot, u32, &str) {
+        (self.resource, self.alarm_type, &self.qualifier)
+    }
+}
+
 /// What one rule knows of one alarm.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Watch {
@@ -287,7 +295,9 @@ impl Watches {
             }
         }
         for slot in outdated {
-            self.timers.cancel(slot);
+            if self.get(slot).is_some_and(|watch| watch.absence.is_none()) {
+                self.timers.cancel(slot);
+            }
             if let Some(watch) = self.get_mut(slot) {
                 watch.outdate();
             }
@@ -401,37 +411,202 @@ impl Watches {
     }
 
     /// Two parts of a device turned out to be one.
-    pub fn move_all(&mut self, from: Slot, to: Slot) {
-        let on = |resource| WatchKey {
-            resource,
+    pub fn move_all(&mut self, device: Slot, (from, to): (Slot, Slot)) {
+        let on_from = WatchKey {
+            resource: from,
             alarm_type: 0,
             qualifier: Box::default(),
             rule: Box::default(),
         };
-        let moved: Vec<WatchSlot> = self
+        let moved: Vec<(WatchKey, WatchSlot)> = self
             .by_key
-            .range(on(from)..)
+            .range(on_from..)
             .take_while(|(key, _)| key.resource == from)
-            .map(|(_, slot)| *slot)
+            .map(|(key, slot)| (key.clone(), *slot))
             .collect();
-        for slot in moved {
-            let Some(watch) = self.get(slot) else { continue };
-            let before = watch.key.clone();
+        for (before, slot) in moved {
             let after = WatchKey { resource: to, ..before.clone() };
-            // Where both names were watched, the next samples tell how it is.
-            if self.by_key.contains_key(&after) && watch.absence.is_none() {
-                self.remove(slot);
-                continue;
-            }
-            self.by_key.remove(&before);
-            self.by_key.insert(after.clone(), slot);
-            if let Some(watch) = self.get_mut(slot) {
-                watch.key = after;
+            let kept = match self.find(&after) {
+                Some(other) => self.unite(device, (other, slot)),
+                None => slot,
+            };
+            if kept == slot {
+                self.by_key.remove(&before);
+                self.by_key.insert(after.clone(), slot);
+                if let Some(watch) = self.get_mut(slot) {
+                    watch.key = after;
+                }
             }
         }
+    }
+
+    /// Two watches turned out to be one: the one that has raised the alarm goes on.
+    fn unite(&mut self, device: Slot, (one, other): (WatchSlot, WatchSlot)) -> WatchSlot {
+        let has_told = |slot| self.get(slot).is_some_and(|watch| watch.told.is_some());
+        let (kept, gone) =
+            if has_told(other) && !has_told(one) { (other, one) } else { (one, other) };
+        if let Some(alarm_type) = self.get(gone).and_then(|watch| watch.absence) {
+            let due = self.timers.due_of(gone);
+            if self.get(kept).is_some_and(|watch| watch.absence.is_none()) {
+                self.miss(device, alarm_type, kept);
+                if let Some(due) = due.filter(|_| !self.timers.is_set(kept)) {
+                    self.timers.set(kept, due);
+                }
+            }
+            self.found(device, gone);
+        }
+        self.remove(gone);
+        kept
     }
 }
 
 fn place(slot: WatchSlot) -> usize {
     usize::try_from(slot).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::{Channel, Lane, Verb};
+    use crate::model::fault::Faults;
+    use crate::model::threshold::{Cut, Extent};
+    use std::net::Ipv4Addr;
+
+    const S: u64 = 1_000_000_000;
+
+    fn event(arrived_s: u64) -> Event<'static> {
+        let wall = i64::try_from(arrived_s * S).expect("small");
+        Event {
+            verb: Verb::Crossing,
+            severity: Severity::Indeterminate,
+            channel: Channel::Metric,
+            lane: Lane::Normal,
+            faults: Faults::NONE,
+            listener: 0,
+            epoch: 1,
+            arrived: At { engine: EngineTime(arrived_s * S), wall: Timestamp(wall) },
+            occurred_at: Some(Timestamp(wall)),
+            uptime_cs: None,
+            value: None,
+            lease_until: None,
+            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            is_known: true,
+            is_in_service: false,
+            device: "r1",
+            component: "",
+            component_alias: "",
+            alarm_type: "t",
+            qualifier: "",
+            rule: "r",
+            text: "",
+            labels: "",
+            raw: b"",
+        }
+    }
+
+    fn rule(for_s: u64, samples: u32) -> ThresholdRule {
+        let extent = Extent::Above {
+            raise: Cut::above(90.0).expect("finite"),
+            clear: Cut::below(80.0).expect("finite"),
+        };
+        ThresholdRule {
+            name: "r".to_owned(),
+            alarm_type: "t".to_owned(),
+            bands: vec![Band { severity: Severity::Major, extent, for_ms: for_s * 1_000, samples }],
+            absent_alarm_type: String::new(),
+            absent_severity: Severity::Minor,
+        }
+    }
+
+    fn watch() -> Watch {
+        let (qualifier, rule) = (Box::default(), Box::from("r"));
+        let key = WatchKey { resource: 1, alarm_type: 0, qualifier, rule };
+        Watch::new(key, Heard::of(&event(0)))
+    }
+
+    /// Where the band is after each of these samples, each ten seconds after the one before:
+    /// outside, pending, holding.
+    fn states(rule: &ThresholdRule, values: &[f64]) -> String {
+        let mut watch = watch();
+        (1..)
+            .zip(values)
+            .map(|(number, value)| {
+                watch.sample(rule, &event(number * 10), *value);
+                match watch.bands.as_slice() {
+                    [BandState::Pending { .. }] => 'p',
+                    [BandState::Holds { .. }] => 'h',
+                    _ => 'o',
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_band_goes_from_state_to_state_as_drawn() {
+        let values = [85.0, 91.0, 85.0, 79.0, 91.0, 92.0, 93.0, 80.0, 79.9];
+        assert_eq!(states(&rule(0, 1), &values), "ohhohhhho");
+        assert_eq!(states(&rule(20, 1), &values), "opoopphho");
+        assert_eq!(states(&rule(0, 2), &values), "opoophhho");
+        assert_eq!(states(&rule(20, 3), &values), "opoopphho");
+        assert_eq!(states(&rule(0, 4), &values), "opoopppoo");
+    }
+
+    #[test]
+    fn what_lasts_holds_at_its_instant_and_what_is_not_seen_begins_again() {
+        let rule = rule(60, 1);
+        let mut one = watch();
+        one.sample(&rule, &event(10), 95.0);
+        assert_eq!(one.next_due(&rule), Some(EngineTime(70 * S)));
+        assert!(!one.lasted(&rule, EngineTime(69 * S)));
+        let mut other = one.clone();
+        assert!(one.lasted(&rule, EngineTime(70 * S)));
+        assert_eq!(one.worst(&rule), Some((Severity::Major, Some(Timestamp(10_000_000_000)))));
+        other.lose_sight();
+        assert_eq!((other.next_due(&rule), other.worst(&rule)), (None, None));
+        assert!(other.is_idle());
+        one.lose_sight();
+        assert!(one.worst(&rule).is_some(), "what holds goes on");
+    }
+
+    #[test]
+    fn samples_that_change_nothing_are_known() {
+        let rule = rule(60, 2);
+        let mut watch = watch();
+        watch.sample(&rule, &event(10), 95.0);
+        assert!(!watch.is_repeated_by(&rule, &event(20), 95.0), "it counts");
+        watch.sample(&rule, &event(20), 95.0);
+        assert!(watch.is_repeated_by(&rule, &event(30), 99.0), "only time counts now");
+        assert!(!watch.is_repeated_by(&rule, &event(30), 85.0));
+        assert!(watch.is_repeated_by(&rule, &event(15), 85.0), "it is older");
+        watch.lose_sight();
+        assert!(!watch.is_repeated_by(&rule, &event(30), 10.0), "it is heard again");
+    }
+
+    #[test]
+    fn new_limits_keep_what_they_would_hold() {
+        let mut watch = watch();
+        watch.sample(&rule(0, 1), &event(10), 95.0);
+        watch.told = Some(Severity::Major);
+        watch.outdate();
+        let (strict, mut same) = (rule(600, 5), watch.clone());
+        same.sample(&strict, &event(20), 85.0);
+        assert!(same.worst(&strict).is_some(), "it does not have to last again");
+        watch.sample(&strict, &event(20), 70.0);
+        assert_eq!(watch.worst(&strict), None);
+    }
+
+    #[test]
+    fn watches_of_two_names_of_one_part_become_one() {
+        let mut watches = Watches::default();
+        let key = |resource| WatchKey { resource, ..watch().key };
+        let known = watches.add(Watch { key: key(1), ..watch() });
+        let twin = watches.add(Watch { key: key(2), told: Some(Severity::Major), ..watch() });
+        watches.miss(9, 4, known);
+        watches.timers.set(known, EngineTime(7));
+        watches.move_all(9, (2, 1));
+        assert_eq!((watches.len(), watches.find(&key(1))), (1, Some(twin)));
+        assert_eq!(watches.timers.due_of(twin), Some(EngineTime(7)));
+        assert_eq!(watches.told_of(1, 0, ""), Some(Severity::Major));
+        assert_eq!(watches.found(9, twin), Some(4), "it was the last that was missed");
+    }
 }

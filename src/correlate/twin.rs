@@ -26,7 +26,8 @@ impl Correlator {
         let before = self.resources.get(twin).name();
         self.resources.unite(&self.hasher, twin, part);
         self.topology.detach(twin);
-        self.watches.move_all(twin, part);
+        let device = self.resources.get(part).parent;
+        self.watches.move_all(device, (twin, part));
         changes.resources.insert(part);
         changes.renamed.push((before, part));
     }

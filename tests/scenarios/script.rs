@@ -17,12 +17,12 @@
 //! ```
 //! `sample DEVICE RULE VALUE [of PART]` is a sample of a series that the metric rule looks at (the
 //! story's `rules.toml` has it), `taken=` its own time, `by=` the collector that sends it; without
-//! rule it is the collector itself that fell silent. `-` stands for no component. `arrived=` is when the kernel received it (else the time of the
-//! line), `occurred=` when the device says that it happened, `uptime=` how long the device has been
-//! up (sysUpTime), `listener=` who heard it (trap 0 and syslog 1 else), `qualifier=` (`_` for a
-//! blank), `alias=`, `repeat=` with `every=`, `unknown` for a sender that the inventory does not
-//! know, and `in-service` for a message that says that no administrator shut the resource
-//! (ifAdminStatus up).
+//! rule it is the collector itself that fell silent. `-` stands for no component. `arrived=` is
+//! when the kernel received it (else the time of the line), `occurred=` when the device says that
+//! it happened, `uptime=` how long the device has been up (sysUpTime), `listener=` who heard it
+//! (trap 0 and syslog 1 else), `qualifier=` (`_` for a blank), `alias=`, `repeat=` with `every=`,
+//! `unknown` for a sender that the inventory does not know, and `in-service` for a message that
+//! says that no administrator shut the resource (ifAdminStatus up).
 
 use crate::message::Message;
 use crate::run::WALL_START;
@@ -241,13 +241,13 @@ fn sample(at_ns: u64, words: &[&str]) -> Option<(Message, u64, u64)> {
         }
     }
     match plain.as_slice() {
-        [sender, "silent"] => message.device = (*sender).to_owned(),
+        [sender, "silent"] => (*sender).clone_into(&mut message.device),
         [device, rule, value, part @ ..] => {
-            message.device = (*device).to_owned();
-            message.rule = (*rule).to_owned();
+            (*device).clone_into(&mut message.device);
+            (*rule).clone_into(&mut message.rule);
             match part {
                 [] => {}
-                ["of", part] => message.component = (*part).to_owned(),
+                ["of", part] => (*part).clone_into(&mut message.component),
                 _ => return None,
             }
             message.value = if *value == "silent" { None } else { Some(value.parse().ok()?) };
