@@ -37,7 +37,7 @@ fn alarm(number: u64) -> AlarmImage {
         occurrences: 1,
         incident: Some(format!("I{}", number / 50)),
         source: "trap+syslog".to_owned(),
-        text: format!("Interface GigabitEthernet0/0/{number}, changed state to down"),
+        text: format!("Interface GigabitEthernet0/0/{number}, changed state to down").into(),
         event_type: "communications".to_owned(),
         probable_cause: "lossOfSignal".to_owned(),
         is_flapping: false,

@@ -9,12 +9,16 @@ mod random;
 
 use random::Random;
 use std::fmt::Write;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use vigie::decode::metrics::line_protocol::Precision;
 use vigie::decode::metrics::{body, line_protocol, otlp, remote_write_1, remote_write_2};
 use vigie::decode::snmp::TrapDecoder;
 use vigie::decode::syslog::{FrameSplitter, SyslogDecoder};
 use vigie::model::limits::FRAME_BYTES_MAX;
 use vigie::model::sample::{Labels, Rejection, Sample, Samples, SeriesKind, Tally};
+use vigie::shell::api::access::certificate;
+use vigie::shell::api::access::identity::Brought;
 
 /// Inputs per parser and kind.
 const ROUNDS: u32 = 20_000;
@@ -141,6 +145,19 @@ fn syslog_streams() {
     feed(3, &STREAMS.map(|text| text.as_bytes().to_vec()), split_frames);
 }
 
+#[test]
+fn headers_that_say_who_it_is() {
+    let seeds = ["Basic YWxpY2U6Y29ycmVjdCBob3JzZQ==", "bearer 0123456789abcdef", "Token x", "a b"];
+    feed(8, &seeds.map(|text| text.as_bytes().to_vec()), read_authorization);
+}
+
+#[test]
+fn client_certificates() {
+    let pem = include_bytes!("tls/client.pem");
+    let der = CertificateDer::from_pem_slice(pem).expect("a certificate");
+    feed(9, &[der.to_vec()], read_names);
+}
+
 /// Gives the parser every cut of every seed, noise, and seeds with random damage.
 fn feed(stream: u64, seeds: &[Vec<u8>], mut parse: impl FnMut(&[u8])) {
     let (mut random, _) = Random::from_environment(stream);
@@ -243,6 +260,21 @@ fn decode_syslog(bytes: &[u8]) {
     }
     let first = format!("{message:?}");
     assert_eq!(first, format!("{:?}", decoder.decode(bytes)), "{bytes:02x?}");
+}
+
+/// Reads it as the header `Authorization`.
+fn read_authorization(bytes: &[u8]) {
+    let brought = Brought::read([bytes].into_iter());
+    if let Ok(Brought::Password(name, password)) = brought {
+        assert!(!name.contains(':') && name.len() + password.len() < bytes.len());
+    }
+}
+
+/// Reads the names in it as in a certificate.
+fn read_names(bytes: &[u8]) {
+    let names = certificate::names(bytes);
+    assert!(names.iter().map(String::len).sum::<usize>() <= bytes.len());
+    assert!(names.iter().all(|name| !name.contains(char::is_control)), "{names:?}");
 }
 
 /// Cuts it into messages, all at once and byte by byte: the same messages must come out.

@@ -24,6 +24,7 @@ use crate::model::severity::Severity;
 use crate::model::time::{At, EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// State of an alarm.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -97,7 +98,7 @@ pub struct Alarm {
     /// Incident that it belongs to.
     pub incident: Option<u64>,
     /// Line for people, of the last change.
-    pub text: Box<str>,
+    pub text: Arc<str>,
     /// Rule that decided the last change.
     pub rule: Box<str>,
     /// What was wrong with the message of the last change.

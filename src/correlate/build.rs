@@ -25,6 +25,8 @@ impl Correlator {
         self.orphan_watches(at, &orphans, changes);
         self.name_senders(&settings.inventory, changes);
         self.apply_inventory(at, &settings.inventory, changes);
+        self.resources.shrink();
+        self.topology.shrink();
         self.decide_all_later(at);
     }
 

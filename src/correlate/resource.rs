@@ -218,6 +218,11 @@ impl ResourceTable {
         0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
     }
 
+    /// Gives back the room that a growing table kept for more: an inventory seldom grows.
+    pub fn shrink(&mut self) {
+        self.slots.shrink_to_fit();
+    }
+
     /// Builds the index again after the table was read from a snapshot.
     pub fn rebuild_index(&mut self, hasher: &KeyHasher) {
         self.by_name = HashIndex::default();

@@ -113,6 +113,11 @@ impl Topology {
         needs.push(group);
     }
 
+    /// Gives back the room that a growing table kept for more.
+    pub fn shrink(&mut self) {
+        self.nodes.shrink_to_fit();
+    }
+
     /// After many needs were added: each dependent once, in slot order.
     pub fn sort_dependents(&mut self) {
         for node in &mut self.nodes {

@@ -276,7 +276,7 @@ pub enum Meaning<'a> {
     Input(Input<'a>),
     /// A part of an input that is not complete yet.
     Part,
-    /// No input: a decision or a mark.
+    /// No input: a decision, a mark or a panic.
     Note,
 }
 
@@ -309,7 +309,7 @@ impl InputReader {
             Kind::Loss => Input::Loss(decode::<Loss>(payload).ok_or_else(unreadable)?),
             Kind::Pulse => Input::Pulse,
             Kind::Skip => Input::Skip { position: decode(payload).ok_or_else(unreadable)? },
-            Kind::Decision | Kind::Mark => return Ok(Meaning::Note),
+            Kind::Decision | Kind::Mark | Kind::Panic => return Ok(Meaning::Note),
         };
         Ok(Meaning::Input(input))
     }
@@ -324,6 +324,12 @@ impl InputReader {
         self.settings.clear();
         Some(Meaning::Input(Input::Settings(Box::new(settings?))))
     }
+}
+
+/// The position that the payload of a skip or a panic names.
+#[must_use]
+pub fn read_position(payload: &[u8]) -> Option<u64> {
+    decode(payload)
 }
 
 fn decode<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Option<T> {

@@ -6,14 +6,20 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::{ENGINE_VERSION, Engine, digest};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::time::{At, EngineTime};
+use crate::shell::alertmanager::{Alertmanager, Parts, Turns};
 use crate::shell::api::view::{SharedView, ViewBounds, ViewWriter};
 use crate::shell::api::{ApiState, Readiness};
 use crate::shell::clock::EngineClock;
 use crate::shell::codec::encode;
+use crate::shell::commands::Commands;
 use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
+use crate::shell::fd_store::Kept;
+use crate::shell::http::HttpListeners;
+use crate::shell::intake::http::{Bodies, SampleDoor};
+use crate::shell::intake::samples_udp::SamplesUdp;
 use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
-use crate::shell::intake::udp::UdpThread;
+use crate::shell::intake::udp::{UdpListener, UdpThread};
 use crate::shell::journal::{Journal, JournalError, Kind, Options, RealDisk};
 use crate::shell::lanes::Lanes;
 use crate::shell::listeners::{self, Bound, Intake, ListenError};
@@ -21,14 +27,17 @@ use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::observe::metrics::Sources;
 use crate::shell::outbox::{Outbox, OutboxEnd, Staged, outbox};
 use crate::shell::pipeline::SharedClassifier;
+use crate::shell::poison;
 use crate::shell::publish::Published;
-use crate::shell::publish::feed::{FEED_EFFECTS_MAX, feed};
+use crate::shell::publish::feed::{FEED_EFFECTS_MAX, HISTORY_EFFECTS_MAX, feed};
 use crate::shell::publish::publisher::KafkaPublisher;
 use crate::shell::recover::{self, RecoverError, Replay};
-use crate::shell::self_alarm::{SELF, SelfAlarms};
+use crate::shell::self_alarm::{INPUT_SKIPPED, SELF, SelfAlarms};
 use crate::shell::sequencer::{Control, Sequencer, Shared};
+use crate::shell::series::{SAMPLES, SeriesIntake, SeriesParts};
 use crate::shell::sinks;
 use crate::shell::store::thread::StoreThread;
+use crate::shell::submission::Way;
 use crate::shell::supervise::{self, Supervision};
 use crate::shell::upkeep::{Upkeep, Watched};
 use crate::shell::{clock_quality, control};
@@ -51,6 +60,9 @@ pub enum StartError {
     /// Rules or inventory have mistakes.
     #[error("rules or inventory have mistakes:\n{}", list(.0))]
     Mistakes(Vec<Diagnostic>),
+    /// Certificates, tokens or passwords cannot be used.
+    #[error("certificates, tokens or passwords cannot be used:\n{}", list(.0))]
+    Access(Vec<Diagnostic>),
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -100,8 +112,10 @@ pub struct Daemon {
     ledger: Vec<(String, Arc<ListenerCounters>)>,
     view: SharedView,
     udp: Vec<(u16, Arc<UdpThread>)>,
+    samples_udp: Vec<SamplesUdp>,
     streams: Vec<tokio::task::JoinHandle<()>>,
     runtime: Runtime,
+    http: HttpListeners,
     stop_http: watch::Sender<bool>,
     sequencer: JoinHandle<(Journal, Engine, [u8; 32])>,
     outbox: JoinHandle<()>,
@@ -140,9 +154,20 @@ impl Daemon {
         mut adopted: BTreeMap<String, Vec<OwnedFd>>,
     ) -> Result<Self, StartError> {
         let supervision = supervise::load(&config, given, 1).map_err(StartError::Mistakes)?;
+        let http = HttpListeners::load(&config).map_err(StartError::Access)?;
+        let mut kept = Kept::sort_out(&mut adopted, &config.listeners);
+        kept.forget_unwanted();
         let mut bound = Vec::new();
         for listener in &config.listeners {
-            bound.push(listeners::open(listener, &mut adopted)?);
+            bound.push(listeners::open(listener, &mut adopted, &mut kept)?);
+        }
+        // A socket that nobody reads swallows what is sent to it: closed now, not after recovery.
+        for (name, sockets) in adopted {
+            tracing::warn!(
+                name,
+                count = sockets.len(),
+                "no listener has the name of these sockets"
+            );
         }
         let core = open_core(&config)?;
         let ledger: Vec<(String, Arc<ListenerCounters>)> = config
@@ -150,7 +175,7 @@ impl Daemon {
             .iter()
             .map(|listener| (listener.name.clone(), Arc::new(ListenerCounters::default())))
             .collect();
-        Launch { config, supervision, bound, core, ledger }.launch()
+        Launch { config, supervision, http, bound, core, ledger }.launch()
     }
 
     /// The addresses listened on, by listener.
@@ -171,13 +196,15 @@ impl Daemon {
         intake_ledger(&self.config, &self.ledger)
     }
 
-    /// Reads rules and inventory again. With mistakes in them the old ones stay.
+    /// Reads rules and inventory again, and certificates, tokens and passwords. With mistakes in
+    /// any of them the old ones stay.
     ///
     /// # Errors
     /// Every mistake.
     pub fn reload(&mut self) -> Result<(), Vec<Diagnostic>> {
         let epoch = self.epoch.saturating_add(1);
         let Supervision { classifier, settings } = supervise::load(&self.config, None, epoch)?;
+        let access = HttpListeners::read_again(&self.config)?;
         // Journal, then engine, then intake: no event is classified by settings that are not there.
         if self.shared.control(Control::Settings(settings)).is_err() {
             return Err(vec![Diagnostic::file(
@@ -188,6 +215,7 @@ impl Daemon {
         }
         self.epoch = epoch;
         self.classifier.store(classifier);
+        self.http.exchange(access);
         Ok(())
     }
 
@@ -202,6 +230,7 @@ impl Daemon {
                 let _ = thread.join();
             }
         }
+        self.samples_udp.into_iter().for_each(SamplesUdp::join);
         let streams = self.streams;
         self.runtime.block_on(async {
             for stream in streams {
@@ -252,20 +281,20 @@ fn open_core(config: &Config) -> Result<Core, StartError> {
     options.retain_bytes = config.journal.retain_bytes;
     options.check_from = recover::newest_snapshot(dir).unwrap_or(0);
     if config.journal.sync == SyncPromise::Kernel {
-        tracing::warn!("journal.sync = kernel is not built yet; the disk is waited for");
+        options = options.trusting_the_kernel();
     }
     let (journal, recovery) = Journal::open(options, Arc::new(RealDisk))?;
     for corruption in &recovery.corruptions {
-        tracing::error!("the journal is damaged: {corruption}");
+        tracing::error!(
+            "the journal is damaged: {corruption}; `vigie journal repair` ends the report"
+        );
     }
     if recovery.truncated_bytes > 0 {
         let bytes = recovery.truncated_bytes;
         tracing::warn!(bytes, "a torn end of the journal was cut off");
     }
     let last_position = recovery.last.map_or(0, |(position, _)| position);
-    let mut replay = Replay::begin(dir, last_position)?;
-    let from = replay.read.saturating_add(1);
-    replay.run(&mut journal.reader(from))?;
+    let (journal, replay) = poison::replay(journal, Replay::begin(dir, last_position)?)?;
     let last = recovery.last.map_or(At::default(), |(_, at)| at);
     let start = EngineTime(last.engine.0.max(replay.at.engine.0).saturating_add(1));
     let hash_seed = random_seed()
@@ -290,6 +319,7 @@ fn random_seed() -> io::Result<u64> {
 struct Launch {
     config: Config,
     supervision: Supervision,
+    http: HttpListeners,
     bound: Vec<Bound>,
     core: Core,
     ledger: Vec<(String, Arc<ListenerCounters>)>,
@@ -297,10 +327,11 @@ struct Launch {
 
 impl Launch {
     fn launch(self) -> Result<Daemon, StartError> {
-        let Self { config, supervision, bound, core, ledger } = self;
+        let Self { config, supervision, http, bound, core, ledger } = self;
         let Core { journal, replay, journal_uuid, clock, hash_seed } = core;
         let system = |doing| move |source| StartError::System { doing, source };
         let applied = replay.applied;
+        let passed_over = replay.passed_over.clone();
         let kafka_cursor = replay.mark.as_ref().map_or(0, |mark| mark.kafka_cursor);
         let shared = Arc::new(Shared::new(Arc::new(Lanes::default())));
         shared.applied.store(applied, Ordering::Release);
@@ -311,9 +342,10 @@ impl Launch {
         let retirement = journal.retirement();
         let (end, mut out) = outbox(Arc::clone(&durable), writer);
         let after = applied.saturating_sub(1);
-        let (store_feed, store_end) = feed(after, FEED_EFFECTS_MAX);
+        let (store_feed, store_end) = feed(after, HISTORY_EFFECTS_MAX);
         let store = sinks::open_store(&config.store_path, applied)?;
-        let store = StoreThread::start(store, store_end).map_err(system("history thread"))?;
+        let store = StoreThread::start(store, store_end, config.history)
+            .map_err(system("history thread"))?;
         let mut feeds = vec![("history".to_owned(), store_feed.counters())];
         out.history = Some(store_feed);
         let mut kafka = None;
@@ -332,7 +364,7 @@ impl Launch {
             let started = KafkaPublisher::start(settings, start);
             kafka = Some(started.map_err(system("Kafka thread"))?);
         }
-        let waiting = Arc::clone(&out.waiting);
+        let commands = Commands::new(Arc::clone(&shared), Arc::clone(&out.waiting));
         let outbox_status = Arc::clone(&out.status);
         let classifier: SharedClassifier =
             Arc::new(ArcSwap::new(Arc::clone(&supervision.classifier)));
@@ -350,8 +382,26 @@ impl Launch {
         };
         let opened = intake.start(bound, &runtime, &mut out)?;
         let own = Arc::new(ListenerCounters::default());
-        let counters =
-            ledger.iter().map(|(_, counters)| counters).chain([&own]).map(Arc::clone).collect();
+        let sampled = Arc::new(ListenerCounters::default());
+        let alerted = Arc::new(ListenerCounters::default());
+        let listeners = ledger.iter().map(|(_, counters)| counters);
+        let counters = listeners.chain([&own, &sampled, &alerted]).map(Arc::clone).collect();
+        let own_alarms = SelfAlarms {
+            lanes: Arc::clone(&shared.lanes),
+            clock,
+            counters: Arc::clone(&own),
+            listener: u16::try_from(ledger.len()).unwrap_or(u16::MAX),
+        };
+        let series = Arc::new(SeriesIntake::new(SeriesParts {
+            lanes: Arc::clone(&shared.lanes),
+            clock,
+            ledger: Arc::clone(&sampled),
+            listener: u16::try_from(ledger.len().saturating_add(1)).unwrap_or(u16::MAX),
+            classifier: Arc::clone(&classifier),
+            stop: Arc::clone(&stop),
+            own: own_alarms.clone(),
+            backfill_after: config.metrics.backfill_after,
+        }));
         let sequencer =
             boot((journal, replay, clock, hash_seed), &shared, (counters, end), (supervision, out))
                 .map_err(system("sequencer thread"))?;
@@ -359,14 +409,20 @@ impl Launch {
         let metrics = Sources {
             listeners: intake_ledger(&config, &ledger)
                 .into_iter()
-                .chain([(SELF.to_owned(), Arc::clone(&own))])
+                .chain([
+                    (SELF.to_owned(), own),
+                    (SAMPLES.to_owned(), sampled),
+                    (ALERTS.to_owned(), Arc::clone(&alerted)),
+                ])
                 .collect(),
+            http: http.counters(),
             shared: Arc::clone(&shared),
             outbox: Arc::clone(&outbox_status),
             store: store.status(),
             kafka: kafka.as_ref().map(KafkaPublisher::status),
             feeds,
             sockets: opened.udp.clone(),
+            series: Arc::clone(&series),
             tzdb: sinks::tzdb_version(),
         };
         let (stop_http, stopped) = watch::channel(false);
@@ -374,12 +430,35 @@ impl Launch {
             Arc::clone(&view),
             Arc::clone(&readiness),
             Arc::new(move || metrics.text()),
-        );
-        serve_http(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
+        )
+        .with_samples(SampleDoor {
+            series: Arc::clone(&series),
+            bodies: Arc::new(Bodies::new(config.metrics.body_bytes_max)),
+        });
+        let samples_udp = serve_samples(&runtime, opened.samples, &ledger, &series)
+            .map_err(system("thread for samples"))?;
+        runtime.spawn(series.watch());
+        let listeners = u16::try_from(config.listeners.len()).unwrap_or(u16::MAX);
+        let alertmanager = Alertmanager::new(Parts {
+            view: Arc::clone(&view),
+            readiness: Arc::clone(&readiness),
+            commands: commands.clone(),
+            way: Way { lanes: Arc::clone(&shared.lanes), counters: alerted, clock },
+            listener: listeners.saturating_add(2),
+            classifier: Arc::clone(&classifier),
+            resolve_timeout: config.alerts.resolve_timeout,
+            started_at: clock.at().wall,
+            turns: Turns::default(),
+        });
+        let state = state.with_alertmanager(alertmanager);
+        http.serve(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
         let sock = runtime
             .block_on(async { control::bind(&config.state.dir) })
             .map_err(system("control socket"))?;
-        runtime.spawn(control::serve(sock, Arc::clone(&shared), waiting));
+        runtime.spawn(control::serve(sock, commands.clone()));
+        for position in passed_over {
+            own_alarms.raise(INPUT_SKIPPED, &position.to_string(), &skipped_text(position));
+        }
         let upkeep = Upkeep::start(
             &config,
             Arc::clone(&shared),
@@ -390,12 +469,7 @@ impl Launch {
                 store: store.status(),
                 kafka: kafka.as_ref().map(KafkaPublisher::status),
                 retirement,
-                own: SelfAlarms {
-                    lanes: Arc::clone(&shared.lanes),
-                    clock,
-                    counters: own,
-                    listener: u16::try_from(config.listeners.len()).unwrap_or(u16::MAX),
-                },
+                own: own_alarms,
             },
         )
         .map_err(system("upkeep thread"))?;
@@ -410,8 +484,10 @@ impl Launch {
             ledger,
             view,
             udp: opened.udp,
+            samples_udp,
             streams: opened.streams,
             runtime,
+            http,
             stop_http,
             sequencer: sequencer.0,
             outbox: sequencer.1,
@@ -421,6 +497,13 @@ impl Launch {
             config,
         })
     }
+}
+
+fn skipped_text(position: u64) -> String {
+    format!(
+        "record {position} of the journal made vigie panic twice and is passed over: see it with \
+         `vigie journal dump`, and report it"
+    )
 }
 
 /// The ledgers of the listeners that take messages in.
@@ -484,26 +567,21 @@ fn runtime() -> io::Result<Runtime> {
         .build()
 }
 
-fn serve_http(
+/// Under which name the ledger of posted alerts is shown.
+const ALERTS: &str = "alerts";
+/// Starts the listeners of samples over UDP.
+fn serve_samples(
     runtime: &Runtime,
-    sockets: Vec<std::net::TcpListener>,
-    state: &ApiState,
-    stop: &watch::Receiver<bool>,
-) -> io::Result<()> {
-    for socket in sockets {
-        socket.set_nonblocking(true)?;
-        let listener = {
-            let _inside = runtime.enter();
-            tokio::net::TcpListener::from_std(socket)?
-        };
-        let (state, stop) = (state.clone(), stop.clone());
-        runtime.spawn(async move {
-            if let Err(error) = crate::shell::api::serve(listener, state, stop).await {
-                tracing::error!(%error, "HTTP ended");
-            }
-        });
-    }
-    Ok(())
+    sockets: Vec<(u16, UdpListener)>,
+    ledger: &[(String, Arc<ListenerCounters>)],
+    series: &Arc<SeriesIntake>,
+) -> io::Result<Vec<SamplesUdp>> {
+    let start = |(listener, socket)| {
+        let counters = ledger.get(usize::from(listener)).map(|(_, counters)| counters);
+        let counters = counters.map_or_else(Arc::default, Arc::clone);
+        SamplesUdp::start(socket, counters, Arc::clone(series), runtime.handle().clone())
+    };
+    sockets.into_iter().map(start).collect()
 }
 
 /// How long intake may drain what was received before a stop, ns.

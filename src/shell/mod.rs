@@ -1,15 +1,19 @@
 //! The only impure folder: clocks, sockets, files, threads.
 
+pub mod alertmanager;
 pub mod api;
 pub mod batch;
 pub mod cli;
 pub mod clock;
 pub mod clock_quality;
 pub mod codec;
+pub mod commands;
 pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod demo;
+pub mod fd_store;
+pub mod http;
 pub mod intake;
 pub mod journal;
 pub mod lanes;
@@ -17,12 +21,18 @@ pub mod listeners;
 pub mod observe;
 pub mod outbox;
 pub mod pipeline;
+pub mod poison;
+pub mod priority;
 pub mod publish;
 pub mod receipt;
 pub mod recover;
+pub mod repair;
 pub mod self_alarm;
 pub mod sequencer;
+pub mod series;
 pub mod sinks;
 pub mod store;
+pub mod submission;
 pub mod supervise;
+pub mod turns;
 pub mod upkeep;

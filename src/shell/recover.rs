@@ -8,11 +8,14 @@ use crate::engine::input::Input;
 use crate::engine::snapshot::{Snapshot, SnapshotError};
 use crate::engine::{ENGINE_VERSION, digest};
 use crate::model::time::At;
-use crate::shell::codec::{Decision, InputReader, Mark, Meaning};
-use crate::shell::journal::{Kind, ReadError, Reader, Record};
+use crate::shell::codec::{Decision, InputReader, Mark, Meaning, read_position};
+use crate::shell::journal::{Kind, ReadError, Reader, RealDisk, Record, leading};
+use crate::shell::poison;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why a state directory cannot be taken up.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +34,26 @@ pub enum RecoverError {
     /// A snapshot could not be made.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// Applying an input panicked.
+    #[error(
+        "applying record {position} panicked{}; please report it with the output of `vigie journal \
+         dump`", if *.is_skipped {
+            " for the second time: from the next start on it is passed over"
+        } else {
+            ": the next start tries it once more"
+        })]
+    Poison {
+        /// Its position.
+        position: u64,
+        /// Whether the next start passes over it.
+        is_skipped: bool,
+    },
     /// The journal begins behind what the newest usable snapshot covers.
     #[error(
         "the journal begins at position {first} and no snapshot of engine version \
          {ENGINE_VERSION} covers what was before; start the release that wrote it once more and \
-         stop it with SIGTERM, or move the state directory away to begin anew"
+         stop it with SIGTERM; or let `vigie journal repair` go on from what is there; or move the \
+         state directory away to begin anew"
     )]
     Gap {
         /// First position that is there.
@@ -65,9 +83,26 @@ pub struct Replay {
     /// differences are looked for up to the next start only.
     pub holes: Vec<String>,
     is_behind_hole: bool,
+    /// Positions that this run has passed over.
+    pub passed_over: Vec<u64>,
+    /// The position being applied; 0 between two of them.
+    pub at_work: u64,
+    /// Where this run began: decisions on what was before are not compared.
+    begun_at: u64,
+    skips: BTreeSet<u64>,
     inputs_read: InputReader,
-    expected: Vec<(u64, u32, Effect)>,
+    /// Decisions of the last input applied.
+    expected: Vec<Expected>,
+    /// Decisions of an input that panicked when it was taken in, and did not when it was applied
+    /// again. Nobody has journaled them yet.
+    owed: Vec<Decision>,
     effects: Vec<Effect>,
+}
+
+/// A decision that this run has made.
+struct Expected {
+    decision: Decision,
+    is_journaled: bool,
 }
 
 /// Something that was journaled otherwise than this run decides it.
@@ -89,7 +124,7 @@ impl Replay {
     /// # Errors
     /// When the directory cannot be read.
     pub fn begin(state_dir: &Path, last: u64) -> Result<Self, RecoverError> {
-        let mut replay = Self::from_nothing();
+        let mut replay = Self::from_nothing().passing_over(skips(&journal_dir(state_dir))?);
         for path in snapshots(state_dir)?.into_iter().rev() {
             let bytes = fs::read(&path)
                 .map_err(|source| RecoverError::File { path: path.clone(), source })?;
@@ -105,6 +140,7 @@ impl Replay {
                     replay.digest = RollingDigest::continuing(snapshot.digest);
                     replay.applied = snapshot.position;
                     replay.read = snapshot.position;
+                    replay.begun_at = snapshot.position;
                     replay.engine = snapshot.engine;
                     return Ok(replay);
                 }
@@ -130,9 +166,36 @@ impl Replay {
             differences: Vec::new(),
             holes: Vec::new(),
             is_behind_hole: false,
+            passed_over: Vec::new(),
+            at_work: 0,
+            begun_at: 0,
+            skips: BTreeSet::new(),
             inputs_read: InputReader::default(),
             expected: Vec::new(),
+            owed: Vec::new(),
             effects: Vec::new(),
+        }
+    }
+
+    /// With positions that are not to be applied; see [`skips`].
+    #[must_use]
+    pub fn passing_over(mut self, skips: BTreeSet<u64>) -> Self {
+        self.skips = skips;
+        self
+    }
+
+    /// For a repair: a journal whose first records are gone, and that no snapshot covers, counts
+    /// from `first` on.
+    pub fn accept_late_beginning(&mut self, first: u64) {
+        let covered = self.applied.max(self.read);
+        if first > covered.saturating_add(1) {
+            self.holes.push(format!(
+                "records {} to {} are lost",
+                covered.saturating_add(1),
+                first.saturating_sub(1)
+            ));
+            self.is_behind_hole = true;
+            self.read = first.saturating_sub(1);
         }
     }
 
@@ -202,6 +265,7 @@ impl Replay {
         match record.kind {
             Kind::Mark => self.compare_mark(record),
             Kind::Decision => self.compare_decision(record),
+            Kind::Panic => self.owe(record),
             _ => self.input(record),
         }
     }
@@ -214,6 +278,11 @@ impl Replay {
         self.digest.input(record.position, record.kind.code(), record.payload);
         self.applied = record.position;
         let Meaning::Input(input) = meaning else { return };
+        if self.skips.contains(&record.position) {
+            tracing::error!(position = record.position, "an input is passed over");
+            self.passed_over.push(record.position);
+            return;
+        }
         // Whoever started here had read the journal with its hole, as this run has.
         self.is_behind_hole &= record.kind != Kind::Boot;
         self.inputs = self.inputs.saturating_add(match &input {
@@ -221,14 +290,32 @@ impl Replay {
             _ => 1,
         });
         self.effects.clear();
+        self.at_work = record.position;
+        poison::inject(&input);
         self.engine.step(record.at, record.position, &input, &mut self.effects);
+        self.at_work = 0;
         self.digest.effects(&self.effects);
         self.expected.clear();
         for (ordinal, effect) in (0_u32..).zip(self.effects.drain(..)) {
             if effect.is_decision() {
-                self.expected.push((record.position, ordinal, effect));
+                let decision = Decision { position: record.position, ordinal, effect };
+                self.expected.push(Expected { decision, is_journaled: false });
             }
         }
+    }
+
+    /// The panic came before the input's decisions could be journaled, and this run has made them.
+    fn owe(&mut self, record: &Record<'_>) {
+        let position = read_position(record.payload);
+        let made = self.expected.iter().filter(|one| !one.is_journaled);
+        let made = made.filter(|one| Some(one.decision.position) == position);
+        self.owed.extend(made.map(|one| one.decision.clone()));
+    }
+
+    /// Decisions of inputs that panicked at first and not when they were applied again: to be
+    /// journaled behind everything else, so that sinks find them.
+    pub fn take_owed(&mut self) -> Vec<Decision> {
+        std::mem::take(&mut self.owed)
     }
 
     /// What was decided stays decided: a replay that decides otherwise is at fault, and says so.
@@ -237,11 +324,18 @@ impl Replay {
             self.differ(record.position, "a decision cannot be read");
             return;
         };
-        let found = self.expected.iter().any(|(position, ordinal, effect)| {
-            (*position, *ordinal) == (journaled.position, journaled.ordinal)
-                && *effect == journaled.effect
-        });
-        if !found {
+        // A repair takes decisions along that a sink may not have yet.
+        if journaled.position <= self.begun_at {
+            return;
+        }
+        let owed = self.owed.len();
+        self.owed.retain(|one| *one != journaled);
+        let mut is_made = self.owed.len() < owed;
+        for one in self.expected.iter_mut().filter(|one| one.decision == journaled) {
+            one.is_journaled = true;
+            is_made = true;
+        }
+        if !is_made {
             self.differ(journaled.position, "a journaled decision is not reproduced");
         }
     }
@@ -286,6 +380,16 @@ impl Replay {
     pub fn digest_hex(&self) -> String {
         digest::to_hex(&self.digest.value())
     }
+}
+
+/// Positions that recovery has decided to pass over. Each such decision is the first record of its
+/// segment, so that it is known before the position itself comes up.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn skips(journal_dir: &Path) -> Result<BTreeSet<u64>, RecoverError> {
+    let found = leading(journal_dir, Arc::new(RealDisk), Kind::Skip).map_err(ReadError::from)?;
+    Ok(found.iter().filter_map(|payload| read_position(payload)).collect())
 }
 
 /// Folder of the journal in a state directory.

@@ -19,8 +19,16 @@ pub const DATA_LOST: &str = "vigie-data-lost";
 pub const ALARMS_FULL: &str = "vigie-alarms-full";
 /// A sink cannot be written.
 pub const SINK_FAILING: &str = "vigie-sink-failing";
+/// An input of the journal was passed over, since applying it panicked twice.
+pub const INPUT_SKIPPED: &str = "vigie-input-skipped";
+/// The wall clock is not synchronised.
+pub const CLOCK_UNSYNCHRONISED: &str = "clock-unsynchronised";
+
+/// A sender of metrics has more series than are kept.
+pub const SERIES_EXPLOSION: &str = "series-explosion";
 
 /// The way in for vigie's own alarms.
+#[derive(Clone)]
 pub struct SelfAlarms {
     /// Lanes.
     pub lanes: Arc<Lanes>,
@@ -44,10 +52,13 @@ impl SelfAlarms {
     }
 
     fn tell(&self, verb: Verb, (alarm_type, qualifier): (&str, &str), text: &str) {
+        // A clock that is off spoils no service by itself: worth knowing, not worth a ticket.
+        let severity =
+            if alarm_type == CLOCK_UNSYNCHRONISED { Severity::Warning } else { Severity::Minor };
         let mut batch = self.lanes.take_empty();
         batch.push(&Event {
             verb,
-            severity: Severity::Minor,
+            severity,
             channel: Channel::Internal,
             lane: Lane::Urgent,
             faults: Faults::NONE,

@@ -20,7 +20,9 @@ use crate::shell::journal::{AppendError, Journal, Kind};
 use crate::shell::lanes::Lanes;
 use crate::shell::observe::counters::{ListenerCounters, ShedReason};
 use crate::shell::outbox::{OutboxEnd, Staged};
+use crate::shell::poison;
 use crate::shell::publish::{Occurrences, Published};
+use crate::shell::turns::Turns;
 use crossbeam::queue::ArrayQueue;
 use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -97,9 +99,12 @@ pub struct Sequencer {
     digest: RollingDigest,
     clock: EngineClock,
     shared: Arc<Shared>,
+    turns: Turns,
     counters: Vec<Arc<ListenerCounters>>,
     outbox: OutboxEnd,
     applied: u64,
+    /// The position being applied; 0 between two of them.
+    at_work: u64,
     hashes: Vec<u64>,
     repeats: Vec<Repeat>,
     payload: Vec<u8>,
@@ -134,10 +139,12 @@ impl Sequencer {
             engine,
             digest,
             clock,
+            turns: Turns::new(Arc::clone(&shared.lanes)),
             shared,
             counters,
             outbox,
             applied,
+            at_work: 0,
             hashes: Vec::with_capacity(BATCH_EVENTS),
             repeats: Vec::with_capacity(REPEATS_MAX),
             payload: Vec::with_capacity(REPEATS_MAX * REPEAT_BYTES),
@@ -154,7 +161,9 @@ impl Sequencer {
     /// Applies one input that is journaled with this payload. Used at boot, before [`Self::run`].
     pub fn apply(&mut self, kind: Kind, payload: &[u8], input: &Input<'_>) {
         let at = self.clock.at();
-        self.input(at, kind, &[payload], input);
+        if poison::contain(|| self.input(at, kind, &[payload], input)).is_none() {
+            self.die();
+        }
         self.commit();
     }
 
@@ -187,6 +196,22 @@ impl Sequencer {
     /// the last snapshot.
     pub fn run(mut self) -> (Journal, Engine, [u8; 32]) {
         self.shared.lanes.attach_sequencer(std::thread::current());
+        if poison::contain(|| self.rounds()).is_none() {
+            self.die();
+        }
+        let digest = self.digest.value();
+        (self.journal, self.engine, digest)
+    }
+
+    /// A panic ends the process, after the input at work and what came before it are journaled.
+    fn die(&mut self) -> ! {
+        if self.at_work > 0 {
+            poison::note(&mut self.journal, self.at_work);
+        }
+        std::process::abort();
+    }
+
+    fn rounds(&mut self) {
         loop {
             let taken = self.round();
             self.shared.rounds.fetch_add(1, Ordering::Relaxed);
@@ -203,12 +228,10 @@ impl Sequencer {
         self.mark(at);
         self.commit();
         self.publish_gauges();
-        let digest = self.digest.value();
-        (self.journal, self.engine, digest)
     }
 
     fn is_drained(&self) -> bool {
-        self.shared.lanes.is_empty() && self.shared.controls.is_empty()
+        self.turns.is_empty() && self.shared.controls.is_empty()
     }
 
     /// One round: controls, what is due, then batches, urgent first, with a share for each lane;
@@ -219,15 +242,17 @@ impl Sequencer {
         let mut taken = self.take_controls(at);
         self.watch_wall_clock(at);
         taken = taken.saturating_add(self.pulse(at));
+        self.shared.lanes.judge_load();
         for (lane, share) in [(Lane::Urgent, 32), (Lane::Normal, 8), (Lane::Low, 2)] {
             for place in 0..share {
                 // Deadlines, answers and the other lanes wait for the end of the round.
                 if place > 0 && self.clock.now().ns_since(begun) > ROUND_NS_MAX {
                     break;
                 }
-                let Some(mut batch) = self.shared.lanes.receive(lane) else { break };
+                let Some(mut batch) = self.turns.next(lane) else { break };
                 taken = taken.saturating_add(batch.len());
                 self.batch(&mut batch);
+                batch.pass();
                 self.shared.lanes.give_back(batch);
             }
         }
@@ -421,7 +446,10 @@ impl Sequencer {
     fn step(&mut self, at: At, position: u64, input: &Input<'_>) {
         let mut effects = std::mem::take(&mut self.effects);
         effects.clear();
+        self.at_work = position;
+        poison::inject(input);
         self.engine.step(at, position, input, &mut effects);
+        self.at_work = 0;
         self.digest.effects(&effects);
         for (ordinal, effect) in (0_u32..).zip(effects.drain(..)) {
             if effect.is_decision() {

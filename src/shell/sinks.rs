@@ -2,7 +2,7 @@
 
 use crate::shell::codec::Decision;
 use crate::shell::config::Kafka;
-use crate::shell::journal::{Durable, Kind, RealDisk, read_from};
+use crate::shell::journal::{Durable, Kind, ReadError, RealDisk, read_from};
 use crate::shell::publish::Published;
 use crate::shell::publish::cloud_event::Speaker;
 use crate::shell::publish::decisions::DecisionLog;
@@ -16,8 +16,10 @@ use std::sync::Arc;
 
 /// Decisions again from the journal, for a sink that is behind.
 pub struct JournalDecisions {
-    dir: PathBuf,
-    durable: Arc<Durable>,
+    /// Folder of the journal.
+    pub dir: PathBuf,
+    /// How far it is durable.
+    pub durable: Arc<Durable>,
 }
 
 impl DecisionLog for JournalDecisions {
@@ -25,7 +27,17 @@ impl DecisionLog for JournalDecisions {
         let up_to = up_to.min(self.durable.position());
         let mut reader = read_from(self.dir.clone(), Arc::new(RealDisk), after.saturating_add(1));
         let mut found: Vec<Published> = Vec::new();
-        while let Some(record) = reader.next().map_err(io::Error::other)? {
+        loop {
+            let record = match reader.next() {
+                Ok(Some(record)) => record,
+                Ok(None) => break,
+                // What a sink has had may be gone; what it may not have had is kept.
+                Err(ReadError::Retired { first, .. }) => {
+                    reader = read_from(self.dir.clone(), Arc::new(RealDisk), first);
+                    continue;
+                }
+                Err(error) => return Err(io::Error::other(error)),
+            };
             if record.position > self.durable.position() {
                 break;
             }

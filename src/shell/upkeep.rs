@@ -3,7 +3,7 @@
 
 use crate::engine::input::Loss;
 use crate::shell::clock;
-use crate::shell::clock_quality;
+use crate::shell::clock_quality::{self, ClockNews, ClockWatch};
 use crate::shell::config::Config;
 use crate::shell::intake::udp::UdpThread;
 use crate::shell::journal::Retirement;
@@ -11,7 +11,9 @@ use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::outbox::OutboxStatus;
 use crate::shell::publish::publisher::PublisherStatus;
 use crate::shell::recover;
-use crate::shell::self_alarm::{ALARMS_FULL, DATA_LOST, SINK_FAILING, SelfAlarms};
+use crate::shell::self_alarm::{
+    ALARMS_FULL, CLOCK_UNSYNCHRONISED, DATA_LOST, SINK_FAILING, SelfAlarms,
+};
 use crate::shell::sequencer::{Control, Shared};
 use crate::shell::store::thread::StoreStatus;
 use std::io;
@@ -64,6 +66,7 @@ impl Upkeep {
             snapshot_position: shared.applied.load(Ordering::Relaxed),
             child: None,
             quality: clock_quality::read(),
+            clock: config.clock_alarm.then(ClockWatch::default),
             dropped: vec![0; sockets.len()],
             shed: vec![0; watched.ledger.len()],
             refused: shared.gauges.load().as_ref().as_ref().map_or(0, |all| all.alarms_refused),
@@ -99,6 +102,7 @@ struct Rounds {
     snapshot_position: u64,
     child: Option<Child>,
     quality: crate::engine::input::ClockQuality,
+    clock: Option<ClockWatch>,
     dropped: Vec<u64>,
     shed: Vec<u64>,
     refused: u64,
@@ -194,6 +198,21 @@ impl Rounds {
 
     fn note_clock(&mut self) {
         let quality = clock_quality::read();
+        let now_ns = clock::boot_ns();
+        let news = self.clock.as_mut().and_then(|one| one.look(quality.is_synchronised, now_ns));
+        let own = &self.watched.own;
+        match news {
+            Some(ClockNews::Raise) => own.raise(
+                CLOCK_UNSYNCHRONISED,
+                "",
+                "the wall clock has not been synchronised for five minutes: the times of tickets \
+                 are worth what this clock is worth; look after chrony or ntpd",
+            ),
+            Some(ClockNews::Clear) => {
+                own.clear(CLOCK_UNSYNCHRONISED, "", "the wall clock is synchronised");
+            }
+            None => {}
+        }
         if quality.is_synchronised != self.quality.is_synchronised
             || quality.source != self.quality.source
         {

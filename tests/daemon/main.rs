@@ -7,11 +7,18 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
+mod alertmanager;
 mod crash;
 mod faults;
+mod fd_store;
 mod kafka;
 mod operator;
+#[cfg(debug_assertions)]
+mod poison;
 mod prometheus;
 mod reload;
+mod repair;
+mod samples;
 mod syslog;
 mod traps;

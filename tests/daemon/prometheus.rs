@@ -9,11 +9,12 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// The metrics that others rely on; those of losses have series before anything is lost.
-const PROMISED: [&str; 9] = [
+const PROMISED: [&str; 10] = [
     "vigie_received_total",
     "vigie_kernel_dropped_total",
     "vigie_ignored_total",
     "vigie_shed_total",
+    "vigie_http_refused_total",
     "vigie_journaled_total",
     "vigie_alarms_active",
     "vigie_incidents_open",

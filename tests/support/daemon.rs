@@ -6,8 +6,9 @@ use crate::support::metrics::Metrics;
 use crate::support::ports::free_port;
 use crate::support::process::Process;
 use crate::support::scratch::Scratch;
+use crate::support::service_manager::ServiceManager;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
 use std::rc::Rc;
 
@@ -23,18 +24,32 @@ pub(crate) struct Home {
     pub(crate) http: u16,
     scratch: Rc<Scratch>,
     settings: Vec<String>,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Home {
     /// An empty one, on ports that nobody uses.
     pub(crate) fn new() -> Self {
         let [traps, syslog, http] = std::array::from_fn(|_| free_port());
-        Self { traps, syslog, http, scratch: Rc::new(Scratch::new("vigie")), settings: Vec::new() }
+        Self {
+            traps,
+            syslog,
+            http,
+            scratch: Rc::new(Scratch::new("vigie")),
+            settings: Vec::new(),
+            variables: Vec::new(),
+        }
     }
 
     /// With one more `--set`, in the form `section.key=value`.
     pub(crate) fn with(mut self, setting: &str) -> Self {
         self.settings.push(setting.to_owned());
+        self
+    }
+
+    /// With one more variable in its environment.
+    pub(crate) fn with_variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
         self
     }
 
@@ -49,9 +64,20 @@ impl Home {
         self.with(&format!("inventory.files=[\"{}\"]", file.display()))
     }
 
+    /// With rules of its own beside the built-in ones, in TOML.
+    pub(crate) fn with_rules(self, toml: &str) -> Self {
+        let file = self.scratch.write("rules.toml", toml);
+        self.with(&format!("rules.files=[\"{}\"]", file.display()))
+    }
+
     /// Writes another inventory over the one that [`Home::with_inventory`] wrote.
     pub(crate) fn rewrite_inventory(&self, toml: &str) {
         self.scratch.write("inventory.toml", toml);
+    }
+
+    /// The folder of everything here.
+    pub(crate) fn folder(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// The state directory.
@@ -62,8 +88,8 @@ impl Home {
     /// The same state directory and settings on other ports.
     pub(crate) fn on_other_ports(&self) -> Self {
         let [traps, syslog, http] = std::array::from_fn(|_| free_port());
-        let settings = self.settings.clone();
-        Self { traps, syslog, http, scratch: Rc::clone(&self.scratch), settings }
+        let (settings, variables) = (self.settings.clone(), self.variables.clone());
+        Self { traps, syslog, http, scratch: Rc::clone(&self.scratch), settings, variables }
     }
 
     /// The digest with which the last daemon here ended, as it said when it stopped.
@@ -77,7 +103,15 @@ impl Home {
 
     /// Starts a daemon and waits until it says that it is ready.
     pub(crate) fn start(&self) -> Daemon<'_> {
-        let mut process = self.spawn();
+        self.ready(self.spawn())
+    }
+
+    /// The same as a service.
+    pub(crate) fn start_under(&self, manager: &ServiceManager) -> Daemon<'_> {
+        self.ready(manager.start(&self.command(), &self.log()))
+    }
+
+    fn ready(&self, mut process: Process) -> Daemon<'_> {
         eventually("vigie is ready", PATIENCE, || {
             if let Some(status) = process.exit_status() {
                 panic!("vigie ended ({status}):\n{}", process.log());
@@ -101,6 +135,7 @@ impl Home {
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         Command::new(PROGRAM)
             .args(arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .arg("--state-dir")
             .arg(self.state_dir())
             .output()
@@ -112,6 +147,7 @@ impl Home {
         let (traps, syslog, http) = (self.traps, self.syslog, self.http);
         let mut command = Command::new(PROGRAM);
         command.arg("run").arg("--config").arg(CONFIG).arg("--state-dir").arg(self.state_dir());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         let mut set = |setting: String| {
             command.arg("--set").arg(setting);
         };
@@ -139,6 +175,11 @@ impl Daemon<'_> {
     /// Asks it to end as an operator does, and waits.
     pub(crate) fn terminate(mut self) -> ExitStatus {
         self.process.terminate(PATIENCE)
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.process.wait(PATIENCE)
     }
 
     /// Asks it to read its rules and inventory again, and waits until the log says what came of it.

@@ -1,19 +1,22 @@
 //! Connections of clients that may mean harm: a place for each, and a time for everything.
 //!
-//! In: a bound listener. Out: streams that fail by themselves when the client is too slow: a whole
-//! request within [`REQUEST_TIME`] of its first byte (or of the connection), an answer taken on
-//! without a pause longer than that, [`IDLE_TIME`] between requests, [`LIFE_TIME`] in all. The
-//! server above needs no timers of its own.
+//! In: a bound listener and its gate. Out: streams that fail by themselves when the client is too
+//! slow: a whole request within [`REQUEST_TIME`] of its first byte (or of the connection, with the
+//! handshake of TLS), an answer taken on without a pause longer than that, [`IDLE_TIME`] between
+//! requests, [`LIFE_TIME`] in all. The server above needs no timers of its own.
 
-use axum::serve::Listener;
+use crate::shell::api::access::gate::Gate;
+use crate::shell::api::channel::Channel;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -21,8 +24,8 @@ use tokio::time::{Instant, Sleep, sleep};
 pub const CONNECTIONS_MAX: usize = 256;
 /// From the first byte of a request to its last, and between two steps of an answer.
 pub const REQUEST_TIME: Duration = Duration::from_secs(10);
-/// Between an answer and the next request.
-pub const IDLE_TIME: Duration = Duration::from_secs(75);
+/// Between an answer and the next request, where the listener does not say otherwise.
+pub const IDLE_TIME: Duration = Duration::from_secs(60);
 /// From accept to close, whatever happens.
 pub const LIFE_TIME: Duration = Duration::from_secs(600);
 
@@ -43,10 +46,39 @@ impl Default for Patience {
     }
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    names: Arc<OnceLock<Vec<String>>>,
+}
+
+impl Peer {
+    /// The names in the certificate that it has shown; none if it showed none.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        self.names.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes down the names in its certificate.
+    pub(super) fn has_shown(&self, names: Vec<String>) {
+        // A connection has one handshake.
+        let _ = self.names.set(names);
+    }
+}
+
+impl Connected<IncomingStream<'_, GuardedListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, GuardedListener>) -> Self {
+        stream.io().peer.clone()
+    }
+}
+
 /// A listener that hands out guarded connections.
 #[derive(Debug)]
 pub struct GuardedListener {
     listener: TcpListener,
+    gate: Arc<Gate>,
     places: Arc<Semaphore>,
     patience: Patience,
 }
@@ -54,8 +86,8 @@ pub struct GuardedListener {
 impl GuardedListener {
     /// Guards a bound listener.
     #[must_use]
-    pub fn new(listener: TcpListener, patience: Patience) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS_MAX)), patience }
+    pub fn new(listener: TcpListener, gate: Arc<Gate>, patience: Patience) -> Self {
+        Self { listener, gate, places: Arc::new(Semaphore::new(CONNECTIONS_MAX)), patience }
     }
 }
 
@@ -71,8 +103,14 @@ impl Listener for GuardedListener {
                 continue;
             };
             match self.listener.accept().await {
-                Ok((stream, peer)) => {
-                    return (GuardedStream::new(stream, place, self.patience), peer);
+                Ok((stream, address)) => {
+                    let peer = Peer { address, names: Arc::default() };
+                    // Answers are written whole; waiting to fill a segment only delays them.
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%error, "api connection without TCP_NODELAY");
+                    }
+                    let channel = Channel::new(stream, &self.gate, peer.clone());
+                    return (GuardedStream::new(channel, place, self.patience, peer), address);
                 }
                 Err(error) => {
                     // Out of descriptors, or the client went away: neither ends the API.
@@ -91,8 +129,9 @@ impl Listener for GuardedListener {
 /// A connection with its place and its times.
 #[derive(Debug)]
 pub struct GuardedStream {
-    stream: TcpStream,
+    stream: Channel,
     _place: OwnedSemaphorePermit,
+    peer: Peer,
     patience: Patience,
     deadline: Pin<Box<Sleep>>,
     ends_at: Instant,
@@ -100,14 +139,11 @@ pub struct GuardedStream {
 }
 
 impl GuardedStream {
-    fn new(stream: TcpStream, place: OwnedSemaphorePermit, patience: Patience) -> Self {
+    fn new(stream: Channel, place: OwnedSemaphorePermit, patience: Patience, peer: Peer) -> Self {
         let deadline = Box::pin(sleep(patience.request));
         let ends_at = deadline.deadline() + patience.life.saturating_sub(patience.request);
-        // Answers are written whole; waiting to fill a segment only delays them.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "api connection without TCP_NODELAY");
-        }
-        Self { stream, _place: place, patience, deadline, ends_at, is_between_requests: false }
+        let is_between_requests = false;
+        Self { stream, _place: place, peer, patience, deadline, ends_at, is_between_requests }
     }
 
     fn expire(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -180,10 +216,18 @@ impl AsyncWrite for GuardedStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_pending() {
+            self.expire(context)?;
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let closed = Pin::new(&mut self.stream).poll_shutdown(context);
+        if closed.is_pending() {
+            self.expire(context)?;
+        }
+        closed
     }
 }

@@ -85,11 +85,11 @@ impl Listed for AlarmRow {
         is_one_of(filter.perceived_severity.as_deref(), &row.perceived_severity)
             && filter.is_cleared.is_none_or(|wanted| wanted == row.is_cleared)
             && is_text(filter.resource.as_deref(), &row.resource)
-            && is_text(filter.alarm_type.as_deref(), &row.alarm_type)
+            && is_text(filter.alarm_type.as_deref(), &row.shape.alarm_type)
             && is_text(filter.qualifier.as_deref(), &row.qualifier)
             && is_text(filter.incident.as_deref(), row.incident.as_deref().unwrap_or(""))
             && filter.device.as_deref().is_none_or(|device| is_of_device(&row.resource, device))
-            && filter.source.as_deref().is_none_or(|wanted| is_told_by(&row.source, wanted))
+            && filter.source.as_deref().is_none_or(|wanted| is_told_by(&row.shape.source, wanted))
     }
 
     fn image_at(&self, _at: Timestamp) -> AlarmImage {

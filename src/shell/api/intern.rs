@@ -4,22 +4,31 @@
 //! the one thread that writes the view.
 
 use crate::model::index::KeyHasher;
+use crate::shell::api::rows::AlarmShape;
 use hashbrown::HashTable;
 use std::sync::Arc;
 
 /// Texts in use, each once.
 pub struct Interner {
     texts: HashTable<Arc<str>>,
+    shapes: Vec<Arc<AlarmShape>>,
     hasher: KeyHasher,
     sweep_at: usize,
 }
 
 /// Below this many texts no sweep is worth its time.
 const SWEEP_AT_LEAST: usize = 4_096;
+/// Shapes that are looked through for each alarm; further ones are not shared.
+const SHAPES_MAX: usize = 256;
 
 impl Default for Interner {
     fn default() -> Self {
-        Self { texts: HashTable::new(), hasher: KeyHasher::new(0), sweep_at: SWEEP_AT_LEAST }
+        Self {
+            texts: HashTable::new(),
+            shapes: Vec::new(),
+            hasher: KeyHasher::new(0),
+            sweep_at: SWEEP_AT_LEAST,
+        }
     }
 }
 
@@ -38,6 +47,21 @@ impl Interner {
         let shared: Arc<str> = Arc::from(text);
         let hasher = &self.hasher;
         self.texts.insert_unique(hash, Arc::clone(&shared), |known| hasher.hash(&[known]));
+        shared
+    }
+
+    /// The shared copy of a shape whose texts are shared copies themselves.
+    pub fn share_shape(&mut self, shape: AlarmShape) -> Arc<AlarmShape> {
+        if let Some(known) = self.shapes.iter().find(|known| ***known == shape) {
+            return Arc::clone(known);
+        }
+        if self.shapes.len() >= SHAPES_MAX {
+            self.shapes.retain(|known| Arc::strong_count(known) > 1);
+        }
+        let shared = Arc::new(shape);
+        if self.shapes.len() < SHAPES_MAX {
+            self.shapes.push(Arc::clone(&shared));
+        }
         shared
     }
 

@@ -1,9 +1,11 @@
-//! The read API: published versions of the view over HTTP/1.1, health and metrics.
+//! HTTP/1.1, plain or through TLS: published versions of the view, health and metrics.
 //!
-//! In: requests of anybody who reaches the port. Out: JSON pages and objects (docs/api.md),
-//! `/healthz`, `/readyz`, `/metrics`. It reads [`view::View`]s only: never the engine, the journal
-//! or the database; it changes nothing, and no client can make it hold more than its bounds.
+//! In: requests, from whom the listener's gate lets through ([`access`]). Out: JSON pages and
+//! objects (docs/api.md), `/healthz`, `/readyz`, `/metrics`. It reads [`view::View`]s only: never
+//! the engine, the journal or the database; and no client can make it hold more than its bounds.
 
+pub mod access;
+pub mod channel;
 pub mod connection;
 pub mod filter;
 pub mod intern;
@@ -15,11 +17,14 @@ pub mod rows;
 pub mod table;
 pub mod view;
 
-use crate::shell::api::connection::{GuardedListener, Patience};
+use crate::shell::alertmanager::Alertmanager;
+use crate::shell::api::access::gate::Gate;
+use crate::shell::api::connection::{GuardedListener, Patience, Peer};
 use crate::shell::api::listing::Versions;
 use crate::shell::api::pins::Pins;
 use crate::shell::api::view::SharedView;
 use crate::shell::clock;
+use crate::shell::intake::http::SampleDoor;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,6 +66,8 @@ pub struct ApiState {
     readiness: Arc<Readiness>,
     metrics: MetricsText,
     listings: Arc<Semaphore>,
+    alertmanager: Option<Alertmanager>,
+    samples: Option<SampleDoor>,
 }
 
 impl ApiState {
@@ -74,37 +81,39 @@ impl ApiState {
             readiness,
             metrics,
             listings: Arc::new(Semaphore::new(LISTINGS_MAX)),
+            alertmanager: None,
+            samples: None,
         }
+    }
+
+    /// Takes samples of metrics too.
+    #[must_use]
+    pub fn with_samples(self, door: SampleDoor) -> Self {
+        Self { samples: Some(door), ..self }
+    }
+
+    /// With the API of the Alertmanager beside its own.
+    #[must_use]
+    pub fn with_alertmanager(self, alertmanager: Alertmanager) -> Self {
+        Self { alertmanager: Some(alertmanager), ..self }
     }
 }
 
-/// Serves until `stop` becomes true (or its sender is gone), then lets answers in progress end for
-/// at most three seconds.
+/// Serves what the gate's listener serves, until `stop` becomes true (or its sender is gone); then
+/// lets answers in progress end for at most three seconds.
 ///
 /// # Errors
 /// None that a client can cause.
 pub async fn serve(
     listener: TcpListener,
-    state: ApiState,
-    stop: watch::Receiver<bool>,
-) -> io::Result<()> {
-    serve_with(listener, state, stop, Patience::default()).await
-}
-
-/// [`serve`] with other times for its connections.
-///
-/// # Errors
-/// None that a client can cause.
-pub async fn serve_with(
-    listener: TcpListener,
-    state: ApiState,
+    (state, gate): (ApiState, Arc<Gate>),
     stop: watch::Receiver<bool>,
     patience: Patience,
 ) -> io::Result<()> {
     let versions = Arc::clone(&state.versions);
-    let guarded = GuardedListener::new(listener, patience);
-    let server =
-        axum::serve(guarded, routes::router(state)).with_graceful_shutdown(stopped(stop.clone()));
+    let routes = routes::router(&state, &gate).into_make_service_with_connect_info::<Peer>();
+    let guarded = GuardedListener::new(listener, gate, patience);
+    let server = axum::serve(guarded, routes).with_graceful_shutdown(stopped(stop.clone()));
     let late = async {
         stopped(stop).await;
         tokio::time::sleep(STOP_TIME).await;

@@ -1,28 +1,60 @@
 //! URLs and answers.
 //!
 //! In: requests. Out: JSON for `/api/v1`, text elsewhere; every error under `/api` is JSON too and
-//! says what to do. Only GET and HEAD exist.
+//! says what to do. Each route belongs to a role, and a listener has the routes of its roles.
 
+use crate::shell::alertmanager;
 use crate::shell::api::ApiState;
+use crate::shell::api::access::gate::{Entrance, Gate, admit};
 use crate::shell::api::filter::Listed;
 use crate::shell::api::question::{AskError, Question, check_escapes};
 use crate::shell::api::rows::{AlarmRow, IncidentRow, ResourceRow, TicketRow};
 use crate::shell::clock;
+use crate::shell::config::Role;
+use crate::shell::intake::http as samples;
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{StatusCode, Uri, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 use serde_json::json;
+use std::sync::Arc;
 
-/// Every URL.
-pub fn router(state: ApiState) -> Router {
-    Router::new()
-        .route("/", get(index))
+/// What a listener serves: health and the list of URLs to everybody, the rest behind its gate.
+pub fn router(state: &ApiState, gate: &Arc<Gate>) -> Router {
+    let urls: String = gate.roles().iter().map(|role| urls_of(*role)).collect();
+    let index = format!("vigie\n\n{urls}GET /healthz\nGET /readyz\n");
+    let mut router = Router::new()
+        .route("/", get(async move || text(StatusCode::OK, index.clone())))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .with_state(state.clone());
+    for role in gate.roles() {
+        let routes = match role {
+            Role::Read => read_routes(state),
+            Role::Intake => intake_routes(state),
+            Role::Act => act_routes(state),
+        };
+        router = router.merge(behind(gate, *role, routes));
+    }
+    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed)
+}
+
+/// The same routes for those only who have the role.
+pub(super) fn behind(gate: &Arc<Gate>, role: Role, routes: Router) -> Router {
+    if !routes.has_routes() {
+        return routes;
+    }
+    let entrance = Entrance { gate: Arc::clone(gate), role };
+    routes.route_layer(from_fn_with_state(entrance, admit))
+}
+
+/// What changes nothing.
+fn read_routes(state: &ApiState) -> Router {
+    Router::new()
         .route("/metrics", get(metrics))
         .route("/api/v1/alarms", get(listing::<AlarmRow>))
         .route("/api/v1/alarms/{id}", get(one::<AlarmRow>))
@@ -32,24 +64,48 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/tickets/{number}", get(one::<TicketRow>))
         .route("/api/v1/resources", get(listing::<ResourceRow>))
         .route("/api/v1/resources/{*name}", get(one::<ResourceRow>))
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .with_state(state)
+        .with_state(state.clone())
+        .merge(state.alertmanager.as_ref().map_or_else(Router::new, alertmanager::read_routes))
 }
 
-const INDEX: &str = "vigie
+/// Where metrics and alerts come in. A path that is also read (`GET`) is merged with it.
+fn intake_routes(state: &ApiState) -> Router {
+    let samples = state.samples.clone().map_or_else(Router::new, samples::intake_routes);
+    let alerts = state.alertmanager.as_ref().map_or_else(Router::new, alertmanager::intake_routes);
+    samples.merge(alerts)
+}
 
-GET /api/v1/alarms[/{id}]
-GET /api/v1/incidents[/{id}]
-GET /api/v1/tickets[/{number}]
-GET /api/v1/resources[/{name}]
-GET /metrics
-GET /healthz
-GET /readyz
-";
+/// Commands. Their handlers find out who commands by `Extension<Identity>`.
+fn act_routes(state: &ApiState) -> Router {
+    state.alertmanager.as_ref().map_or_else(Router::new, alertmanager::act_routes)
+}
 
-async fn index() -> Response {
-    text(StatusCode::OK, INDEX.to_owned())
+const fn urls_of(role: Role) -> &'static str {
+    match role {
+        Role::Read => {
+            "GET /api/v1/alarms[/{id}]\n\
+             GET /api/v1/incidents[/{id}]\n\
+             GET /api/v1/tickets[/{number}]\n\
+             GET /api/v1/resources[/{name}]\n\
+             GET /api/v2/alerts[/groups]\n\
+             GET /api/v2/silences\n\
+             GET /api/v2/silence/{id}\n\
+             GET /api/v2/status\n\
+             GET /api/v2/receivers\n\
+             GET /metrics\n"
+        }
+        Role::Intake => {
+            "POST /api/v1/write\n\
+             POST /v1/metrics\n\
+             POST /write\n\
+             POST /api/v2/write\n\
+             POST /api/v2/alerts\n"
+        }
+        Role::Act => {
+            "POST /api/v2/silences\n\
+             DELETE /api/v2/silence/{id}\n"
+        }
+    }
 }
 
 async fn healthz() -> Response {
@@ -109,16 +165,15 @@ async fn one<R: Listed>(
     error(StatusCode::NOT_FOUND, &format!("no {shown:?} among the {}", R::KIND))
 }
 
-async fn not_found(uri: Uri) -> Response {
+pub(super) async fn not_found(uri: Uri) -> Response {
     let shown: String = uri.path().chars().take(80).collect();
     let message = format!("nothing at {shown:?}; / lists every URL");
     error(StatusCode::NOT_FOUND, &message)
 }
 
-async fn method_not_allowed() -> Response {
-    let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD exist here");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
-    response
+pub(super) async fn method_not_allowed() -> Response {
+    // The router adds `Allow`.
+    error(StatusCode::METHOD_NOT_ALLOWED, "this method does not exist here; see Allow")
 }
 
 /// Work that may take milliseconds: beside the runtime, a few at a time.

@@ -7,6 +7,7 @@
 use crate::engine::effect::{AlarmImage, IncidentImage, IncidentStatus, ResourceImage};
 use crate::engine::effect::{TicketImage, TicketState};
 use crate::model::severity::Severity;
+use crate::model::silence::{Silence, SilenceState, silence_id};
 use crate::model::time::{NS_PER_S, Timestamp};
 use crate::shell::api::intern::Interner;
 use crate::shell::api::table::Row;
@@ -33,8 +34,8 @@ pub struct PackedAlarm {
     id: Box<str>,
     /// `device` or `device/component`.
     pub resource: Arc<str>,
-    /// Alarm type id.
-    pub alarm_type: Arc<str>,
+    /// What many alarms have alike.
+    pub shape: Arc<AlarmShape>,
     /// Alarm type qualifier.
     pub qualifier: Arc<str>,
     /// Last severity while raised.
@@ -43,19 +44,26 @@ pub struct PackedAlarm {
     pub is_cleared: bool,
     /// Incident that it belongs to.
     pub incident: Option<Arc<str>>,
-    /// Channels that told it, joined by `+`.
-    pub source: Arc<str>,
     time_created: Timestamp,
     last_changed: Timestamp,
-    text: Box<str>,
-    event_type: Arc<str>,
-    probable_cause: Arc<str>,
+    text: Arc<str>,
     is_flapping: bool,
-    why: Arc<str>,
     faults: Box<[Arc<str>]>,
-    rule: Arc<str>,
     /// What few alarms have.
     told: Option<Box<Told>>,
+}
+
+/// The texts in which the alarms of one kind are all alike: one copy for all of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AlarmShape {
+    /// Alarm type id.
+    pub alarm_type: Arc<str>,
+    /// Channels that told it, joined by `+`.
+    pub source: Arc<str>,
+    event_type: Arc<str>,
+    probable_cause: Arc<str>,
+    why: Arc<str>,
+    rule: Arc<str>,
 }
 
 /// What only samples, alerts and some messages say of an alarm.
@@ -81,6 +89,21 @@ impl Told {
     }
 }
 
+impl AlarmShape {
+    /// The shared copy of an image's shape.
+    fn of(image: &AlarmImage, interner: &mut Interner) -> Arc<Self> {
+        let shape = Self {
+            alarm_type: interner.share(&image.alarm_type),
+            source: interner.share(&image.source),
+            event_type: interner.share(&image.event_type),
+            probable_cause: interner.share(&image.probable_cause),
+            why: interner.share(&image.why),
+            rule: interner.share(&image.rule),
+        };
+        interner.share_shape(shape)
+    }
+}
+
 impl AlarmRow {
     /// Packs an image.
     pub fn new(rank: Rank, image: &AlarmImage, interner: &mut Interner) -> Self {
@@ -90,21 +113,16 @@ impl AlarmRow {
             last_raised: AtomicI64::new(image.last_raised.0),
             id: image.id.as_str().into(),
             resource: interner.share(&image.resource),
-            alarm_type: interner.share(&image.alarm_type),
+            shape: AlarmShape::of(image, interner),
             qualifier: interner.share(&image.qualifier),
             perceived_severity: image.perceived_severity,
             is_cleared: image.is_cleared,
             incident: image.incident.as_deref().map(|incident| interner.share(incident)),
-            source: interner.share(&image.source),
             time_created: image.time_created,
             last_changed: image.last_changed,
-            text: image.text.as_str().into(),
-            event_type: interner.share(&image.event_type),
-            probable_cause: interner.share(&image.probable_cause),
+            text: Arc::clone(&image.text),
             is_flapping: image.is_flapping,
-            why: interner.share(&image.why),
             faults: interner.share_all(&image.faults),
-            rule: interner.share(&image.rule),
             told: Told::of(image),
         };
         Self { number: number_in(&image.id), fixed: Arc::new(fixed) }
@@ -114,11 +132,11 @@ impl AlarmRow {
     #[must_use]
     pub fn image(&self) -> AlarmImage {
         let fixed = &*self.fixed;
-        let told = fixed.told.as_deref();
+        let (shape, told) = (&*fixed.shape, fixed.told.as_deref());
         AlarmImage {
             id: fixed.id.to_string(),
             resource: fixed.resource.to_string(),
-            alarm_type: fixed.alarm_type.to_string(),
+            alarm_type: shape.alarm_type.to_string(),
             qualifier: fixed.qualifier.to_string(),
             perceived_severity: fixed.perceived_severity,
             is_cleared: fixed.is_cleared,
@@ -131,14 +149,14 @@ impl AlarmRow {
             labels: told.map(|told| told.labels.to_string()).unwrap_or_default(),
             occurrences: self.occurrences(),
             incident: fixed.incident.as_deref().map(str::to_owned),
-            source: fixed.source.to_string(),
-            text: fixed.text.to_string(),
-            event_type: fixed.event_type.to_string(),
-            probable_cause: fixed.probable_cause.to_string(),
+            source: shape.source.to_string(),
+            text: Arc::clone(&fixed.text),
+            event_type: shape.event_type.to_string(),
+            probable_cause: shape.probable_cause.to_string(),
             is_flapping: fixed.is_flapping,
-            why: fixed.why.to_string(),
+            why: shape.why.to_string(),
             faults: owned(&fixed.faults),
-            rule: fixed.rule.to_string(),
+            rule: shape.rule.to_string(),
         }
     }
 
@@ -312,6 +330,46 @@ impl Row for IncidentRow {
 
     fn is_ended(&self) -> bool {
         matches!(self.image.status, IncidentStatus::Closed | IncidentStatus::Merged)
+    }
+}
+
+/// A silence: there are few, so it is kept as it came.
+#[derive(Clone, Debug)]
+pub struct SilenceRow {
+    rank: Rank,
+    key: Arc<str>,
+    /// The silence.
+    pub silence: Arc<Silence>,
+}
+
+impl SilenceRow {
+    /// Keeps a silence.
+    pub fn new(rank: Rank, silence: &Arc<Silence>) -> Self {
+        Self { rank, key: silence.name().into(), silence: Arc::clone(silence) }
+    }
+}
+
+impl Row for SilenceRow {
+    type Place = u64;
+
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn place(&self) -> &u64 {
+        &self.silence.id
+    }
+
+    fn place_of(key: &str) -> u64 {
+        silence_id(key).unwrap_or(u64::MAX)
+    }
+
+    fn rank(&self) -> Rank {
+        self.rank
+    }
+
+    fn is_ended(&self) -> bool {
+        self.silence.state == SilenceState::Expired
     }
 }
 

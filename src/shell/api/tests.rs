@@ -3,19 +3,21 @@
 use super::*;
 use crate::engine::effect::{IncidentChange, IncidentStatus, TicketChange, TicketState};
 use crate::model::time::NS_PER_S;
+use crate::shell::api::access::Access;
 use crate::shell::api::rows::TicketRow;
 use crate::shell::api::table::Row;
 use crate::shell::api::view::{ViewBounds, ViewWriter};
+use crate::shell::config::Role;
 use crate::shell::publish::fixtures::*;
 use crate::shell::publish::{Occurrences, Rank};
 use serde_json::Value;
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-struct Server {
+pub(super) struct Server {
     writer: ViewWriter,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     readiness: Arc<Readiness>,
     stop: watch::Sender<bool>,
     served: tokio::task::JoinHandle<io::Result<()>>,
@@ -23,6 +25,11 @@ struct Server {
 
 impl Server {
     async fn start(patience: Patience) -> Self {
+        let gate = Gate::new("http", Role::ALL.into(), Access::open());
+        Self::start_behind(Arc::new(gate), patience).await
+    }
+
+    pub(super) async fn start_behind(gate: Arc<Gate>, patience: Patience) -> Self {
         let writer = ViewWriter::new(ViewBounds::default());
         let readiness = Arc::new(Readiness::default());
         let metrics: MetricsText = Arc::new(|| "vigie_up 1\n".to_owned());
@@ -30,7 +37,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let address = listener.local_addr().expect("bound");
         let (stop, stopping) = watch::channel(false);
-        let served = tokio::spawn(serve_with(listener, state, stopping, patience));
+        let served = tokio::spawn(serve(listener, (state, gate), stopping, patience));
         Self { writer, address, readiness, stop, served }
     }
 
@@ -50,15 +57,23 @@ impl Server {
     }
 
     /// Status, headers and body of one request on a connection of its own.
-    async fn raw(&self, request: &str) -> (u16, String, String) {
-        let mut stream = TcpStream::connect(self.address).await.expect("connects");
-        stream.write_all(request.as_bytes()).await.expect("sends");
+    pub(super) async fn raw(&self, request: &str) -> (u16, String, String) {
+        let stream = TcpStream::connect(self.address).await.expect("connects");
+        Self::exchange(stream, request).await.expect("answers and closes")
+    }
+
+    /// [`Server::raw`] on a connection that is there.
+    pub(super) async fn exchange(
+        mut stream: impl AsyncRead + AsyncWrite + Unpin,
+        request: &str,
+    ) -> io::Result<(u16, String, String)> {
+        stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.expect("answers and closes");
+        stream.read_to_end(&mut answer).await?;
         let answer = String::from_utf8(answer).expect("UTF-8");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        (status.expect("a status"), head.to_owned(), body.to_owned())
+        Ok((status.expect("a status"), head.to_owned(), body.to_owned()))
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
@@ -75,7 +90,7 @@ impl Server {
         items.map(|item| item["id"].as_str().expect("an id").to_owned()).collect()
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.stop.send(true).expect("it serves");
         self.served.await.expect("no panic").expect("no error");
     }
@@ -206,7 +221,7 @@ async fn odd_requests_get_answers_not_panics() {
         server.raw(&format!("POST /api/v1/alarms {close}content-length: 2\r\n\r\n{{}}")).await;
     assert_eq!(status, 405);
     assert!(head.to_ascii_lowercase().contains("allow: get,head"), "{head}");
-    assert!(body.contains("only GET and HEAD"));
+    assert!(body.contains("see Allow"));
     let (status, head, body) = server.raw(&format!("HEAD /api/v1/alarms {close}\r\n")).await;
     assert_eq!((status, body.as_str()), (200, ""));
     assert!(head.contains("content-length: "));

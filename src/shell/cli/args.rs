@@ -219,6 +219,13 @@ pub enum JournalCommand {
     /// Print the records, one a line.
     #[command(after_help = "Example:\n  vigie journal dump --state-dir /var/lib/vigie | tail")]
     Dump(StateArgs),
+
+    /// Take what can still be read of a damaged journal into a new one.
+    ///
+    /// For what `vigie journal verify` finds wrong and what keeps the daemon from starting. The
+    /// daemon must not run. The old journal is kept whole beside the new one.
+    #[command(after_help = "Example:\n  vigie journal repair --state-dir /var/lib/vigie")]
+    Repair(StateArgs),
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -299,8 +306,8 @@ mod tests {
 
     #[test]
     fn offline_commands_must_be_told_the_folder() {
-        for line in ["vigie replay", "vigie snapshot", "vigie journal verify", "vigie journal dump"]
-        {
+        let journal = ["vigie journal verify", "vigie journal dump", "vigie journal repair"];
+        for line in ["vigie replay", "vigie snapshot"].into_iter().chain(journal) {
             assert_eq!(refused(line), ErrorKind::MissingRequiredArgument, "{line}");
             let full = format!("{line} --state-dir /x");
             assert!(parse(&full).is_ok(), "{full}");

@@ -1,8 +1,9 @@
 //! `vigie check`: whether the daemon could start with these files, and if not, every reason.
 
 use crate::model::diagnostic::Diagnostic;
+use crate::shell::api::access::Access;
 use crate::shell::cli::args::ConfigArgs;
-use crate::shell::config::{Checked, Config, Rules, Supervised, Text};
+use crate::shell::config::{Checked, Config, Rules, Supervised, Text, Transport};
 use std::io::{self, Write};
 
 /// Exit status when the daemon could start.
@@ -31,6 +32,7 @@ pub fn check(
         arguments.state_dir.as_deref(),
     );
     let Some(config) = report.take(loaded) else { return report.print(out, "") };
+    report.check_access(&config);
     let supervised = report.take(config.load_inventory());
     let rules = match report.take(config.read_rules()) {
         None => None,
@@ -60,6 +62,17 @@ impl Report {
         self.warnings.extend(checked.warnings);
         self.errors.extend(checked.errors);
         checked.value
+    }
+
+    /// Whether the certificates, tokens and passwords that the configuration names can be used.
+    fn check_access(&mut self, config: &Config) {
+        for listener in &config.listeners {
+            let Transport::Http { access, .. } = &listener.transport else { continue };
+            for unready in Access::load(access).err().into_iter().flatten() {
+                let list = if unready.is_only_here { &mut self.warnings } else { &mut self.errors };
+                list.push(unready.diagnostic);
+            }
+        }
     }
 
     fn print(&self, out: &mut dyn Write, counts: &str) -> io::Result<u8> {

@@ -12,7 +12,9 @@ use crate::shell::config::default_state_dir;
 use crate::shell::control::{self, Request};
 use crate::shell::demo::{self, DemoOptions};
 use crate::shell::journal::{Kind, ReadError, RealDisk, read_from, verify};
+use crate::shell::priority;
 use crate::shell::recover::{self, Replay};
+use crate::shell::repair::{self, Outcome};
 use crate::shell::supervise;
 use anyhow::{Context as _, bail};
 use std::io::{self, IsTerminal as _, Write};
@@ -52,6 +54,7 @@ fn done(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Ticket(command) => ticket(&command, &mut out),
         Command::Journal(JournalCommand::Verify(state)) => verify_journal(&state, &mut out),
         Command::Journal(JournalCommand::Dump(state)) => dump_journal(&state, &mut out),
+        Command::Journal(JournalCommand::Repair(state)) => repair_journal(&state, &mut out),
     }
 }
 
@@ -79,7 +82,7 @@ fn replay(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let dir = &state.state_dir;
     let journal = existing_journal(state)?;
     let begun = crate::shell::clock::boot_ns();
-    let mut replay = Replay::from_nothing();
+    let mut replay = Replay::from_nothing().passing_over(recover::skips(&journal)?);
     let mut reader = read_from(journal.clone(), Arc::new(RealDisk), 0);
     if let Err(recover::RecoverError::Gap { .. }) = replay.run(&mut reader) {
         replay = Replay::begin(dir, u64::MAX)?;
@@ -91,6 +94,9 @@ fn replay(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     writeln!(out, "position={}", replay.applied)?;
     writeln!(out, "inputs={} in {} ms ({per_second}/s)", replay.inputs, taken_ns / 1_000_000)?;
     writeln!(out, "digest={}", replay.digest_hex())?;
+    for position in &replay.passed_over {
+        writeln!(out, "passed over: {position}")?;
+    }
     for hole in &replay.holes {
         writeln!(out, "hole: {hole}")?;
     }
@@ -103,7 +109,7 @@ fn replay(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
 
 /// Snapshots are taken where a mark is, so that whoever begins there gives the same marks.
 fn snapshot(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    lower_priority();
+    priority::stand_back(priority::SNAPSHOT);
     let dir = &state.state_dir;
     let journal = existing_journal(state)?;
     let mut replay = Replay::begin(dir, u64::MAX)?;
@@ -136,13 +142,6 @@ fn snapshot(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     let path = recover::write_snapshot(dir, &replay.into_snapshot())?;
     writeln!(out, "position={position} {}", path.display())?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A snapshot has all the time in the world.
-#[expect(unsafe_code, reason = "setpriority has no std function")]
-fn lower_priority() {
-    // SAFETY: plain integers; it changes nothing but this process's priority.
-    let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
 }
 
 fn state_dir(given: Option<&PathBuf>) -> PathBuf {
@@ -247,4 +246,34 @@ fn dump_journal(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCo
             Err(error) => writeln!(out, "{error}")?,
         }
     }
+}
+
+fn repair_journal(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    existing_journal(state)?;
+    let repaired = match repair::repair(&state.state_dir)? {
+        Outcome::Sound => {
+            writeln!(out, "nothing is wrong; nothing was changed")?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Outcome::Repaired(repaired) => repaired,
+    };
+    for wrong in &repaired.wrong {
+        writeln!(out, "wrong: {wrong}")?;
+    }
+    for lost in &repaired.lost {
+        writeln!(out, "lost: {lost}")?;
+    }
+    if repaired.lost.is_empty() {
+        writeln!(out, "lost: nothing that the newest snapshot does not cover")?;
+    }
+    writeln!(out, "read: {} inputs since that snapshot", repaired.inputs)?;
+    writeln!(out, "taken along: {} decisions that Kafka may not have", repaired.carried)?;
+    writeln!(
+        out,
+        "new journal {} from position {}; the old one is in {}",
+        repaired.journal_uuid,
+        repaired.first,
+        repaired.old.display()
+    )?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -41,12 +41,12 @@ fn reload(daemon: &mut Daemon) {
         notify(&[sd_notify::NotifyState::Reloading, now]);
     }
     match daemon.reload() {
-        Ok(()) => tracing::info!("rules and inventory reloaded"),
+        Ok(()) => tracing::info!("rules, inventory, certificates and secrets reloaded"),
         Err(mistakes) => {
             for mistake in mistakes {
                 tracing::error!("{mistake}");
             }
-            tracing::error!("reload refused: the rules and the inventory of before stay in force");
+            tracing::error!("reload refused: everything of before stays in force");
         }
     }
     notify(&[sd_notify::NotifyState::Ready]);

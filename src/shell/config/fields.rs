@@ -56,6 +56,17 @@ impl<'f> Fields<'f> {
         self.entries.contains_key(key)
     }
 
+    /// Whether a key was there and was read.
+    pub(super) fn was_read(&self, key: &str) -> bool {
+        self.read.iter().any(|(known, _)| *known == key)
+    }
+
+    /// A string if the key holds one; left for others to read if it holds something else.
+    pub(super) fn text_if_any(&mut self, key: &'static str) -> Option<Located<String>> {
+        let is_text = matches!(self.entries.get(key)?.node.value, Value::Text(_));
+        if is_text { self.text(key) } else { None }
+    }
+
     /// A string.
     pub(super) fn text(&mut self, key: &'static str) -> Option<Located<String>> {
         let entry = self.take(key)?;
@@ -217,7 +228,8 @@ impl<'f> Fields<'f> {
         self.findings.error(self.place, message, format!("add {key} = …"));
     }
 
-    fn take(&mut self, key: &'static str) -> Option<Entry> {
+    /// Whatever a key holds.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Entry> {
         self.known.push(key);
         let entry = self.entries.remove(key)?;
         self.read.push((key, entry.key_place));

@@ -1,12 +1,15 @@
 //! What is written: the sections of a configuration file, each value with its own type and range.
 //! What must hold *between* values is for `check`.
 
+use crate::model::limits::METRICS_BODY_BYTES_MAX;
 use crate::model::settings::{CorrelationSettings, TicketSettings};
 use crate::shell::config::document::{Table, Value};
 use crate::shell::config::fields::Fields;
 use crate::shell::config::findings::{Findings, Located, Place, quoted};
 use crate::shell::config::listeners::{self, Listener};
-use crate::shell::config::{Journal, Log, LogFormat, LogLevel, Rules, Sync};
+use crate::shell::config::{
+    Alerts, History, Journal, Log, LogFormat, LogLevel, Metrics, Rules, Sync,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,14 +30,22 @@ pub(super) struct Written {
     pub(super) correlation: CorrelationSettings,
     /// `[tickets]`.
     pub(super) tickets: Located<TicketSettings>,
+    /// `[alerts]`.
+    pub(super) alerts: Alerts,
     /// `[rules]`.
     pub(super) rules: Located<Rules>,
     /// `[inventory] files`.
     pub(super) inventory: Vec<PathBuf>,
     /// `[kafka]`.
     pub(super) kafka: Option<WrittenKafka>,
+    /// `[clock] alarm`.
+    pub(super) clock_alarm: bool,
     /// `[store] path`.
     pub(super) store_path: Option<PathBuf>,
+    /// `[history]`.
+    pub(super) history: Located<History>,
+    /// `[metrics]`.
+    pub(super) metrics: Metrics,
     /// `[log]`.
     pub(super) log: Log,
 }
@@ -64,6 +75,9 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         (section("state"), section("journal"), section("correlation"));
     let (tickets, rules, inventory) = (section("tickets"), section("rules"), section("inventory"));
     let (kafka, store, log) = (section("kafka"), section("store"), section("log"));
+    let (clock, history) = (section("clock"), section("history"));
+    let alerts = section("alerts");
+    let metrics = section("metrics");
     top.finish();
     let base = Base { whole, folder };
     let (state_dir, snapshot_every, snapshot_every_bytes) = state.read(whole, findings, |fields| {
@@ -73,13 +87,17 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         (dir, Duration::from_secs(minutes.saturating_mul(60)), mebibytes(mib))
     });
     Written {
-        listeners: listeners::read(whole, written_listeners, findings),
+        listeners: listeners::read(&base, written_listeners, findings),
         state_dir,
         snapshot_every,
         snapshot_every_bytes,
         journal: journal.read(whole, findings, read_journal),
         correlation: correlation.read(whole, findings, read_correlation),
         tickets: tickets.read(whole, findings, read_tickets),
+        alerts: alerts.read(whole, findings, |fields| {
+            let seconds = fields.integer("resolve_timeout_s", 1..=86_400_u64).unwrap_or(300);
+            Alerts { resolve_timeout: Duration::from_secs(seconds) }
+        }),
         rules: rules.read(whole, findings, |fields| {
             let value = Rules {
                 builtin: fields.boolean("builtin").unwrap_or(true),
@@ -89,7 +107,16 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         }),
         inventory: inventory.read(whole, findings, |fields| base.paths(fields, "files")),
         kafka: kafka.table.is_some().then(|| kafka.read(whole, findings, read_kafka)),
+        clock_alarm: clock.read(whole, findings, |fields| fields.boolean("alarm").unwrap_or(true)),
         store_path: store.read(whole, findings, |fields| base.path(fields, "path")),
+        history: history.read(whole, findings, |fields| {
+            let value = History {
+                keep_days: fields.integer("keep_days", 1..=36_500).unwrap_or(400),
+                keep_tickets_days: fields.integer("keep_tickets_days", 1..=36_500).unwrap_or(3_650),
+            };
+            Located { value, place: fields.place_of(&["keep_days", "keep_tickets_days"]) }
+        }),
+        metrics: metrics.read(whole, findings, read_metrics),
         log: log.read(whole, findings, read_log),
     }
 }
@@ -119,9 +146,12 @@ impl Section {
 }
 
 /// Where relative paths start.
-struct Base<'a> {
-    whole: Place,
-    folder: &'a Path,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Base<'a> {
+    /// The configuration file.
+    pub(super) whole: Place,
+    /// Its folder.
+    pub(super) folder: &'a Path,
 }
 
 impl Base<'_> {
@@ -136,7 +166,11 @@ impl Base<'_> {
     }
 
     /// A path of the file starts at the file's folder, one of `--set` at the working folder.
-    fn resolve(&self, text: &Located<String>, findings: &mut Findings) -> Option<PathBuf> {
+    pub(super) fn resolve(
+        &self,
+        text: &Located<String>,
+        findings: &mut Findings,
+    ) -> Option<PathBuf> {
         if text.value.trim().is_empty() || text.value.contains('\0') {
             findings.error(text.place, "not a path", "write a path, or leave the key out");
             return None;
@@ -177,6 +211,9 @@ fn read_correlation(fields: &mut Fields<'_>) -> CorrelationSettings {
         simultaneous_ms: fields
             .integer("simultaneous_ms", 0..=10_000)
             .unwrap_or(default.simultaneous_ms),
+        withdraw_after_h: fields
+            .integer("withdraw_after_h", 2..=8_760)
+            .unwrap_or(default.withdraw_after_h),
     }
 }
 
@@ -239,6 +276,15 @@ fn read_kafka(fields: &mut Fields<'_>) -> WrittenKafka {
     let brokers = fields.texts("brokers").unwrap_or_default();
     let place = fields.place_of(&["brokers"]);
     WrittenKafka { place, brokers, event_topic, state_topic, properties }
+}
+
+fn read_metrics(fields: &mut Fields<'_>) -> Metrics {
+    let bytes = fields.integer("body_bytes_max", 1_024..=METRICS_BODY_BYTES_MAX);
+    let backfill_s = fields.integer("backfill_after_s", 1..=604_800_u64);
+    Metrics {
+        body_bytes_max: bytes.unwrap_or(16 * 1024 * 1024),
+        backfill_after: Duration::from_secs(backfill_s.unwrap_or(300)),
+    }
 }
 
 fn read_log(fields: &mut Fields<'_>) -> Log {

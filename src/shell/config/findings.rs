@@ -5,6 +5,7 @@
 //! are shown, so that a file with a hundred thousand mistakes costs no more than one with a few.
 
 use crate::model::diagnostic::Diagnostic;
+use crate::shell::config::secret::Origin;
 use std::sync::Arc;
 
 /// Diagnostics shown per level. Further ones are counted in a last line: nobody mends more at once.
@@ -115,6 +116,13 @@ impl Findings {
             0 => shown.file,
             line => format!("{}:{line}:{}", shown.file, shown.column),
         }
+    }
+
+    /// A place that can still be shown when the texts are gone.
+    pub(super) fn origin(&self, place: Place) -> Origin {
+        let Diagnostic { file, line, column, .. } =
+            self.diagnostic(&Finding { place, message: String::new(), remedy: String::new() });
+        Origin { file, line, column }
     }
 
     /// Warnings and errors, each in reading order.

@@ -1,8 +1,10 @@
 //! `[listeners.NAME]`: where messages come in and questions are answered.
 
 use crate::model::limits::TCP_CONNECTIONS_MAX;
+use crate::shell::config::access::{self, HttpAccess};
 use crate::shell::config::document::Table;
 use crate::shell::config::fields::Fields;
+use crate::shell::config::file::Base;
 use crate::shell::config::findings::{Findings, Located, Place, quoted};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -45,10 +47,17 @@ pub enum Transport {
         /// Connections at once; further ones are refused and counted.
         connections_max: usize,
     },
+    /// Samples as InfluxDB line protocol over UDP.
+    InfluxUdp {
+        /// Receive buffer that is asked of the kernel, bytes.
+        receive_buffer_bytes: usize,
+    },
     /// API, metrics and health over HTTP.
     Http {
         /// A connection that asks nothing for so long is closed.
         idle_timeout: Duration,
+        /// Who may do what.
+        access: Box<HttpAccess>,
     },
 }
 
@@ -60,6 +69,7 @@ impl Transport {
             Self::SnmpTrap { .. } => "snmp-trap",
             Self::SyslogUdp { .. } => "syslog-udp",
             Self::SyslogTcp { .. } => "syslog-tcp",
+            Self::InfluxUdp { .. } => "influx-udp",
             Self::Http { .. } => "http",
         }
     }
@@ -76,26 +86,28 @@ enum Kind {
     SnmpTrap,
     SyslogUdp,
     SyslogTcp,
+    InfluxUdp,
     Http,
 }
 
-const KINDS: [(&str, Kind); 4] = [
+const KINDS: [(&str, Kind); 5] = [
     ("snmp-trap", Kind::SnmpTrap),
     ("syslog-udp", Kind::SyslogUdp),
     ("syslog-tcp", Kind::SyslogTcp),
+    ("influx-udp", Kind::InfluxUdp),
     ("http", Kind::Http),
 ];
 
 /// Reads every listener and sees to it that no two want the same address.
 pub(super) fn read(
-    whole: Place,
+    base: &Base<'_>,
     written: Option<Located<Table>>,
     findings: &mut Findings,
 ) -> Vec<Listener> {
     let Some(written) = written else {
         let remedy = "add one, for example [listeners.snmp-trap] with kind = \"snmp-trap\" and \
                       addresses = [\"0.0.0.0:162\", \"[::]:162\"]";
-        findings.error(whole, "no listener: nothing could ever come in", remedy);
+        findings.error(base.whole, "no listener: nothing could ever come in", remedy);
         return Vec::new();
     };
     if written.value.is_empty() || written.value.len() > LISTENERS_MAX {
@@ -113,7 +125,7 @@ pub(super) fn read(
             continue;
         };
         let fields = Fields::new(&what, entry.key_place, table, findings);
-        listeners.extend(listener(&name, fields, &mut taken));
+        listeners.extend(listener(&name, fields, &mut taken, base));
     }
     listeners
 }
@@ -128,7 +140,12 @@ fn check_name(name: &str, place: Place, findings: &mut Findings) {
     }
 }
 
-fn listener(name: &str, mut fields: Fields<'_>, taken: &mut Taken) -> Option<Listener> {
+fn listener(
+    name: &str,
+    mut fields: Fields<'_>,
+    taken: &mut Taken,
+    base: &Base<'_>,
+) -> Option<Listener> {
     if !fields.has("kind") {
         fields.missing("kind");
         return None;
@@ -142,21 +159,23 @@ fn listener(name: &str, mut fields: Fields<'_>, taken: &mut Taken) -> Option<Lis
     let mut addresses = Vec::new();
     for text in written.unwrap_or_default() {
         if let Some(address) = address(&text, fields.findings) {
-            taken.check(
-                name,
-                is_stream,
-                &Located { value: address, place: text.place },
-                &mut fields,
-            );
+            let address = Located { value: address, place: text.place };
+            taken.check(name, is_stream, &address, &mut fields);
             addresses.push(address);
         }
     }
-    let transport = transport(kind, &mut fields);
+    let transport = transport(kind, &mut fields, &addresses, base);
     fields.finish();
+    let addresses = addresses.into_iter().map(|address| address.value).collect();
     Some(Listener { name: name.to_owned(), addresses, transport })
 }
 
-fn transport(kind: Kind, fields: &mut Fields<'_>) -> Transport {
+fn transport(
+    kind: Kind,
+    fields: &mut Fields<'_>,
+    addresses: &[Located<SocketAddr>],
+    base: &Base<'_>,
+) -> Transport {
     let transport = match kind {
         Kind::SnmpTrap => Transport::SnmpTrap {
             receive_buffer_bytes: receive_buffer_bytes(fields),
@@ -169,6 +188,9 @@ fn transport(kind: Kind, fields: &mut Fields<'_>) -> Transport {
         },
         Kind::SyslogUdp => {
             Transport::SyslogUdp { receive_buffer_bytes: receive_buffer_bytes(fields) }
+        }
+        Kind::InfluxUdp => {
+            Transport::InfluxUdp { receive_buffer_bytes: receive_buffer_bytes(fields) }
         }
         Kind::SyslogTcp => {
             let idle_s = fields.integer("idle_timeout_s", 0..=604_800_u64).unwrap_or(3_600);
@@ -183,6 +205,7 @@ fn transport(kind: Kind, fields: &mut Fields<'_>) -> Transport {
             idle_timeout: Duration::from_secs(
                 fields.integer("idle_timeout_s", 1..=3_600_u64).unwrap_or(60),
             ),
+            access: Box::new(access::read(fields, addresses, base)),
         },
     };
     for (key, why) in [
@@ -190,6 +213,9 @@ fn transport(kind: Kind, fields: &mut Fields<'_>) -> Transport {
         ("communities", "leave it out: only listeners of kind \"snmp-trap\" hear communities"),
         ("idle_timeout_s", "leave it out: only TCP listeners have connections"),
         ("connections_max", "leave it out: only listeners of kind \"syslog-tcp\" count them"),
+        ("roles", "leave it out: only listeners of kind \"http\" serve roles"),
+        ("tls", "leave it out: only listeners of kind \"http\" speak TLS"),
+        ("clients", "leave it out: only listeners of kind \"http\" ask who a client is"),
     ] {
         fields.refuse(key, why);
     }

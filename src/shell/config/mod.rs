@@ -5,23 +5,27 @@
 //! and remedy for *every* mistake. It decides nothing about rules: those it only reads.
 //!
 //! Reading order: `findings` (mistakes and their places), `document` (text to tree), `fields` (tree
-//! to values), `file` (the sections), `check` (what must hold between them), `texts` (files and
-//! patterns), [`inventory`].
+//! to values), `file` (the sections), `listeners`, `access` (who may do what over HTTP), `secret`,
+//! `check` (what must hold between them), `texts` (files and patterns), [`inventory`].
 
+mod access;
 mod check;
 mod document;
 mod fields;
 mod file;
 mod findings;
 mod listeners;
+mod secret;
 mod suggest;
 mod texts;
 
 pub mod inventory;
 
+pub use crate::shell::config::access::{Client, HttpAccess, Proof, Role, TlsFiles};
 pub use crate::shell::config::findings::FINDINGS_MAX;
 pub use crate::shell::config::inventory::Supervised;
 pub use crate::shell::config::listeners::{Listener, Transport};
+pub use crate::shell::config::secret::{Origin, Readers, Secret, SecretSource, Unready, read_file};
 pub use crate::shell::config::texts::Text;
 
 use crate::model::diagnostic::Diagnostic;
@@ -80,16 +84,33 @@ pub struct Config {
     pub correlation: CorrelationSettings,
     /// How incidents become tickets.
     pub tickets: TicketSettings,
+    /// Alerts that others post.
+    pub alerts: Alerts,
     /// Which rules.
     pub rules: Rules,
     /// Inventory files: paths whose last part may hold `*` and `?`.
     pub inventory: Vec<PathBuf>,
     /// The Kafka sink; none is off.
     pub kafka: Option<Kafka>,
+    /// Whether a wall clock that is not synchronised is an alarm.
+    pub clock_alarm: bool,
     /// The SQLite file of the history.
     pub store_path: PathBuf,
+    /// How long the history goes back.
+    pub history: History,
+    /// How samples of metrics are taken.
+    pub metrics: Metrics,
     /// What is logged.
     pub log: Log,
+}
+
+/// How samples of metrics are taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Metrics {
+    /// Largest body, before and after inflation, bytes.
+    pub body_bytes_max: usize,
+    /// Samples older than this move no alarm.
+    pub backfill_after: Duration,
 }
 
 /// Where the state is kept and how often it is condensed.
@@ -121,6 +142,22 @@ pub enum Sync {
     Disk,
     /// Once the kernel has it: survives the death of the process, not that of the host.
     Kernel,
+}
+
+/// How long the history goes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct History {
+    /// Days for which cleared alarms, closed incidents and internal tickets are kept.
+    pub keep_days: u32,
+    /// Days for which tickets of contracts are kept, from their closure.
+    pub keep_tickets_days: u32,
+}
+
+/// Alerts that others post.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Alerts {
+    /// How long an alert holds that does not say until when it is to be believed.
+    pub resolve_timeout: Duration,
 }
 
 /// Which rules classify.

@@ -71,11 +71,50 @@ fn kafka_can_be_switched_on_by_flags() {
 }
 
 #[test]
-fn a_listener_is_moved_by_a_flag_and_http_in_the_open_is_doubtful() {
-    let checked = with(&["listeners.http.addresses=[\"0.0.0.0:0\"]"]);
-    assert_eq!(checked.warnings.len(), 1);
+fn http_beyond_loopback_names_its_roles_and_its_clients() {
+    let open = "listeners.http.addresses=[\"0.0.0.0:0\"]";
+    let read = "listeners.http.roles=[\"read\"]";
+    let token = "listeners.http.clients=[{ name = \"p\", token = { file = \"/t\" } }]";
+    assert_eq!(with(&[open]).errors.len(), 2, "neither roles nor clients");
+    assert_eq!(with(&[open, read]).errors.len(), 1, "everybody would be answered");
+    assert_eq!(with(&[open, token]).errors.len(), 1, "no roles");
+    let checked = with(&[open, read, token]);
+    assert_eq!(checked.warnings.len(), 1, "the token travels readable");
     let config = checked.value.expect("a warning is no error");
     assert_eq!(config.addresses("http").map(|a| a.port()).collect::<Vec<_>>(), [0]);
+    let files = "certificate = \"/c\", key = \"/k\"";
+    let tls = format!("listeners.http.tls={{ {files} }}");
+    assert_eq!(with(&[open, read, &tls]).errors.len(), 1, "secret, and to everybody");
+    assert_eq!(with(&[open, read, token, &tls]).warnings.len(), 0);
+    let authority = format!("listeners.http.tls={{ {files}, client_ca = \"/a\" }}");
+    let checked = with(&[open, read, &authority]);
+    assert_eq!((checked.warnings.len(), checked.errors.len()), (0, 0));
+}
+
+#[test]
+fn clients_have_the_roles_of_their_listener_unless_they_have_fewer() {
+    let digest = "ab".repeat(32);
+    let clients = format!(
+        "listeners.http.clients=[\
+         {{ name = \"p\", token = {{ sha256 = \"{digest}\" }}, roles = [\"read\"] }}, \
+         {{ name = \"q\", password = {{ credential = \"q\" }} }}]"
+    );
+    let config = with(&[&clients]).value.expect("it loads");
+    let http = config.listeners.iter().find_map(|listener| match &listener.transport {
+        Transport::Http { access, .. } => Some(access),
+        _ => None,
+    });
+    let http = http.expect("an HTTP listener");
+    let roles: Vec<_> = http.clients.iter().map(|client| client.roles.len()).collect();
+    assert_eq!(roles, [1, 3]);
+    assert_eq!(http.clients.first().map(|c| &c.proof), Some(&Proof::TokenDigest([0xab; 32])));
+    let SecretSource::Credential(name) = (match &http.clients.last().expect("two").proof {
+        Proof::Password(secret) => secret.source.clone(),
+        other => panic!("{other:?}"),
+    }) else {
+        panic!("a credential")
+    };
+    assert_eq!(name, "q");
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Staged {
     }
 
     fn raises(&self, alarm: &PackedAlarm) -> bool {
-        self.is_about((&alarm.resource, &alarm.alarm_type, &alarm.qualifier))
+        self.is_about((&alarm.resource, &alarm.shape.alarm_type, &alarm.qualifier))
     }
 
     /// Whether the alarm of that identity belongs to this fault.

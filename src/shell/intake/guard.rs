@@ -90,7 +90,7 @@ impl GuardedPipeline {
 }
 
 /// Runs `work`; `None` if it panicked.
-pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub(in crate::shell) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
     let before = GUARDED.replace(true);
     // What the closure leaves behind after a panic is either replaced (the pipeline) or asked
     // whether it is settled (the batches).

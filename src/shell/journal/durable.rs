@@ -6,11 +6,12 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
-/// The position up to which everything survives a power cut. Effects, answers and views wait for
-/// it.
+/// The position up to which everything survives a power cut, or, where the configuration says that
+/// the kernel's word is enough, the death of the process. Effects, answers and views wait for it.
 #[derive(Default)]
 pub struct Durable {
     position: AtomicU64,
+    synced: AtomicU64,
     has_failed: AtomicBool,
     waiters: Mutex<usize>,
     changed: Condvar,
@@ -38,7 +39,11 @@ pub enum Waited {
 impl Durable {
     /// Begins at what recovery found.
     pub(super) fn starting_at(position: u64) -> Self {
-        Self { position: AtomicU64::new(position), ..Self::default() }
+        Self {
+            position: AtomicU64::new(position),
+            synced: AtomicU64::new(position),
+            ..Self::default()
+        }
     }
 
     /// The last durable position; 0 before the first.
@@ -84,10 +89,23 @@ impl Durable {
         }
     }
 
-    /// The position advanced.
+    /// The last position that the disk has. It lags behind [`Durable::position`] where the kernel's
+    /// word is taken for the disk's.
+    pub(super) fn synced(&self) -> u64 {
+        self.synced.load(Ordering::Acquire)
+    }
+
+    /// The disk has it.
     pub(super) fn advance(&self, position: u64) {
-        self.position.store(position, Ordering::Release);
-        self.wake();
+        self.synced.store(position, Ordering::Release);
+        self.publish(position);
+    }
+
+    /// It counts as durable.
+    pub(super) fn publish(&self, position: u64) {
+        if self.position.fetch_max(position, Ordering::AcqRel) < position {
+            self.wake();
+        }
     }
 
     /// It will not advance any more.

@@ -45,7 +45,7 @@ pub enum JournalError {
     /// Two journals were mixed in one folder.
     #[error(
         "{path} belongs to another journal than the segments before it: move the files that do \
-         not belong here to another folder"
+         not belong here to another folder, or run `vigie journal repair`"
     )]
     Foreign {
         /// The first file that does not belong.

@@ -10,6 +10,9 @@ use std::sync::Arc;
 pub enum SyncMode {
     /// A thread named `journal-sync`; a commit returns before it is durable.
     Thread,
+    /// Nobody: what the kernel has counts as durable. The thread syncs at the end of each interval
+    /// and when a segment ends, so that a power cut costs about an interval.
+    Kernel,
     /// The committing thread itself; a commit returns when it is durable. For tools and tests.
     Inline,
 }
@@ -72,6 +75,14 @@ impl fmt::Debug for Options {
             .field("retain_bytes", &self.retain_bytes)
             .field("check_from", &self.check_from)
             .finish_non_exhaustive()
+    }
+}
+
+impl Options {
+    /// With the kernel's word taken for the disk's, which is told every second.
+    #[must_use]
+    pub fn trusting_the_kernel(self) -> Self {
+        Self { sync: SyncMode::Kernel, sync_interval_ms: 1_000, sync_bytes: u64::MAX, ..self }
     }
 }
 

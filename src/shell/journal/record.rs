@@ -48,11 +48,13 @@ pub enum Kind {
     Decision = 11,
     /// Rolling hash and cursors.
     Mark = 12,
+    /// The process died of applying a position.
+    Panic = 13,
 }
 
 impl Kind {
     /// Every kind, in the order of its number on disk.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Event,
         Self::Repeats,
         Self::Command,
@@ -65,6 +67,7 @@ impl Kind {
         Self::Skip,
         Self::Decision,
         Self::Mark,
+        Self::Panic,
     ];
 
     /// The byte on disk.
@@ -96,6 +99,7 @@ impl Kind {
             Self::Skip => "skip",
             Self::Decision => "decision",
             Self::Mark => "mark",
+            Self::Panic => "panic",
         }
     }
 }
@@ -310,7 +314,7 @@ mod tests {
             assert_eq!(Kind::from_code(kind.code()), Some(kind));
         }
         assert_eq!(Kind::from_code(0), None);
-        assert_eq!(Kind::from_code(13), None);
+        assert_eq!(Kind::from_code(14), None);
     }
 
     #[test]

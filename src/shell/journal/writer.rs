@@ -78,7 +78,7 @@ impl Journal {
         let alarm = Alarm { durable, on_failure: Arc::clone(&options.on_failure) };
         let sync = match options.sync {
             SyncMode::Inline => Sync::inline(alarm.clone()),
-            SyncMode::Thread => {
+            SyncMode::Thread | SyncMode::Kernel => {
                 Sync::threaded(alarm.clone(), options.sync_interval_ms, options.sync_bytes)
                     .map_err(io("start the sync thread of"))?
             }
@@ -143,7 +143,8 @@ impl Journal {
         if bytes > RECORD_BYTES_MAX {
             return Err(AppendError::TooLarge { bytes });
         }
-        let durable = self.alarm.durable.position();
+        // What the disk has, whatever counts as durable: a reader takes it for proof.
+        let durable = self.alarm.durable.synced();
         if self.has_failed() {
             return Err(AppendError::Failed);
         }
@@ -224,6 +225,9 @@ impl Journal {
         self.written = self.next.saturating_sub(1);
         let ends = self.ends.iter().map(|end| start.saturating_add(wide(*end)));
         self.sync.submit(ends, self.written, bytes);
+        if self.options.sync == SyncMode::Kernel {
+            self.alarm.durable.publish(self.written);
+        }
         self.buffer.clear();
         self.ends.clear();
         Ok(())
@@ -294,6 +298,12 @@ impl Journal {
     #[must_use]
     pub const fn next_position(&self) -> u64 {
         self.next
+    }
+
+    /// Instant of the last record.
+    #[must_use]
+    pub const fn last_at(&self) -> At {
+        self.last_at
     }
 
     /// The last position that was given to the system.

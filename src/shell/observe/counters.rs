@@ -16,12 +16,20 @@ pub enum IgnoreReason {
     Empty,
     /// An SNMP request that is no notification (a poller pointed at the trap port).
     NotANotification,
+    /// An alert that is none: without labels, or with times that cannot be.
+    Invalid,
 }
 
 impl IgnoreReason {
     /// Every reason; the index is the discriminant.
-    pub const ALL: [Self; 5] =
-        [Self::NoRule, Self::RuleIgnores, Self::Community, Self::Empty, Self::NotANotification];
+    pub const ALL: [Self; 6] = [
+        Self::NoRule,
+        Self::RuleIgnores,
+        Self::Community,
+        Self::Empty,
+        Self::NotANotification,
+        Self::Invalid,
+    ];
 
     /// The label value.
     #[must_use]
@@ -32,6 +40,7 @@ impl IgnoreReason {
             Self::Community => "community",
             Self::Empty => "empty",
             Self::NotANotification => "not_a_notification",
+            Self::Invalid => "invalid",
         }
     }
 }
@@ -62,6 +71,75 @@ impl ShedReason {
     }
 }
 
+/// Why a request or a connection was refused on an HTTP listener.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HttpRefusal {
+    /// It did not say who it is.
+    NoCredentials,
+    /// A token, password or certificate that is none of those known.
+    BadCredentials,
+    /// It is known and may not do that.
+    Role,
+    /// A browser sent it for a page of somebody else.
+    ForeignOrigin,
+    /// Too many passwords wait to be compared.
+    Busy,
+    /// TLS did not come about: no TLS, no version in common, a certificate of another authority.
+    Tls,
+}
+
+impl HttpRefusal {
+    /// Every reason; the index is the discriminant.
+    pub const ALL: [Self; 6] = [
+        Self::NoCredentials,
+        Self::BadCredentials,
+        Self::Role,
+        Self::ForeignOrigin,
+        Self::Busy,
+        Self::Tls,
+    ];
+
+    /// The label value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoCredentials => "no_credentials",
+            Self::BadCredentials => "bad_credentials",
+            Self::Role => "role",
+            Self::ForeignOrigin => "foreign_origin",
+            Self::Busy => "busy",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+/// What an HTTP listener refused.
+#[derive(Debug, Default)]
+pub struct HttpCounters {
+    refused: [AtomicU64; 6],
+}
+
+impl HttpCounters {
+    /// Counts one refusal; gives how many there were for that reason.
+    pub fn add_refused(&self, reason: HttpRefusal) -> u64 {
+        let mut count = 0;
+        for (known, cell) in HttpRefusal::ALL.iter().zip(&self.refused) {
+            if *known == reason {
+                count = cell.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            }
+        }
+        count
+    }
+
+    /// Refusals by reason.
+    pub fn refused(&self) -> impl Iterator<Item = (HttpRefusal, u64)> {
+        HttpRefusal::ALL
+            .into_iter()
+            .zip(&self.refused)
+            .map(|(reason, cell)| (reason, cell.load(Ordering::Relaxed)))
+    }
+}
+
 /// Counters of one listener. Writers add once per batch, relaxed; readers may see a sum that is a
 /// batch behind while messages flow.
 #[derive(Debug, Default)]
@@ -82,9 +160,13 @@ pub struct ListenerCounters {
     pub answers_failed: AtomicU64,
     /// Connections accepted.
     pub connections_accepted: AtomicU64,
+    /// Sources that are moved to the low lane now, since they send too much.
+    pub sources_demoted: AtomicU64,
+    /// Times that a source was moved to the low lane.
+    pub demotions: AtomicU64,
     /// Connections closed at once, since the limit was reached.
     pub connections_refused: AtomicU64,
-    ignored: [AtomicU64; 5],
+    ignored: [AtomicU64; 6],
     shed: [[AtomicU64; 3]; 3],
 }
 

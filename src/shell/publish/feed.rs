@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Effects that may wait for one sink.
 pub const FEED_EFFECTS_MAX: u64 = 10_000;
+/// The same for the history, which has no journal to read again before the next start.
+pub const HISTORY_EFFECTS_MAX: u64 = 50_000;
 
 /// A batch as the sink receives it.
 #[derive(Clone, Debug)]

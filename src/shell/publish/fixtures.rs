@@ -34,7 +34,7 @@ pub(crate) fn alarm(id: u64, is_cleared: bool) -> AlarmImage {
         occurrences: 1,
         incident: id.is_multiple_of(3).then(|| "I7".to_owned()),
         source: "trap+syslog".to_owned(),
-        text: "Interface GigabitEthernet0/1, changed state to down".to_owned(),
+        text: "Interface GigabitEthernet0/1, changed state to down".into(),
         event_type: "communications".to_owned(),
         probable_cause: "lossOfSignal".to_owned(),
         is_flapping: false,

@@ -140,7 +140,13 @@ fn assert_agreement(verdict: &Verdict, trap: &OwnedTrap) {
         .iter()
         .map(|varbind| (varbind.oid.clone(), meaning_of_ours(varbind)))
         .collect();
-    assert_eq!(ours, verdict.varbinds);
+    assert_eq!(ours.len(), verdict.varbinds.len());
+    for (ours, theirs) in ours.iter().zip(&verdict.varbinds) {
+        // The oracle does not look at the class of a tag: what is of another class and has the
+        // number of NULL is nothing to it, and something unknown here.
+        let is_class_apart = ours.1 == Meaning::Other && theirs.1 == Meaning::Nothing;
+        assert!(ours == theirs || (is_class_apart && ours.0 == theirs.0), "{ours:?} {theirs:?}");
+    }
 }
 
 proptest! {

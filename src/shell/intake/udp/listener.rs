@@ -10,7 +10,7 @@ use crate::shell::observe::counters::ListenerCounters;
 use socket2::Socket;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -91,6 +91,12 @@ impl UdpListener {
         self.drops_at_start
     }
 
+    /// Follows the drops of the kernel for whoever takes the socket.
+    #[must_use]
+    pub fn kernel_drops(&self) -> KernelDrops {
+        KernelDrops(DropCount::starting_at(self.drops_at_start))
+    }
+
     /// The socket with its options, for a [`crate::shell::intake::udp::Receiver`] without a thread.
     #[must_use]
     pub fn into_socket(self) -> Arc<Socket> {
@@ -124,6 +130,25 @@ impl UdpListener {
             counters,
             answerer,
         })
+    }
+}
+
+impl AsFd for UdpListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// The drops of the kernel on a socket that somebody else reads.
+#[derive(Debug)]
+pub struct KernelDrops(DropCount);
+
+impl KernelDrops {
+    /// Brings the counter up to what the kernel says now.
+    pub fn observe(&self, socket: &Socket, counters: &ListenerCounters) {
+        if let Ok(reading) = drops_now(socket) {
+            self.0.observe(reading, &counters.kernel_dropped);
+        }
     }
 }
 

@@ -150,6 +150,23 @@ fn failed_sync_on_the_thread_wakes_whoever_waits() {
 }
 
 #[test]
+fn the_word_of_the_kernel_is_enough_where_it_is_asked_for() {
+    let disk = FaultDisk::new(1);
+    let options = options(&Arc::default()).trusting_the_kernel();
+    let never = Options { sync_interval_ms: 31_536_000_000, segment_bytes: 1 << 20, ..options };
+    let (mut journal, _) = Journal::open(never, shared(&disk)).expect("opens");
+    let durable = journal.durable();
+    commit(&mut journal, 2, 1);
+    commit(&mut journal, 3, 1);
+    assert_eq!(durable.position(), 5, "a commit counts once it is written");
+    assert_eq!(durable.synced(), 0, "no sync was waited for");
+    let (_, killed) = open(&copy_of(&disk));
+    assert_eq!(killed.last, Some((5, at(5))), "the death of the process costs nothing");
+    let (_, cut) = open(&disk.after_power_cut());
+    assert_eq!(cut.corruptions, [], "a power cut may cost what was not synced; it is no damage");
+}
+
+#[test]
 fn failed_write_is_told() {
     let disk = FaultDisk::new(1);
     let failures = Arc::default();

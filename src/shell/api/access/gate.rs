@@ -1,0 +1,232 @@
+//! May he? The gate of one HTTP listener, before each route that is not open to everybody.
+//!
+//! In: a request and the role that its route asks for. Out: the same request with the [`Identity`]
+//! of its sender, or a refusal that says what to do, is counted, and is told in the log once in a
+//! while per reason.
+
+use crate::shell::api::access::Access;
+use crate::shell::api::access::identity::{Brought, Identity, Judged};
+use crate::shell::api::connection::Peer;
+use crate::shell::clock;
+use crate::shell::config::Role;
+use crate::shell::observe::counters::{HttpCounters, HttpRefusal};
+use arc_swap::ArcSwap;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Passwords compared at once: a tenth of a second of a processor each.
+const COMPARISONS_MAX: usize = 1;
+/// How long a request waits for the comparison of its password.
+const COMPARISON_WAIT: Duration = Duration::from_secs(5);
+/// At most one line of the log in so long, per reason, ns.
+const LOG_EVERY_NS: u64 = 10_000_000_000;
+
+/// The gate of one listener.
+#[derive(Debug)]
+pub struct Gate {
+    listener: String,
+    roles: BTreeSet<Role>,
+    access: ArcSwap<Access>,
+    counters: Arc<HttpCounters>,
+    comparisons: Semaphore,
+    told_ns: [AtomicU64; HttpRefusal::ALL.len()],
+}
+
+impl Gate {
+    /// The gate of the listener with that name, which serves those roles.
+    #[must_use]
+    pub fn new(listener: &str, roles: BTreeSet<Role>, access: Access) -> Self {
+        Self {
+            listener: listener.to_owned(),
+            roles,
+            access: ArcSwap::from_pointee(access),
+            counters: Arc::default(),
+            comparisons: Semaphore::new(COMPARISONS_MAX),
+            told_ns: Default::default(),
+        }
+    }
+
+    /// Name of the listener.
+    #[must_use]
+    pub fn listener(&self) -> &str {
+        &self.listener
+    }
+
+    /// What the listener serves.
+    #[must_use]
+    pub fn roles(&self) -> &BTreeSet<Role> {
+        &self.roles
+    }
+
+    /// What it refused.
+    #[must_use]
+    pub fn counters(&self) -> Arc<HttpCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// What is in force.
+    #[must_use]
+    pub fn access(&self) -> Arc<Access> {
+        self.access.load_full()
+    }
+
+    /// Exchanges what is in force: for requests from now on, and for the TLS of connections from
+    /// now on.
+    pub fn exchange(&self, access: Access) {
+        self.access.store(Arc::new(access));
+    }
+
+    /// Counts a refusal, and tells the log if it was silent for a while. The detail is the name of
+    /// the client as far as it said one, or what TLS says.
+    pub fn refused(&self, reason: HttpRefusal, peer: SocketAddr, detail: &str) {
+        let count = self.counters.add_refused(reason);
+        let now = clock::boot_ns().max(1);
+        let told = HttpRefusal::ALL.iter().zip(&self.told_ns).find(|(known, _)| **known == reason);
+        let Some((_, told)) = told else { return };
+        let before = told.load(Ordering::Relaxed);
+        let is_due = before == 0 || now.saturating_sub(before) >= LOG_EVERY_NS;
+        if is_due
+            && told.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            let (listener, reason) = (self.listener.as_str(), reason.as_str());
+            tracing::warn!(listener, reason, %peer, detail, count, "HTTP client refused");
+        }
+    }
+
+    /// Who it is, or the refusal with the name as far as it is known.
+    async fn identify(
+        &self,
+        headers: &HeaderMap,
+        peer: &Peer,
+        role: Role,
+    ) -> Result<Identity, (HttpRefusal, String)> {
+        let values = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+        let brought = Brought::read(values).map_err(|reason| (reason, String::new()))?;
+        let name = match &brought {
+            Brought::Password(name, _) => name.chars().take(80).collect(),
+            Brought::Nothing => peer.names().first().cloned().unwrap_or_default(),
+            Brought::Token(_) => String::new(),
+        };
+        let access = self.access();
+        let (identity, roles) = match access.judge(brought, peer.names(), &self.roles) {
+            Judged::Is(identity, roles) => (identity, roles),
+            Judged::Refused(reason) => return Err((reason, name)),
+            Judged::Asks { client, hashed, password } => {
+                let turn = tokio::time::timeout(COMPARISON_WAIT, self.comparisons.acquire());
+                let Ok(Ok(turn)) = turn.await else { return Err((HttpRefusal::Busy, name)) };
+                let work = tokio::task::spawn_blocking(move || hashed.fits(&password));
+                let fits = work.await.unwrap_or(false);
+                drop(turn);
+                match client.filter(|_| fits) {
+                    Some(client) => (client.identity, client.roles),
+                    None => return Err((HttpRefusal::BadCredentials, name)),
+                }
+            }
+        };
+        if roles.contains(&role) {
+            Ok(identity)
+        } else {
+            Err((HttpRefusal::Role, identity.name.to_string()))
+        }
+    }
+
+    fn answer(&self, reason: HttpRefusal, role: Role) -> Response {
+        let wanted = role.as_str();
+        let (status, message) = match reason {
+            HttpRefusal::NoCredentials => {
+                (StatusCode::UNAUTHORIZED, "say who you are: token, password or certificate")
+            }
+            HttpRefusal::BadCredentials => {
+                (StatusCode::UNAUTHORIZED, "this token, password or certificate is not known here")
+            }
+            HttpRefusal::Role => (StatusCode::FORBIDDEN, "this client does not have the role"),
+            HttpRefusal::ForeignOrigin => {
+                (StatusCode::FORBIDDEN, "a page of another site may not ask for this")
+            }
+            HttpRefusal::Busy | HttpRefusal::Tls => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too many passwords are compared; ask again")
+            }
+        };
+        let body = json!({ "error": message, "role": wanted }).to_string();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        let set = [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ];
+        for (name, value) in set {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            for challenge in self.access().challenges() {
+                headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}
+
+/// What [`admit`] asks for before a route.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    /// The gate.
+    pub gate: Arc<Gate>,
+    /// The role that the route asks for.
+    pub role: Role,
+}
+
+/// Lets a request through to its route, or refuses it.
+pub async fn admit(
+    State(Entrance { gate, role }): State<Entrance>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let outcome = if role != Role::Read && is_of_another_site(request.headers()) {
+        Err((HttpRefusal::ForeignOrigin, String::new()))
+    } else {
+        gate.identify(request.headers(), &peer, role).await
+    };
+    match outcome {
+        Ok(identity) => {
+            if role == Role::Act {
+                let (listener, client) = (gate.listener(), &*identity.name);
+                let (method, path) = (request.method(), request.uri().path());
+                tracing::info!(listener, client, peer = %peer.address, %method, path, "command");
+            }
+            request.extensions_mut().insert(identity);
+            next.run(request).await
+        }
+        Err((reason, client)) => {
+            gate.refused(reason, peer.address, &client);
+            gate.answer(reason, role)
+        }
+    }
+}
+
+/// Whether a browser says that a page of another site sends this. Browsers bring passwords and
+/// certificates along to whatever a page asks for, and reach loopback where others do not.
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let text = |value: &HeaderValue| value.to_str().map(str::to_owned).ok();
+    let host = headers.get(header::HOST).and_then(text);
+    let origin = text(origin);
+    let authority = origin.as_deref().and_then(|origin| origin.split_once("://"));
+    match (authority, host) {
+        (Some((_, authority)), Some(host)) => !authority.eq_ignore_ascii_case(&host),
+        _ => true,
+    }
+}
