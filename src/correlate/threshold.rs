@@ -268,8 +268,7 @@ impl Watches {
     /// The rule of that name.
     #[must_use]
     pub fn rule(&self, name: &str) -> Option<&ThresholdRule> {
-        let place = self.rules.binary_search_by(|rule| rule.name.as_str().cmp(name)).ok()?;
-        self.rules.get(place)
+        rule_in(&self.rules, name)
     }
 
     /// Takes over the rules of new settings. Gives the watches whose rule is no more, or raises
@@ -280,14 +279,13 @@ impl Watches {
         type_of: impl Fn(&str) -> Option<u32>,
     ) -> Vec<WatchSlot> {
         let before = std::mem::replace(&mut self.rules, rules.to_vec());
-        let old = |name: &str| before.iter().find(|rule| rule.name == name);
         let mut orphans = Vec::new();
         let mut outdated = Vec::new();
         for (slot, watch) in self.iter() {
             let name = &*watch.key.rule;
             match self.rule(name) {
                 Some(rule) if type_of(&rule.alarm_type) == Some(watch.key.alarm_type) => {
-                    if old(name) != Some(rule) {
+                    if rule_in(&before, name) != Some(rule) {
                         outdated.push(slot);
                     }
                 }
@@ -458,6 +456,12 @@ impl Watches {
         self.remove(gone);
         kept
     }
+}
+
+/// The rule of that name among rules sorted by name.
+fn rule_in<'r>(rules: &'r [ThresholdRule], name: &str) -> Option<&'r ThresholdRule> {
+    let place = rules.binary_search_by(|rule| rule.name.as_str().cmp(name)).ok()?;
+    rules.get(place)
 }
 
 fn place(slot: WatchSlot) -> usize {
