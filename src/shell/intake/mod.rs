@@ -3,8 +3,9 @@
 //! In: datagrams (traps, syslog), syslog streams, and samples of metrics ([`http`],
 //! [`samples_udp`]), which go another way: [`crate::shell::series`]. Out: batches in
 //! [`crate::shell::lanes`], and the counters of each listener, so that received = journaled +
-//! ignored + shed (`journaled` is added by the sequencer). It decodes nothing itself: each message goes through a
-//! [`pipeline::Pipeline`] under [`guard`], so that a panic costs one message and not the daemon.
+//! ignored + shed (`journaled` is added by the sequencer). It decodes nothing itself: each message
+//! goes through a [`pipeline::Pipeline`] under [`guard`], so that a panic costs one message and not
+//! the daemon.
 //! It keeps no state about devices but [`sources`], the cold list of who was heard.
 //!
 //! A datagram that finds its lane full waits in the kernel's receive buffer (urgent, normal) or is
