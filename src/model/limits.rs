@@ -12,8 +12,17 @@ pub const BATCH_EVENTS: usize = 64;
 /// Bytes of text and raw message per batch before it travels early.
 pub const BATCH_BYTES: usize = 64 * 1024;
 /// Batches per lane between intake and sequencer. A full urgent or normal lane makes the reader
-/// wait (the kernel buffers); a full low lane sheds, newest first.
+/// wait (the kernel buffers); a full low lane sheds, newest first, but for clears, which wait.
 pub const LANE_BATCHES: usize = 512;
+/// Batches that wait in the urgent and normal lanes when vigie counts as overloaded. It does so
+/// until an eighth of them wait.
+pub const OVERLOAD_BATCHES: usize = 128;
+/// Low batches taken out of their lane while they wait for what was sent before them on the others;
+/// further ones stay in the lane.
+pub const LOW_BATCHES_HELD: usize = 64;
+/// Events of one device in one second of overload, as one thread hears them, beyond which it is
+/// chatty: they go to the low lane until there are at most half as many.
+pub const CHATTY_EVENTS: u32 = 2_000;
 /// Empty batches kept for the next messages; beyond them, memory that a burst took is given back.
 pub const FREE_BATCHES: usize = 64;
 /// Raw message bytes kept with an event; the rest is cut.
@@ -39,6 +48,15 @@ pub const LABELS_BYTES_MAX: usize = 64 * 1024;
 pub const LABELS_BYTES_RATIO_MAX: usize = 256;
 /// Bytes of labels that any body of metrics may make.
 pub const LABELS_BYTES_FREE: usize = 16 * 1024 * 1024;
+/// Series of metrics known at once. Beyond it new ones are refused (`series-limit`) and those that
+/// are known go on; vigie's own alarm `series-explosion` says so.
+pub const SERIES_MAX: u32 = 2_000_000;
+/// Series of one sender known at once; beyond it as above.
+pub const SERIES_PER_SENDER_MAX: u32 = 1_000_000;
+/// A series that sends nothing for so long is forgotten, s.
+pub const SERIES_IDLE_S: u32 = 3_600;
+/// For how much longer it is kept while its whole sender is silent, s.
+pub const SERIES_KEPT_S: u32 = 86_400;
 /// Symbols of one remote write 2.0 body; one with more is refused.
 pub const SYMBOLS_MAX: usize = 1_000_000;
 /// Nesting of an attribute's value (lists in lists); a sample with a deeper one is rejected.
@@ -101,3 +119,4 @@ const _: () = assert!(DATAGRAM_GAP_BYTES < DATAGRAM_BYTES_MAX);
 const _: () = assert!(EVENT_BYTES_MAX < RECORD_BYTES_MAX);
 const _: () = assert!(EVENT_BYTES_MAX < BATCH_BYTES / 4);
 const _: () = assert!(BATCH_EVENTS >= RECV_BATCH);
+const _: () = assert!(OVERLOAD_BATCHES < LANE_BATCHES);

@@ -15,9 +15,11 @@ use crate::shell::commands::Commands;
 use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
 use crate::shell::fd_store::Kept;
 use crate::shell::http::HttpListeners;
+use crate::shell::intake::http::{Bodies, SampleDoor};
+use crate::shell::intake::samples_udp::SamplesUdp;
 use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
-use crate::shell::intake::udp::UdpThread;
+use crate::shell::intake::udp::{UdpListener, UdpThread};
 use crate::shell::journal::{Journal, JournalError, Kind, Options, RealDisk};
 use crate::shell::lanes::Lanes;
 use crate::shell::listeners::{self, Bound, Intake, ListenError};
@@ -32,6 +34,7 @@ use crate::shell::publish::publisher::KafkaPublisher;
 use crate::shell::recover::{self, RecoverError, Replay};
 use crate::shell::self_alarm::{INPUT_SKIPPED, SELF, SelfAlarms};
 use crate::shell::sequencer::{Control, Sequencer, Shared};
+use crate::shell::series::{SAMPLES, SeriesIntake, SeriesParts};
 use crate::shell::sinks;
 use crate::shell::store::thread::StoreThread;
 use crate::shell::submission::Way;
@@ -109,6 +112,7 @@ pub struct Daemon {
     ledger: Vec<(String, Arc<ListenerCounters>)>,
     view: SharedView,
     udp: Vec<(u16, Arc<UdpThread>)>,
+    samples_udp: Vec<SamplesUdp>,
     streams: Vec<tokio::task::JoinHandle<()>>,
     runtime: Runtime,
     http: HttpListeners,
@@ -226,6 +230,7 @@ impl Daemon {
                 let _ = thread.join();
             }
         }
+        self.samples_udp.into_iter().for_each(SamplesUdp::join);
         let streams = self.streams;
         self.runtime.block_on(async {
             for stream in streams {
@@ -377,13 +382,26 @@ impl Launch {
         };
         let opened = intake.start(bound, &runtime, &mut out)?;
         let own = Arc::new(ListenerCounters::default());
+        let sampled = Arc::new(ListenerCounters::default());
         let alerted = Arc::new(ListenerCounters::default());
-        let counters = ledger
-            .iter()
-            .map(|(_, counters)| counters)
-            .chain([&own, &alerted])
-            .map(Arc::clone)
-            .collect();
+        let listeners = ledger.iter().map(|(_, counters)| counters);
+        let counters = listeners.chain([&own, &sampled, &alerted]).map(Arc::clone).collect();
+        let own_alarms = SelfAlarms {
+            lanes: Arc::clone(&shared.lanes),
+            clock,
+            counters: Arc::clone(&own),
+            listener: u16::try_from(ledger.len()).unwrap_or(u16::MAX),
+        };
+        let series = Arc::new(SeriesIntake::new(SeriesParts {
+            lanes: Arc::clone(&shared.lanes),
+            clock,
+            ledger: Arc::clone(&sampled),
+            listener: u16::try_from(ledger.len().saturating_add(1)).unwrap_or(u16::MAX),
+            classifier: Arc::clone(&classifier),
+            stop: Arc::clone(&stop),
+            own: own_alarms.clone(),
+            backfill_after: config.metrics.backfill_after,
+        }));
         let sequencer =
             boot((journal, replay, clock, hash_seed), &shared, (counters, end), (supervision, out))
                 .map_err(system("sequencer thread"))?;
@@ -392,7 +410,8 @@ impl Launch {
             listeners: intake_ledger(&config, &ledger)
                 .into_iter()
                 .chain([
-                    (SELF.to_owned(), Arc::clone(&own)),
+                    (SELF.to_owned(), own),
+                    (SAMPLES.to_owned(), sampled),
                     (ALERTS.to_owned(), Arc::clone(&alerted)),
                 ])
                 .collect(),
@@ -403,6 +422,7 @@ impl Launch {
             kafka: kafka.as_ref().map(KafkaPublisher::status),
             feeds,
             sockets: opened.udp.clone(),
+            series: Arc::clone(&series),
             tzdb: sinks::tzdb_version(),
         };
         let (stop_http, stopped) = watch::channel(false);
@@ -410,14 +430,21 @@ impl Launch {
             Arc::clone(&view),
             Arc::clone(&readiness),
             Arc::new(move || metrics.text()),
-        );
+        )
+        .with_samples(SampleDoor {
+            series: Arc::clone(&series),
+            bodies: Arc::new(Bodies::new(config.metrics.body_bytes_max)),
+        });
+        let samples_udp = serve_samples(&runtime, opened.samples, &ledger, &series)
+            .map_err(system("thread for samples"))?;
+        runtime.spawn(series.watch());
         let listeners = u16::try_from(config.listeners.len()).unwrap_or(u16::MAX);
         let alertmanager = Alertmanager::new(Parts {
             view: Arc::clone(&view),
             readiness: Arc::clone(&readiness),
             commands: commands.clone(),
             way: Way { lanes: Arc::clone(&shared.lanes), counters: alerted, clock },
-            listener: listeners.saturating_add(1),
+            listener: listeners.saturating_add(2),
             classifier: Arc::clone(&classifier),
             resolve_timeout: config.alerts.resolve_timeout,
             started_at: clock.at().wall,
@@ -429,14 +456,8 @@ impl Launch {
             .block_on(async { control::bind(&config.state.dir) })
             .map_err(system("control socket"))?;
         runtime.spawn(control::serve(sock, commands.clone()));
-        let own = SelfAlarms {
-            lanes: Arc::clone(&shared.lanes),
-            clock,
-            counters: own,
-            listener: listeners,
-        };
         for position in passed_over {
-            own.raise(INPUT_SKIPPED, &position.to_string(), &skipped_text(position));
+            own_alarms.raise(INPUT_SKIPPED, &position.to_string(), &skipped_text(position));
         }
         let upkeep = Upkeep::start(
             &config,
@@ -448,7 +469,7 @@ impl Launch {
                 store: store.status(),
                 kafka: kafka.as_ref().map(KafkaPublisher::status),
                 retirement,
-                own,
+                own: own_alarms,
             },
         )
         .map_err(system("upkeep thread"))?;
@@ -463,6 +484,7 @@ impl Launch {
             ledger,
             view,
             udp: opened.udp,
+            samples_udp,
             streams: opened.streams,
             runtime,
             http,
@@ -547,6 +569,21 @@ fn runtime() -> io::Result<Runtime> {
 
 /// Under which name the ledger of posted alerts is shown.
 const ALERTS: &str = "alerts";
+/// Starts the listeners of samples over UDP.
+fn serve_samples(
+    runtime: &Runtime,
+    sockets: Vec<(u16, UdpListener)>,
+    ledger: &[(String, Arc<ListenerCounters>)],
+    series: &Arc<SeriesIntake>,
+) -> io::Result<Vec<SamplesUdp>> {
+    let start = |(listener, socket)| {
+        let counters = ledger.get(usize::from(listener)).map(|(_, counters)| counters);
+        let counters = counters.map_or_else(Arc::default, Arc::clone);
+        SamplesUdp::start(socket, counters, Arc::clone(series), runtime.handle().clone())
+    };
+    sockets.into_iter().map(start).collect()
+}
+
 /// How long intake may drain what was received before a stop, ns.
 const DRAIN_NS: u64 = 5_000_000_000;
 /// How long Kafka may take for what is left at a stop.

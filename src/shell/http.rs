@@ -122,9 +122,10 @@ fn http(config: &Config) -> impl Iterator<Item = (u16, &Listener, (Duration, &Ht
         Transport::Http { idle_timeout, access } => {
             Some((index, listener, (*idle_timeout, &**access)))
         }
-        Transport::SnmpTrap { .. } | Transport::SyslogUdp { .. } | Transport::SyslogTcp { .. } => {
-            None
-        }
+        Transport::SnmpTrap { .. }
+        | Transport::SyslogUdp { .. }
+        | Transport::SyslogTcp { .. }
+        | Transport::InfluxUdp { .. } => None,
     })
 }
 

@@ -28,7 +28,9 @@ pub enum Bound {
     Udp(Vec<UdpListener>, Channel),
     /// Syslog streams.
     Tcp(Vec<TcpListener>),
-    /// Questions.
+    /// Datagrams of samples.
+    Samples(Vec<UdpListener>),
+    /// Questions, and samples.
     Http(Vec<std::net::TcpListener>),
 }
 
@@ -70,6 +72,9 @@ pub fn open(
             let sockets = udp(given, *receive_buffer_bytes).map_err(failed)?;
             Ok(Bound::Udp(sockets, Channel::Syslog))
         }
+        Transport::InfluxUdp { receive_buffer_bytes } => {
+            Ok(Bound::Samples(udp(given, *receive_buffer_bytes).map_err(failed)?))
+        }
         Transport::SyslogTcp { .. } => {
             let from_fd = TcpListener::from_fd;
             let sockets = sockets((listener, given, kept), from_fd, TcpListener::bind);
@@ -108,7 +113,9 @@ fn sockets<T: AsFd>(
 #[must_use]
 pub fn addresses(bound: &Bound) -> Vec<SocketAddr> {
     match bound {
-        Bound::Udp(sockets, _) => sockets.iter().map(UdpListener::local_address).collect(),
+        Bound::Udp(sockets, _) | Bound::Samples(sockets) => {
+            sockets.iter().map(UdpListener::local_address).collect()
+        }
         Bound::Tcp(sockets) => sockets.iter().map(TcpListener::local_address).collect(),
         Bound::Http(sockets) => {
             sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
@@ -143,6 +150,8 @@ pub struct Opened {
     pub udp: Vec<(u16, Arc<UdpThread>)>,
     /// Stream listeners.
     pub streams: Vec<tokio::task::JoinHandle<()>>,
+    /// Sockets of samples by listener.
+    pub samples: Vec<(u16, UdpListener)>,
     /// HTTP sockets by listener.
     pub http: Vec<(u16, std::net::TcpListener)>,
 }
@@ -182,6 +191,12 @@ impl Intake<'_> {
                 Bound::Tcp(sockets) => {
                     for socket in sockets {
                         opened.streams.push(self.stream(index, listener, socket, runtime));
+                    }
+                }
+                Bound::Samples(sockets) => {
+                    for socket in sockets {
+                        warn_of_small_buffer(name, socket.receive_buffer_bytes());
+                        opened.samples.push((index, socket));
                     }
                 }
                 Bound::Http(sockets) => {

@@ -2,9 +2,10 @@
 //!
 //! The first panic at a position appends a record that names it, behind everything that was taken
 //! in, and the process ends. The restart applies the position again, since a panic may have had a
-//! cause that is gone; what it decides then is journaled behind the panic. When that panics too, recovery appends a skip as the first record of a new
-//! segment; whoever reads the journal from then on knows it before the position comes up and passes
-//! over it. The skip is an input like any other, so that every replay gives the same state.
+//! cause that is gone; what it decides then is journaled behind the panic. When the second try
+//! panics too, recovery appends a skip as the first record of a new segment; whoever reads the
+//! journal from then on knows it before the position comes up and passes over it. The skip is an
+//! input like any other, so that every replay gives the same state.
 
 use crate::engine::input::Input;
 use crate::shell::codec::{Decision, encode, read_position};

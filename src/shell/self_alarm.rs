@@ -24,7 +24,11 @@ pub const INPUT_SKIPPED: &str = "vigie-input-skipped";
 /// The wall clock is not synchronised.
 pub const CLOCK_UNSYNCHRONISED: &str = "clock-unsynchronised";
 
+/// A sender of metrics has more series than are kept.
+pub const SERIES_EXPLOSION: &str = "series-explosion";
+
 /// The way in for vigie's own alarms.
+#[derive(Clone)]
 pub struct SelfAlarms {
     /// Lanes.
     pub lanes: Arc<Lanes>,

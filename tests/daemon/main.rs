@@ -19,5 +19,6 @@ mod poison;
 mod prometheus;
 mod reload;
 mod repair;
+mod samples;
 mod syslog;
 mod traps;

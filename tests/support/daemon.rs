@@ -64,6 +64,12 @@ impl Home {
         self.with(&format!("inventory.files=[\"{}\"]", file.display()))
     }
 
+    /// With rules of its own beside the built-in ones, in TOML.
+    pub(crate) fn with_rules(self, toml: &str) -> Self {
+        let file = self.scratch.write("rules.toml", toml);
+        self.with(&format!("rules.files=[\"{}\"]", file.display()))
+    }
+
     /// Writes another inventory over the one that [`Home::with_inventory`] wrote.
     pub(crate) fn rewrite_inventory(&self, toml: &str) {
         self.scratch.write("inventory.toml", toml);

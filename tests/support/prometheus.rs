@@ -1,4 +1,4 @@
-//! A real Prometheus that scrapes the daemon twice a second, or alerts to it.
+//! A real Prometheus that scrapes the daemon twice a second, writes samples to it, or alerts to it.
 
 use crate::support::components::program;
 use crate::support::eventually::{PATIENCE, eventually};
@@ -25,14 +25,20 @@ impl Prometheus {
     /// [`Prometheus::scraping`] with further lines of its `scrape_config`, such as how to show who
     /// it is.
     pub(crate) fn scraping_with(target: u16, lines: &str) -> Self {
-        Self::start(&format!(
-            "scrape_configs:\n\
-             - job_name: vigie\n  \
-               scrape_interval: 500ms\n  \
-               scrape_timeout: 500ms\n  \
-               static_configs: [{{ targets: [\"127.0.0.1:{target}\"] }}]\n\
-             {lines}"
-        ))
+        Self::start(free_port(), &format!("{}{lines}", scrape(&[target])))
+    }
+
+    /// Scrapes itself and the daemon on that port, and writes all of it to that daemon.
+    pub(crate) fn writing(target: u16) -> Self {
+        let port = free_port();
+        let config = format!(
+            "{}\
+             remote_write:\n\
+             - url: http://127.0.0.1:{target}/api/v1/write\n  \
+               queue_config: {{ batch_send_deadline: 200ms, min_backoff: 100ms }}\n",
+            scrape(&[port, target])
+        );
+        Self::start(port, &config)
     }
 
     /// Fires an alert `Always` about the instance `edge-2:9100`, and posts it to an Alertmanager
@@ -47,7 +53,7 @@ impl Prometheus {
         );
         let scratch = Scratch::new("prometheus");
         scratch.write("rules.yml", &rules("vector(1)"));
-        Self::start_in(scratch, &config)
+        Self::start_in(scratch, free_port(), &config)
     }
 
     /// Lets the alert of [`Prometheus::alerting`] end.
@@ -63,13 +69,12 @@ impl Prometheus {
         alerts.cloned().ok_or_else(|| answer.to_string())
     }
 
-    fn start(config: &str) -> Self {
-        Self::start_in(Scratch::new("prometheus"), config)
+    fn start(port: u16, config: &str) -> Self {
+        Self::start_in(Scratch::new("prometheus"), port, config)
     }
 
-    fn start_in(scratch: Scratch, config: &str) -> Self {
+    fn start_in(scratch: Scratch, port: u16, config: &str) -> Self {
         let config = scratch.write("prometheus.yml", config);
-        let port = free_port();
         let mut command = Command::new(program("prometheus"));
         command
             .arg(format!("--config.file={}", config.display()))
@@ -106,5 +111,18 @@ fn rules(expression: &str) -> String {
              expr: {expression}\n    \
              labels: {{ instance: \"edge-2:9100\", severity: error }}\n    \
              annotations: {{ summary: edge-2 has fired }}\n"
+    )
+}
+
+/// Scrapes those ports of 127.0.0.1.
+fn scrape(targets: &[u16]) -> String {
+    let targets: Vec<_> = targets.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+    let targets = targets.join(", ");
+    format!(
+        "scrape_configs:\n\
+         - job_name: vigie\n  \
+           scrape_interval: 500ms\n  \
+           scrape_timeout: 500ms\n  \
+           static_configs: [{{ targets: [{targets}] }}]\n"
     )
 }

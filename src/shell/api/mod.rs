@@ -24,6 +24,7 @@ use crate::shell::api::listing::Versions;
 use crate::shell::api::pins::Pins;
 use crate::shell::api::view::SharedView;
 use crate::shell::clock;
+use crate::shell::intake::http::SampleDoor;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,6 +67,7 @@ pub struct ApiState {
     metrics: MetricsText,
     listings: Arc<Semaphore>,
     alertmanager: Option<Alertmanager>,
+    samples: Option<SampleDoor>,
 }
 
 impl ApiState {
@@ -80,7 +82,14 @@ impl ApiState {
             metrics,
             listings: Arc::new(Semaphore::new(LISTINGS_MAX)),
             alertmanager: None,
+            samples: None,
         }
+    }
+
+    /// Takes samples of metrics too.
+    #[must_use]
+    pub fn with_samples(self, door: SampleDoor) -> Self {
+        Self { samples: Some(door), ..self }
     }
 
     /// With the API of the Alertmanager beside its own.

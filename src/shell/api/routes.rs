@@ -11,6 +11,7 @@ use crate::shell::api::question::{AskError, Question, check_escapes};
 use crate::shell::api::rows::{AlarmRow, IncidentRow, ResourceRow, TicketRow};
 use crate::shell::clock;
 use crate::shell::config::Role;
+use crate::shell::intake::http as samples;
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, State};
@@ -69,7 +70,9 @@ fn read_routes(state: &ApiState) -> Router {
 
 /// Where metrics and alerts come in. A path that is also read (`GET`) is merged with it.
 fn intake_routes(state: &ApiState) -> Router {
-    state.alertmanager.as_ref().map_or_else(Router::new, alertmanager::intake_routes)
+    let samples = state.samples.clone().map_or_else(Router::new, samples::intake_routes);
+    let alerts = state.alertmanager.as_ref().map_or_else(Router::new, alertmanager::intake_routes);
+    samples.merge(alerts)
 }
 
 /// Commands. Their handlers find out who commands by `Extension<Identity>`.
@@ -91,7 +94,13 @@ const fn urls_of(role: Role) -> &'static str {
              GET /api/v2/receivers\n\
              GET /metrics\n"
         }
-        Role::Intake => "POST /api/v2/alerts\n",
+        Role::Intake => {
+            "POST /api/v1/write\n\
+             POST /v1/metrics\n\
+             POST /write\n\
+             POST /api/v2/write\n\
+             POST /api/v2/alerts\n"
+        }
         Role::Act => {
             "POST /api/v2/silences\n\
              DELETE /api/v2/silence/{id}\n"

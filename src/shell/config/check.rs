@@ -64,6 +64,7 @@ pub(super) fn check(written: Written, whole: Place, findings: &mut Findings) -> 
         rules: rules.value,
         inventory: written.inventory,
         kafka: written.kafka.map(|kafka| check_kafka(kafka, findings)),
+        metrics: written.metrics,
         log: written.log,
     }
 }

@@ -1,12 +1,15 @@
 //! What is written: the sections of a configuration file, each value with its own type and range.
 //! What must hold *between* values is for `check`.
 
+use crate::model::limits::METRICS_BODY_BYTES_MAX;
 use crate::model::settings::{CorrelationSettings, TicketSettings};
 use crate::shell::config::document::{Table, Value};
 use crate::shell::config::fields::Fields;
 use crate::shell::config::findings::{Findings, Located, Place, quoted};
 use crate::shell::config::listeners::{self, Listener};
-use crate::shell::config::{Alerts, History, Journal, Log, LogFormat, LogLevel, Rules, Sync};
+use crate::shell::config::{
+    Alerts, History, Journal, Log, LogFormat, LogLevel, Metrics, Rules, Sync,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -41,6 +44,8 @@ pub(super) struct Written {
     pub(super) store_path: Option<PathBuf>,
     /// `[history]`.
     pub(super) history: Located<History>,
+    /// `[metrics]`.
+    pub(super) metrics: Metrics,
     /// `[log]`.
     pub(super) log: Log,
 }
@@ -72,6 +77,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
     let (kafka, store, log) = (section("kafka"), section("store"), section("log"));
     let (clock, history) = (section("clock"), section("history"));
     let alerts = section("alerts");
+    let metrics = section("metrics");
     top.finish();
     let base = Base { whole, folder };
     let (state_dir, snapshot_every, snapshot_every_bytes) = state.read(whole, findings, |fields| {
@@ -110,6 +116,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
             };
             Located { value, place: fields.place_of(&["keep_days", "keep_tickets_days"]) }
         }),
+        metrics: metrics.read(whole, findings, read_metrics),
         log: log.read(whole, findings, read_log),
     }
 }
@@ -269,6 +276,15 @@ fn read_kafka(fields: &mut Fields<'_>) -> WrittenKafka {
     let brokers = fields.texts("brokers").unwrap_or_default();
     let place = fields.place_of(&["brokers"]);
     WrittenKafka { place, brokers, event_topic, state_topic, properties }
+}
+
+fn read_metrics(fields: &mut Fields<'_>) -> Metrics {
+    let bytes = fields.integer("body_bytes_max", 1_024..=METRICS_BODY_BYTES_MAX);
+    let backfill_s = fields.integer("backfill_after_s", 1..=604_800_u64);
+    Metrics {
+        body_bytes_max: bytes.unwrap_or(16 * 1024 * 1024),
+        backfill_after: Duration::from_secs(backfill_s.unwrap_or(300)),
+    }
 }
 
 fn read_log(fields: &mut Fields<'_>) -> Log {

@@ -47,6 +47,11 @@ pub enum Transport {
         /// Connections at once; further ones are refused and counted.
         connections_max: usize,
     },
+    /// Samples as InfluxDB line protocol over UDP.
+    InfluxUdp {
+        /// Receive buffer that is asked of the kernel, bytes.
+        receive_buffer_bytes: usize,
+    },
     /// API, metrics and health over HTTP.
     Http {
         /// A connection that asks nothing for so long is closed.
@@ -64,6 +69,7 @@ impl Transport {
             Self::SnmpTrap { .. } => "snmp-trap",
             Self::SyslogUdp { .. } => "syslog-udp",
             Self::SyslogTcp { .. } => "syslog-tcp",
+            Self::InfluxUdp { .. } => "influx-udp",
             Self::Http { .. } => "http",
         }
     }
@@ -80,13 +86,15 @@ enum Kind {
     SnmpTrap,
     SyslogUdp,
     SyslogTcp,
+    InfluxUdp,
     Http,
 }
 
-const KINDS: [(&str, Kind); 4] = [
+const KINDS: [(&str, Kind); 5] = [
     ("snmp-trap", Kind::SnmpTrap),
     ("syslog-udp", Kind::SyslogUdp),
     ("syslog-tcp", Kind::SyslogTcp),
+    ("influx-udp", Kind::InfluxUdp),
     ("http", Kind::Http),
 ];
 
@@ -180,6 +188,9 @@ fn transport(
         },
         Kind::SyslogUdp => {
             Transport::SyslogUdp { receive_buffer_bytes: receive_buffer_bytes(fields) }
+        }
+        Kind::InfluxUdp => {
+            Transport::InfluxUdp { receive_buffer_bytes: receive_buffer_bytes(fields) }
         }
         Kind::SyslogTcp => {
             let idle_s = fields.integer("idle_timeout_s", 0..=604_800_u64).unwrap_or(3_600);

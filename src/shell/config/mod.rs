@@ -98,8 +98,19 @@ pub struct Config {
     pub store_path: PathBuf,
     /// How long the history goes back.
     pub history: History,
+    /// How samples of metrics are taken.
+    pub metrics: Metrics,
     /// What is logged.
     pub log: Log,
+}
+
+/// How samples of metrics are taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Metrics {
+    /// Largest body, before and after inflation, bytes.
+    pub body_bytes_max: usize,
+    /// Samples older than this move no alarm.
+    pub backfill_after: Duration,
 }
 
 /// Where the state is kept and how often it is condensed.

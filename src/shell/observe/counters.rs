@@ -160,6 +160,10 @@ pub struct ListenerCounters {
     pub answers_failed: AtomicU64,
     /// Connections accepted.
     pub connections_accepted: AtomicU64,
+    /// Sources that are moved to the low lane now, since they send too much.
+    pub sources_demoted: AtomicU64,
+    /// Times that a source was moved to the low lane.
+    pub demotions: AtomicU64,
     /// Connections closed at once, since the limit was reached.
     pub connections_refused: AtomicU64,
     ignored: [AtomicU64; 6],

@@ -8,6 +8,7 @@ use crate::shell::outbox::OutboxStatus;
 use crate::shell::publish::feed::FeedCounters;
 use crate::shell::publish::publisher::PublisherStatus;
 use crate::shell::sequencer::Shared;
+use crate::shell::series::SeriesIntake;
 use crate::shell::store::thread::StoreStatus;
 use prometheus::{
     GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -33,6 +34,8 @@ pub struct Sources {
     pub feeds: Vec<(String, Arc<FeedCounters>)>,
     /// Sockets, whose drops are read at the scrape.
     pub sockets: Vec<(u16, Arc<UdpThread>)>,
+    /// The intake of samples.
+    pub series: Arc<SeriesIntake>,
     /// Version of the time-zone data in use.
     pub tzdb: String,
 }
@@ -54,6 +57,7 @@ impl Sources {
         self.fill_ledgers(registry)?;
         self.fill_refusals(registry)?;
         self.fill_gauges(registry)?;
+        self.fill_samples(registry)?;
         self.fill_sinks(registry)?;
         self.fill_rounds(registry)?;
         self.fill_latency(registry)
@@ -119,8 +123,22 @@ impl Sources {
             ("vigie_connections_refused_total", "Stream connections refused at the limit."),
             &["listener"],
         )?;
+        let demoted = gauge(
+            registry,
+            ("vigie_sources_demoted", "Sources moved to the low lane, since they send too much."),
+            &["listener"],
+        )?;
+        let demotions = counter(
+            registry,
+            ("vigie_demotions_total", "Times that a source was moved to the low lane."),
+            &["listener"],
+        )?;
         for (name, ledger) in &self.listeners {
             let name = name.as_str();
+            demoted
+                .with_label_values(&[name])
+                .set(signed(ledger.sources_demoted.load(Ordering::Relaxed)));
+            demotions.with_label_values(&[name]).inc_by(ledger.demotions.load(Ordering::Relaxed));
             refused
                 .with_label_values(&[name])
                 .inc_by(ledger.connections_refused.load(Ordering::Relaxed));
@@ -198,6 +216,54 @@ impl Sources {
         resources.with_label_values(none).set(signed(gauges.map_or(0, |all| all.resources)));
         let applied = self.shared.applied.load(Ordering::Relaxed);
         position.with_label_values(none).set(signed(applied));
+        Ok(())
+    }
+
+    fn fill_samples(&self, registry: &Registry) -> prometheus::Result<()> {
+        let by_protocol = |name, help| counter(registry, (name, help), &["protocol"]);
+        let received = by_protocol(
+            "vigie_samples_received_total",
+            "Samples received; each is applied, unmatched or rejected.",
+        )?;
+        let applied =
+            by_protocol("vigie_samples_applied_total", "Samples of series that a rule looks at.")?;
+        let unmatched = by_protocol(
+            "vigie_samples_unmatched_total",
+            "Samples of series that no rule looks at.",
+        )?;
+        let rejected = counter(
+            registry,
+            ("vigie_samples_rejected_total", "Samples that were not taken, by reason."),
+            &["protocol", "reason"],
+        )?;
+        let counters = self.series.counters();
+        for (protocol, shown) in counters.shown() {
+            let label = [protocol.as_str()];
+            received.with_label_values(&label).inc_by(shown.received);
+            applied.with_label_values(&label).inc_by(shown.applied);
+            unmatched.with_label_values(&label).inc_by(shown.unmatched);
+            for (reason, count) in shown.rejected {
+                rejected.with_label_values(&[protocol.as_str(), reason]).inc_by(count);
+            }
+        }
+        let none: &[&str] = &[];
+        let bodies = counter(
+            registry,
+            (
+                "vigie_sample_bodies_refused_total",
+                "Requests with samples that were refused before their samples were counted.",
+            ),
+            none,
+        )?;
+        bodies.with_label_values(none).inc_by(counters.bodies_refused());
+        let changes = counter(
+            registry,
+            ("vigie_band_changes_total", "Times that a series came into another zone of a rule."),
+            none,
+        )?;
+        changes.with_label_values(none).inc_by(counters.band_changes());
+        let known = gauge(registry, ("vigie_series_known", "Series of metrics known."), none)?;
+        known.with_label_values(none).set(i64::from(self.series.series_known()));
         Ok(())
     }
 

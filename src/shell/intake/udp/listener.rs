@@ -91,6 +91,12 @@ impl UdpListener {
         self.drops_at_start
     }
 
+    /// Follows the drops of the kernel for whoever takes the socket.
+    #[must_use]
+    pub fn kernel_drops(&self) -> KernelDrops {
+        KernelDrops(DropCount::starting_at(self.drops_at_start))
+    }
+
     /// The socket with its options, for a [`crate::shell::intake::udp::Receiver`] without a thread.
     #[must_use]
     pub fn into_socket(self) -> Arc<Socket> {
@@ -130,6 +136,19 @@ impl UdpListener {
 impl AsFd for UdpListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+/// The drops of the kernel on a socket that somebody else reads.
+#[derive(Debug)]
+pub struct KernelDrops(DropCount);
+
+impl KernelDrops {
+    /// Brings the counter up to what the kernel says now.
+    pub fn observe(&self, socket: &Socket, counters: &ListenerCounters) {
+        if let Ok(reading) = drops_now(socket) {
+            self.0.observe(reading, &counters.kernel_dropped);
+        }
     }
 }
 

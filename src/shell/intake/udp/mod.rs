@@ -12,7 +12,7 @@ mod reader;
 mod recvmmsg;
 
 pub use answer::Answerer;
-pub use listener::{RECEIVE_BUFFER_BYTES, UdpListener, UdpThread};
+pub use listener::{KernelDrops, RECEIVE_BUFFER_BYTES, UdpListener, UdpThread};
 pub use recvmmsg::{Datagram, Receiver, Wait};
 
 #[cfg(test)]

@@ -1,0 +1,233 @@
+//! What is kept of a series that rules look at: its newest sample, and for each rule the zone in
+//! which it lies and whether it is silent.
+//!
+//! In: samples, one after the other. Out: what is to be told. Samples that are older than the
+//! newest change nothing. A NaN and a stale marker say that there is no value: the newest sample is
+//! forgotten, so that a rate begins anew, and only silence can follow.
+
+use crate::classify::{Classifier, Hit, Quantity, Side};
+use crate::model::sample::{Reading, Sample, Temporality};
+use crate::model::time::Timestamp;
+use crate::shell::series::measure::{Measure, Newest, measure};
+use crate::shell::series::pair::{Pair, SharedPair};
+use crate::shell::series::senders::Sender;
+use crate::shell::series::standing::Standing;
+use std::sync::{Arc, PoisonError};
+
+/// A series that rules look at.
+pub(super) struct Matched {
+    /// The classifier that found the rules: hits mean something only to it.
+    pub(super) classifier: Arc<Classifier>,
+    /// How the values follow each other.
+    temporality: Temporality,
+    newest: Option<Newest>,
+    /// Second in which a number came last.
+    heard_s: u32,
+    tracks: Box<[Track]>,
+}
+
+/// A series under one rule.
+pub(super) struct Track {
+    hit: Arc<Hit>,
+    standing: Standing,
+    /// The other metric of a ratio; then the standing is there.
+    pair: Option<SharedPair>,
+    /// A second without a number after which it is silent; 0 for never.
+    absent_after_s: u32,
+    /// Whether the engine was told that it is silent.
+    is_silent: bool,
+}
+
+/// Something to tell about a series.
+pub(super) struct Tell {
+    /// By which rule, about which alarm.
+    pub(super) hit: Arc<Hit>,
+    /// Place of the track, to settle it.
+    pub(super) track: u8,
+    /// The value.
+    pub(super) value: f64,
+    /// Since when it lies in that zone.
+    pub(super) since: Timestamp,
+    /// Whether it is another zone than the one before.
+    pub(super) is_change: bool,
+}
+
+/// What fell silent.
+#[derive(Default)]
+pub(super) struct Fallen {
+    /// These tracks of the series.
+    pub(super) tracks: Vec<(u8, Arc<Hit>)>,
+    /// The sender as a whole.
+    pub(super) is_sender: bool,
+}
+
+/// When a sample came, and with which request.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) at: Timestamp,
+    pub(super) now_s: u32,
+    pub(super) request: u32,
+}
+
+impl Matched {
+    /// A series that these rules look at; `pair_of` gives what the two metrics of a ratio share.
+    pub(super) fn new(
+        classifier: &Arc<Classifier>,
+        hits: Vec<Hit>,
+        (temporality, now_s): (Temporality, u32),
+        pair_of: impl Fn(&Hit, &str) -> SharedPair,
+    ) -> Self {
+        let track = |hit: Hit| {
+            let rule = classifier.metric_rule(&hit);
+            let is_ratio = rule.is_some_and(|rule| rule.computation.divisor.is_some());
+            let pair = rule.filter(|_| is_ratio).map(|rule| pair_of(&hit, rule.name()));
+            let absent_ms = rule.map_or(0, |rule| rule.absent_after_ms);
+            Track {
+                hit: Arc::new(hit),
+                standing: Standing::default(),
+                pair,
+                absent_after_s: u32::try_from(absent_ms.div_ceil(1_000)).unwrap_or(u32::MAX),
+                is_silent: false,
+            }
+        };
+        Self {
+            classifier: Arc::clone(classifier),
+            temporality,
+            newest: None,
+            heard_s: now_s,
+            // Settling names a track by one octet.
+            tracks: hits.into_iter().take(usize::from(u8::MAX)).map(track).collect(),
+        }
+    }
+
+    /// Takes a sample; what is to be told is appended to `tells`. `sender_back_s` is when the
+    /// sender came back from a silence of its own.
+    pub(super) fn take(
+        &mut self,
+        sample: &Sample,
+        moment: Moment,
+        sender_back_s: u32,
+        tells: &mut Vec<Tell>,
+    ) {
+        let value = match sample.reading {
+            Reading::Number(value) if !value.is_nan() => value,
+            Reading::Number(_) => {
+                self.heard_s = self.heard_s.max(moment.now_s);
+                self.newest = None;
+                return;
+            }
+            Reading::Stale => {
+                self.newest = None;
+                return;
+            }
+        };
+        if self.newest.is_some_and(|newest| moment.at < newest.at) {
+            return;
+        }
+        let was_away = sender_back_s > self.heard_s;
+        self.heard_s = self.heard_s.max(moment.now_s);
+        let now = Newest { value, at: moment.at };
+        for (place, track) in (0_u8..).zip(&mut self.tracks) {
+            if was_away || track.is_silent {
+                track.is_silent = false;
+                track.with_standing(Standing::forget);
+            }
+            let Some(rule) = self.classifier.metric_rule(&track.hit) else { continue };
+            let computation = rule.computation;
+            let quantity = match (track.hit.side, computation.divisor) {
+                (Side::Divisor, Some(quantity)) => quantity,
+                (Side::Measured | Side::Divisor, _) => computation.quantity,
+            };
+            let kind = match quantity {
+                Quantity::Value => Measure::Value,
+                Quantity::Rate => Measure::Rate,
+                Quantity::Delta => Measure::Delta,
+            };
+            let made = measure(kind, (sample, self.temporality), now, self.newest);
+            let Some(number) = made.and_then(|number| track.number(number, moment.at)) else {
+                continue;
+            };
+            let number = number * computation.scale;
+            let Some(zone) = rule.threshold.zone(number) else { continue };
+            let samples = u8::try_from(rule.threshold.samples_told()).unwrap_or(u8::MAX);
+            let taken = track.with_standing(|standing| {
+                // Of a series that is new, only what is not normal is a change.
+                let is_change = match standing.zone() {
+                    Some(before) => before != zone,
+                    None => !rule.threshold.is_normal(number),
+                };
+                let since = standing.take(zone, moment.at, samples, moment.request);
+                since.map(|since| (since, is_change))
+            });
+            if let Some((since, is_change)) = taken {
+                let hit = Arc::clone(&track.hit);
+                tells.push(Tell { hit, track: place, value: number, since, is_change });
+            }
+        }
+        self.newest = Some(now);
+    }
+
+    /// Learns what became of a request that told something of a track.
+    pub(super) fn settle(&mut self, track: u8, request: u32, is_durable: bool) {
+        if let Some(track) = self.tracks.get_mut(usize::from(track)) {
+            track.with_standing(|standing| standing.settle(request, is_durable));
+        }
+    }
+
+    /// The first second in which a track of it may be silent; `None` when none can be.
+    pub(super) fn due_s(&self) -> Option<u32> {
+        let waiting = self.tracks.iter().filter(|track| track.is_waited_for());
+        waiting.map(|track| self.heard_s.saturating_add(track.absent_after_s)).min()
+    }
+
+    /// Which tracks fell silent. Where the sender says nothing either for as long, that is no news
+    /// of the series: then only the sender is silent. What is given counts as told from now on.
+    pub(super) fn fall_silent(&mut self, now_s: u32, sender: &Sender) -> Fallen {
+        let heard_s = self.heard_s.max(sender.back_s());
+        let mut fallen = Fallen::default();
+        for (place, track) in (0_u8..).zip(&mut self.tracks) {
+            let is_due = |since_s: u32| since_s.saturating_add(track.absent_after_s) <= now_s;
+            if !track.is_waited_for() || !is_due(heard_s) {
+                continue;
+            }
+            if is_due(sender.heard_s()) {
+                fallen.is_sender = true;
+            } else {
+                track.is_silent = true;
+                fallen.tracks.push((place, Arc::clone(&track.hit)));
+            }
+        }
+        fallen
+    }
+
+    /// What was told of the silence of a track was not durable.
+    pub(super) fn unsay_silence(&mut self, track: u8) {
+        if let Some(track) = self.tracks.get_mut(usize::from(track)) {
+            track.is_silent = false;
+        }
+    }
+}
+
+impl Track {
+    fn is_waited_for(&self) -> bool {
+        self.absent_after_s > 0 && !self.is_silent
+    }
+
+    fn with_standing<T>(&mut self, work: impl FnOnce(&mut Standing) -> T) -> T {
+        match &self.pair {
+            None => work(&mut self.standing),
+            Some(pair) => {
+                let mut pair = pair.lock().unwrap_or_else(PoisonError::into_inner);
+                work(&mut pair.standing)
+            }
+        }
+    }
+
+    /// The number itself, or the ratio that it completes.
+    fn number(&self, number: f64, at: Timestamp) -> Option<f64> {
+        let Some(pair) = &self.pair else { return Some(number) };
+        let mut pair = pair.lock().unwrap_or_else(PoisonError::into_inner);
+        let pair: &mut Pair = &mut pair;
+        pair.take(self.hit.side, number, at)
+    }
+}

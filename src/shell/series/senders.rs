@@ -1,0 +1,207 @@
+//! Who sends samples: when each was heard last, how many series it has, and whether it fell silent
+//! as a whole. One entry per address; beyond [`SENDERS_MAX`] further ones share one.
+
+use crate::shell::batch::NO_PEER;
+use dashmap::DashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Senders told apart at most.
+const SENDERS_MAX: usize = 4_096;
+/// The alarm about many series is raised again after so many seconds.
+const BLAMED_EVERY_S: u32 = 60;
+
+/// One sender.
+#[derive(Debug)]
+pub(super) struct Sender {
+    /// Its address.
+    pub(super) peer: IpAddr,
+    /// Its place among the senders.
+    pub(super) place: u32,
+    /// Second of its last request.
+    heard_s: AtomicU32,
+    /// Second since which it is heard again, after it was silent.
+    back_s: AtomicU32,
+    /// Its series in the table.
+    series: AtomicU32,
+    /// Whether the engine was told that it is silent.
+    is_silent: AtomicBool,
+    /// Whether a series of it was refused since the last sweep.
+    is_refused: AtomicBool,
+    /// Second in which the alarm about its many series was raised last, 0 for never.
+    alarmed_s: AtomicU32,
+}
+
+impl Sender {
+    fn new(peer: IpAddr, place: u32) -> Self {
+        Self {
+            peer,
+            place,
+            heard_s: AtomicU32::new(0),
+            back_s: AtomicU32::new(0),
+            series: AtomicU32::new(0),
+            is_silent: AtomicBool::new(true),
+            is_refused: AtomicBool::new(false),
+            alarmed_s: AtomicU32::new(0),
+        }
+    }
+
+    /// A request of it came; whether the engine is to be told that the sender is back. Of one that
+    /// is heard for the first time in this run, the engine may have been told that it is silent.
+    pub(super) fn hear(&self, now_s: u32) -> bool {
+        self.heard_s.fetch_max(now_s, Ordering::Relaxed);
+        let was_silent = self.is_silent.swap(false, Ordering::AcqRel);
+        if was_silent {
+            self.back_s.store(now_s, Ordering::Release);
+        }
+        was_silent
+    }
+
+    /// Second of its last request.
+    pub(super) fn heard_s(&self) -> u32 {
+        self.heard_s.load(Ordering::Relaxed)
+    }
+
+    /// Second since which it is heard again, 0 if it never was silent.
+    pub(super) fn back_s(&self) -> u32 {
+        self.back_s.load(Ordering::Acquire)
+    }
+
+    /// The engine is told that it is silent; `false` if it was told already.
+    pub(super) fn has_fallen_silent(&self) -> bool {
+        !self.is_silent.swap(true, Ordering::AcqRel)
+    }
+
+    /// What was told of its silence was not durable.
+    pub(super) fn unsay_silence(&self) {
+        self.is_silent.store(false, Ordering::Release);
+    }
+
+    /// What was told of its return was not durable.
+    pub(super) fn unsay_return(&self) {
+        self.is_silent.store(true, Ordering::Release);
+    }
+
+    /// Counts a series in; `false` when there are so many already.
+    pub(super) fn has_room(&self, series_max: u32) -> bool {
+        let count = |count: u32| (count < series_max).then(|| count.saturating_add(1));
+        let counted = self.series.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
+        if counted.is_err() {
+            self.is_refused.store(true, Ordering::Relaxed);
+        }
+        counted.is_ok()
+    }
+
+    /// Counts a series in that another sender had.
+    pub(super) fn take_over(&self) {
+        self.series.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a series out.
+    pub(super) fn lose(&self) {
+        let count = |count: u32| count.checked_sub(1);
+        let _ = self.series.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
+    }
+
+    /// Notes that a series of it was refused, since all senders together have too many.
+    pub(super) fn refuse(&self) {
+        self.is_refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether to say now that series of it were refused: once a minute while they are.
+    pub(super) fn is_to_be_blamed(&self, now_s: u32) -> bool {
+        let said_s = self.alarmed_s.load(Ordering::Relaxed);
+        if said_s != 0 && now_s < said_s.saturating_add(BLAMED_EVERY_S) {
+            return false;
+        }
+        let is_refused = self.is_refused.swap(false, Ordering::Relaxed);
+        if is_refused {
+            self.alarmed_s.store(now_s, Ordering::Relaxed);
+        }
+        is_refused
+    }
+
+    /// Its series in the table.
+    pub(super) fn series(&self) -> u32 {
+        self.series.load(Ordering::Relaxed)
+    }
+}
+
+/// All senders. The first place is that of those beyond the limit.
+#[derive(Debug)]
+pub(super) struct Senders {
+    by_peer: DashMap<IpAddr, Arc<Sender>>,
+    list: Mutex<Vec<Arc<Sender>>>,
+}
+
+impl Default for Senders {
+    fn default() -> Self {
+        Self { by_peer: DashMap::new(), list: Mutex::new(vec![Arc::new(Sender::new(NO_PEER, 0))]) }
+    }
+}
+
+impl Senders {
+    /// The sender with that address.
+    pub(super) fn of(&self, peer: IpAddr) -> Arc<Sender> {
+        let peer = peer.to_canonical();
+        if let Some(known) = self.by_peer.get(&peer) {
+            return Arc::clone(&known);
+        }
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = self.by_peer.get(&peer) {
+            return Arc::clone(&known);
+        }
+        let place = list.len();
+        if let Some(shared) = list.first().filter(|_| place >= SENDERS_MAX) {
+            return Arc::clone(shared);
+        }
+        let sender = Arc::new(Sender::new(peer, u32::try_from(place).unwrap_or(0)));
+        list.push(Arc::clone(&sender));
+        self.by_peer.insert(peer, Arc::clone(&sender));
+        sender
+    }
+
+    /// All of them, by place.
+    pub(super) fn list(&self) -> Vec<Arc<Sender>> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The sender at that place.
+    pub(super) fn at(&self, place: u32) -> Option<Arc<Sender>> {
+        let list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        list.get(usize::try_from(place).ok()?).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn senders_beyond_the_limit_share_a_place() {
+        let senders = Senders::default();
+        let peer = |number: u32| IpAddr::V4(Ipv4Addr::from(number));
+        for number in 1..=u32::try_from(SENDERS_MAX).unwrap() + 3 {
+            let _ = senders.of(peer(number));
+        }
+        assert_eq!(senders.list().len(), SENDERS_MAX);
+        assert_eq!(senders.of(peer(99_999)).place, 0);
+        assert_eq!(senders.of(peer(7)).place, 7);
+        assert_eq!(senders.at(7).map(|sender| sender.peer), Some(peer(7)));
+    }
+
+    #[test]
+    fn a_silence_is_told_once_and_ends_with_the_next_request() {
+        let sender = Sender::new(NO_PEER, 1);
+        assert!(sender.hear(4), "what the engine knows of it is not known here");
+        assert!(!sender.hear(5) && sender.has_fallen_silent() && !sender.has_fallen_silent());
+        assert!(sender.hear(9) && !sender.hear(10));
+        assert_eq!((sender.heard_s(), sender.back_s()), (10, 9));
+        assert!(sender.has_room(1) && !sender.has_room(1));
+        assert!(sender.is_to_be_blamed(5) && !sender.has_room(1));
+        assert!(!sender.is_to_be_blamed(64) && sender.is_to_be_blamed(65));
+        assert!(!sender.is_to_be_blamed(200), "nothing was refused since");
+    }
+}

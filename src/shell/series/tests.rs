@@ -1,0 +1,266 @@
+//! Series, request by request: from samples to what reaches the lanes.
+
+use super::testing::{Bench, Seen, from_now, settle};
+use super::*;
+use crate::model::event::Verb;
+use crate::shell::batch::NO_PEER;
+use crate::shell::series::table::Bounds;
+
+fn values(seen: &[Seen]) -> Vec<f64> {
+    seen.iter().filter_map(|event| event.value).collect()
+}
+
+#[test]
+fn a_crossing_is_told_once_with_its_resource_text_and_instant() {
+    let bench = Bench::default();
+    let at = from_now(-20);
+    let (settled, seen) = bench.send(Some(true), &format!("temp,host=pe1,sensor=in c=95.5 {at}\n"));
+    assert!(settled.is_durable && settled.complaint().is_none());
+    let [event] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!((event.verb, event.device.as_str()), (Verb::Crossing, "pe1"));
+    assert_eq!((event.qualifier.as_str(), event.rule.as_str()), ("in", "hot"));
+    assert_eq!(event.text, "it is 95.5 degrees at in");
+    assert_eq!(event.occurred_at.map(|at| at.0), Some(at));
+    // Within the zone there is nothing to tell; beyond its limits there is.
+    for (value, told) in [(97.0, None), (90.0, Some(90.0)), (85.0, None), (79.0, Some(79.0))] {
+        let (_, seen) = bench.send(Some(true), &format!("temp,host=pe1,sensor=in c={value}"));
+        assert_eq!(values(&seen), told.into_iter().collect::<Vec<_>>(), "{value}");
+    }
+    assert_eq!(bench.account(Protocol::Influx), [6, 5, 1, 0]);
+    assert_eq!(bench.intake.counters().band_changes(), 3);
+    assert_eq!(bench.intake.series_known(), 2);
+}
+
+#[test]
+fn what_was_lost_is_told_again_and_counted_as_rejected() {
+    let bench = Bench::default();
+    let line = format!("temp,host=pe1,sensor=in c=95 {}", from_now(-5));
+    let (settled, seen) = bench.send(Some(false), &line);
+    assert!(!settled.is_durable);
+    assert_eq!(seen.len(), 1);
+    assert_eq!(bench.account(Protocol::Influx), [2, 0, 1, 1]);
+    assert_eq!(bench.intake.counters().band_changes(), 0);
+    // The sender tries again, with the same sample.
+    let (settled, again) = bench.send(Some(true), &line);
+    assert!(settled.is_durable);
+    assert_eq!(again, seen);
+    let (_, third) = bench.send(Some(true), &line);
+    assert_eq!(third, []);
+}
+
+#[test]
+fn samples_of_one_body_are_told_in_their_order() {
+    let bench = Bench::default();
+    let lines: Vec<String> = [95.0, 70.0, 96.0, 97.0, 71.0]
+        .iter()
+        .zip(-10_i64..)
+        .map(|(value, second)| format!("temp,host=pe1 c={value} {}", from_now(second)))
+        .collect();
+    let (_, seen) = bench.send(Some(true), &lines.join("\n"));
+    assert_eq!(values(&seen), [95.0, 70.0, 96.0, 71.0]);
+}
+
+#[test]
+fn samples_out_of_their_time_move_nothing() {
+    let bench = Bench::default();
+    let line = |value, second| format!("temp,host=pe1 c={value} {}", from_now(second));
+    let (settled, seen) = bench.send(Some(true), &line(95, -301));
+    assert!(seen.is_empty() && settled.complaint().is_none(), "a backlog is no fault");
+    let (settled, seen) = bench.send(Some(true), &line(95, 700));
+    assert!(seen.is_empty());
+    assert!(settled.complaint().is_some_and(|said| said.contains("in the future")));
+    let (_, seen) = bench.send(Some(true), &line(70, -10));
+    assert_eq!(values(&seen), [70.0]);
+    // Older than the newest, though not too old.
+    let (_, seen) = bench.send(Some(true), &line(95, -11));
+    assert_eq!(values(&seen), NONE);
+    assert_eq!(bench.account(Protocol::Influx), [5, 2, 1, 2]);
+    let rejected = bench.shown(Protocol::Influx).rejected;
+    assert!(rejected.contains(&("too-old", 1)) && rejected.contains(&("too-new", 1)));
+}
+
+#[test]
+fn rates_need_two_samples_and_survive_a_restart_of_the_counter() {
+    let bench = Bench::default();
+    let mut told = Vec::new();
+    for (second, total) in [(-60, 100.0), (-50, 109.8), (-40, 119.5), (-30, 129.4), (-20, 9.9)] {
+        let line = format!("busy,host=pe1 seconds={total} {}", from_now(second));
+        let (_, seen) = bench.send(Some(true), &line);
+        told.push(values(&seen).first().map(|value| (value * 100.0).round()));
+    }
+    // The rule asks for two samples in a row, so that many are told.
+    assert_eq!(told, [None, Some(98.0), Some(97.0), None, None]);
+    assert_eq!(bench.account(Protocol::Influx), [6, 5, 1, 0]);
+}
+
+#[test]
+fn a_ratio_is_made_of_two_series_of_one_resource() {
+    let bench = Bench::default();
+    let at = from_now(-10);
+    let lines = format!("req,host=pe1 errors=6,total=10 {at}\nreq,host=pe2 errors=1,total=10 {at}");
+    let (_, seen) = bench.send(Some(true), &lines);
+    assert_eq!(values(&seen), [0.6, 0.1]);
+    assert_eq!(seen.iter().map(|event| event.device.as_str()).collect::<Vec<_>>(), ["pe1", "pe2"]);
+    let at = from_now(-5);
+    let (_, seen) = bench.send(Some(true), &format!("req,host=pe1 total=10,errors=2 {at}"));
+    assert_eq!(values(&seen), [0.2]);
+    let (_, seen) = bench.send(Some(true), &format!("req,host=pe1 total=0,errors=0 {}", at + 1));
+    assert_eq!(values(&seen), NONE, "a ratio to zero says nothing");
+}
+
+#[test]
+fn infinity_is_a_value_and_no_number_is_none() {
+    let bench = Bench::default();
+    let take = |value: f64, second: i64| {
+        let told = bench.intake.take(Protocol::Otlp, NO_PEER, |visit| {
+            use crate::model::sample::{METRIC_NAME, Reading, Sample, Samples, SeriesKind, Text};
+            let pairs = [
+                [Text::Sent(METRIC_NAME), Text::Sent("temp_c")],
+                [Text::Sent("host"), Text::Sent("pe1")],
+            ];
+            visit.series(&crate::model::sample::Labels::new(&pairs, "", None), SeriesKind::GAUGE);
+            let at = Some(crate::model::time::Timestamp(from_now(second)));
+            visit.sample(Sample { at, started_at: None, reading: Reading::of(value) });
+            Tally { seen: 1, accepted: 1, ..Tally::default() }
+        });
+        let seen = bench.journal(true);
+        assert!(bench.settle(told).is_durable);
+        values(&seen)
+    };
+    let stale = f64::from_bits(0x7ff0_0000_0000_0002);
+    assert_eq!(take(f64::NAN, -9), NONE);
+    assert_eq!(take(f64::INFINITY, -8), [f64::INFINITY]);
+    assert_eq!(take(stale, -7), NONE);
+    assert_eq!(take(f64::INFINITY, -6), NONE);
+    assert_eq!(take(f64::NEG_INFINITY, -5), [f64::NEG_INFINITY]);
+    assert_eq!(bench.account(Protocol::Otlp), [5, 5, 0, 0]);
+}
+
+#[test]
+fn beyond_the_bound_new_series_are_refused_and_known_ones_go_on() {
+    let bench = Bench::bounded(Bounds { series_max: 100, series_per_sender_max: 3 });
+    let (settled, seen) =
+        bench.send(Some(true), "temp,host=a c=95\ntemp,host=b c=95\ntemp,host=c c=95");
+    assert_eq!(seen.len(), 2, "the first series of the sender was sent before");
+    assert!(settled.complaint().is_some_and(|said| said.contains("too many series")));
+    let (settled, seen) = bench.send(Some(true), "temp,host=a c=70\ntemp,host=b c=70");
+    assert!(settled.complaint().is_none() && seen.len() == 2);
+    let other = "192.0.2.1".parse().expect("an address");
+    let (settled, seen) = bench.send_from(other, Some(true), "temp,host=d c=95");
+    assert!(settled.complaint().is_none());
+    assert_eq!(values(&seen), [95.0], "another sender has room of its own");
+    assert_eq!(bench.account(Protocol::Influx), [7, 5, 1, 1]);
+    let _ = bench.intake.sweep(5);
+    let alarms = bench.journal(true);
+    assert_eq!(alarms.len(), 1);
+    assert_eq!((alarms[0].verb, alarms[0].qualifier.as_str()), (Verb::Raise, "0.0.0.0"));
+}
+
+#[test]
+fn a_series_falls_silent_alone_and_comes_back() {
+    let bench = Bench::default();
+    let _ = bench.send(Some(true), "temp,host=pe1 c=95\ntemp,host=pe2 c=70");
+    assert!(sweep(&bench, 60, true).is_empty(), "not yet");
+    // The sender goes on with one of them only.
+    bench.intake.core.senders.of(NO_PEER).hear(60);
+    let seen = sweep(&bench, 62, false);
+    assert_eq!(verbs(&seen), [(Verb::Silent, "pe1"), (Verb::Silent, "pe2")]);
+    assert_eq!(sweep(&bench, 63, true), seen, "it was not durable");
+    assert!(sweep(&bench, 64, true).is_empty());
+    let (_, seen) = bench.send(Some(true), "temp,host=pe1 c=95");
+    assert_eq!(verbs(&seen), [(Verb::Crossing, "pe1")], "it is back, whatever its zone");
+}
+
+#[test]
+fn a_sender_that_falls_silent_is_one_event_and_none_about_its_series() {
+    let bench = Bench::default();
+    let _ = bench.send(Some(true), "temp,host=pe1 c=95\ntemp,host=pe2 c=70");
+    let seen = sweep(&bench, 62, true);
+    assert_eq!(verbs(&seen), [(Verb::Silent, "0.0.0.0")]);
+    assert_eq!(seen[0].rule, "");
+    assert!(sweep(&bench, 70, true).is_empty());
+    let told = bench.told(NO_PEER, "temp,host=pe1 c=95");
+    let seen = bench.journal(true);
+    assert!(bench.settle(told).is_durable);
+    assert_eq!(verbs(&seen), [(Verb::Clear, "0.0.0.0")], "back within the same second");
+}
+
+#[test]
+fn what_is_idle_is_forgotten_and_its_place_used_again() {
+    let bench = Bench::default();
+    let lines: Vec<String> = (0..1_000).map(|host| format!("other,host=h{host} x=1")).collect();
+    let lines = lines.join("\n");
+    let _ = bench.send(Some(true), &lines);
+    assert_eq!(bench.intake.series_known(), 1_001);
+    let _ = bench.intake.sweep(3_600);
+    assert_eq!(bench.intake.series_known(), 1_001);
+    let _ = bench.intake.sweep(3_700);
+    assert_eq!(bench.intake.series_known(), 0);
+    let _ = bench.send(Some(true), &lines);
+    assert_eq!(bench.intake.series_known(), 1_000);
+    assert_eq!(bench.account(Protocol::Influx), [2_001, 0, 2_001, 0]);
+}
+
+#[test]
+fn a_panic_of_a_decoder_costs_one_body() {
+    let bench = Bench::default();
+    let told = bench.intake.take(Protocol::Influx, NO_PEER, |_| panic!("as told"));
+    let settled = bench.settle(told);
+    assert!(settled.complaint().is_some_and(|said| said.contains("decoder failed")));
+    assert_eq!(bench.account(Protocol::Influx), [2, 0, 1, 1]);
+}
+
+#[test]
+fn requests_at_once_account_for_everything() {
+    let bench = Bench::default();
+    let lines = |thread: usize| -> String {
+        let line = |host| format!("temp,host=h{host} c={}", 70 + 30 * (thread % 2));
+        (0..500).map(line).collect::<Vec<_>>().join("\n")
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (intake, lines) = (&bench.intake, lines(thread));
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    let told = intake.take(Protocol::Influx, NO_PEER, |visit| {
+                        let precision = crate::decode::metrics::line_protocol::Precision::default();
+                        crate::decode::metrics::line_protocol::decode(
+                            lines.as_bytes(),
+                            precision,
+                            visit,
+                        )
+                    });
+                    assert!(settle(intake, told).is_durable);
+                }
+            });
+        }
+        let mut settled = 0;
+        while settled < 4 * 5 * 500 + 1 {
+            let _ = bench.journal(true);
+            settled = bench.shown(Protocol::Influx).received;
+            std::thread::yield_now();
+        }
+    });
+    assert_eq!(bench.account(Protocol::Influx), [10_001, 10_000, 1, 0]);
+    let counters = &bench.ledger;
+    let count = |cell: &std::sync::atomic::AtomicU64| cell.load(Ordering::Relaxed);
+    assert_eq!(count(&counters.received), count(&counters.journaled));
+}
+
+const NONE: [f64; 0] = [];
+
+fn verbs(seen: &[Seen]) -> Vec<(Verb, &str)> {
+    let mut verbs: Vec<_> = seen.iter().map(|event| (event.verb, event.device.as_str())).collect();
+    verbs.sort_by_key(|(_, device)| *device);
+    verbs
+}
+
+/// Sweeps at that second; what it tells is journaled, or lost.
+fn sweep(bench: &Bench, now_s: u32, is_durable: bool) -> Vec<Seen> {
+    let swept = bench.intake.sweep(now_s);
+    let mut seen = bench.journal(is_durable);
+    seen.sort_by(|one, other| one.device.cmp(&other.device));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime").block_on(swept.settle(&bench.intake.core));
+    seen
+}
