@@ -11,11 +11,14 @@ use random::Random;
 use std::fmt::Write;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
+use vigie::decode::alerts;
 use vigie::decode::metrics::line_protocol::Precision;
 use vigie::decode::metrics::{body, line_protocol, otlp, remote_write_1, remote_write_2};
 use vigie::decode::snmp::TrapDecoder;
 use vigie::decode::syslog::{FrameSplitter, SyslogDecoder};
-use vigie::model::limits::FRAME_BYTES_MAX;
+use vigie::model::alert::KeptAlert;
+use vigie::model::limits::{ALERT_LABELS_BYTES_MAX, FRAME_BYTES_MAX};
+use vigie::model::matcher::Matcher;
 use vigie::model::sample::{Labels, Rejection, Sample, Samples, SeriesKind, Tally};
 use vigie::shell::api::access::certificate;
 use vigie::shell::api::access::identity::Brought;
@@ -38,6 +41,18 @@ const TRAPS: [&str; 3] = [
      300d 06082b06010201010300 430100\
      3013 060a2b060106030101040100 05000000000000",
 ];
+
+/// Posted alerts, and parts of them.
+const ALERTS: [&str; 2] = [
+    r#"[{"labels":{"alertname":"Down","instance":"edge-1:9100","é":"\u00e9\ud83d\ude00"},
+        "annotations":{"summary":"it is\ndown"},"startsAt":"2026-11-24T06:00:00.5+01:00",
+        "endsAt":"0001-01-01T00:00:00Z","generatorURL":"http://p:9090/"}]"#,
+    r#"[{"labels":{"a":"b"},"endsAt":null},{},7,{"labels":{"a":""}}]"#,
+];
+
+/// Label matchers.
+const MATCHERS: [&str; 4] =
+    [r#"job=~"a|b\d{2,3}""#, r#""x.y" != "z\"\n""#, "alertname=Down", r"path!~c:\\[a-z]+"];
 
 /// Syslog messages of every form that the decoder knows.
 const SYSLOG: [&str; 7] = [
@@ -127,6 +142,16 @@ fn compressed_bodies() {
         assert_eq!(whole, Ok(b"abcdefghij".repeat(10).as_slice()), "{encoding}");
     }
     feed(7, &[gzip, snappy], inflate);
+}
+
+#[test]
+fn alerts() {
+    feed(10, &ALERTS.map(|text| text.as_bytes().to_vec()), read_alerts);
+}
+
+#[test]
+fn matchers() {
+    feed(11, &MATCHERS.map(|text| text.as_bytes().to_vec()), read_matcher);
 }
 
 #[test]
@@ -260,6 +285,26 @@ fn decode_syslog(bytes: &[u8]) {
     }
     let first = format!("{message:?}");
     assert_eq!(first, format!("{:?}", decoder.decode(bytes)), "{bytes:02x?}");
+}
+
+/// Reads it as posted alerts: what is kept of each comes back and keeps to its bound.
+fn read_alerts(bytes: &[u8]) {
+    for (alert, raw) in alerts::read(bytes).into_iter().flatten().flatten() {
+        assert!(!alert.labels.is_empty() && raw.len() <= bytes.len());
+        let canonical = alert.canonical();
+        assert!(canonical.len() <= ALERT_LABELS_BYTES_MAX, "{canonical}");
+        let kept = KeptAlert::read(&canonical).expect("what is kept comes back");
+        assert_eq!(*kept.labels, alert.labels);
+    }
+}
+
+/// Reads it as a matcher: written out, it is the same matcher again.
+fn read_matcher(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(matcher) = Matcher::parse(&text) {
+        let again = Matcher::new(matcher.name(), matcher.comparison(), matcher.value());
+        assert_eq!(again.as_ref(), Ok(&matcher), "{text:?}");
+    }
 }
 
 /// Reads it as the header `Authorization`.

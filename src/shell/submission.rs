@@ -62,6 +62,12 @@ impl<'w> Submission<'w> {
         }
     }
 
+    /// Whether a lane stayed full for too long: what is pushed now is not told.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
     /// Adds an event; may wait for room. For threads that may block.
     pub fn push(&mut self, event: &Event<'_>) {
         if self.has_failed {
@@ -119,7 +125,7 @@ impl<'w> Submission<'w> {
 
 impl Sent {
     /// Waits for the disk; whether everything that was told is there.
-    pub async fn is_durable(self) -> bool {
+    pub async fn wait_for_disk(self) -> bool {
         match self {
             Self::Nothing => true,
             Self::Failed => false,

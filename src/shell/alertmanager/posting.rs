@@ -2,18 +2,20 @@
 //! when the events are durable.
 
 use crate::classify::{AlertOrigin, AlertScratch, Classified};
-use crate::decode::alerts::{self, AlertMistake, BodyError};
+use crate::decode::alerts::{self, BodyError};
 use crate::model::limits::ALERTS_BODY_BYTES_MAX;
 use crate::shell::alertmanager::Alertmanager;
 use crate::shell::alertmanager::answer::Refused;
+use crate::shell::api::connection::Peer;
 use crate::shell::batch::NO_PEER;
+use crate::shell::intake::guard::guarded;
 use crate::shell::observe::counters::IgnoreReason;
 use crate::shell::submission::{Sent, Submission};
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -40,17 +42,19 @@ struct Mistakes {
 
 pub(super) async fn alerts(
     State(alertmanager): State<Alertmanager>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Refused> {
-    let held = read_json_body(&alertmanager, &headers, body, ALERTS_BODY_BYTES_MAX).await?;
+    // Nobody, when the connection does not say it.
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
+    let peer = peer.map_or(NO_PEER, |peer| peer.0.address.ip());
+    let (head, body) = request.into_parts();
+    let held = read_json_body(&alertmanager, &head.headers, body, ALERTS_BODY_BYTES_MAX).await?;
     let bytes = held.bytes.clone();
     let worker = alertmanager.clone();
-    let peer = NO_PEER;
     let task = tokio::task::spawn_blocking(move || post(&worker, peer, &bytes));
     let posted = task.await.map_err(|_| Refused::Later("vigie is stopping".to_owned()))??;
     drop(held);
-    if !posted.sent.is_durable().await {
+    if !posted.sent.wait_for_disk().await {
         let message = "the alerts could not be made durable in time; try again";
         return Err(Refused::Later(message.to_owned()));
     }
@@ -85,9 +89,18 @@ fn post(alertmanager: &Alertmanager, peer: IpAddr, body: &[u8]) -> Result<Posted
             raw: raw.as_bytes(),
         };
         let canonical = alert.canonical();
-        match classifier.classify_alert(alert, &canonical, &origin, &mut scratch) {
-            Classified::Event(event) => submission.push(&event),
-            Classified::Ignored(_) => ignore(alertmanager, IgnoreReason::RuleIgnores),
+        let classified =
+            guarded(|| match classifier.classify_alert(alert, &canonical, &origin, &mut scratch) {
+                Classified::Event(event) => submission.push(&event),
+                Classified::Ignored(_) => ignore(alertmanager, IgnoreReason::RuleIgnores),
+            });
+        if classified.is_none() {
+            parts.way.counters.decoder_panics.fetch_add(1, Ordering::Relaxed);
+            mistakes.add(place, &"the rules failed on it");
+            ignore(alertmanager, IgnoreReason::Invalid);
+        }
+        if submission.has_failed() {
+            break;
         }
     }
     Ok(Posted { sent: submission.finish(), mistakes })
@@ -137,7 +150,7 @@ pub(super) async fn read_json_body<'a>(
 }
 
 impl Mistakes {
-    fn add(&mut self, place: usize, mistake: &AlertMistake) {
+    fn add(&mut self, place: usize, mistake: &dyn Display) {
         if self.shown.len() < MISTAKES_SHOWN_MAX {
             self.shown.push(format!("alert {place}: {mistake}"));
         } else {

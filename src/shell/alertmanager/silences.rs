@@ -10,9 +10,10 @@ use crate::shell::alertmanager::Alertmanager;
 use crate::shell::alertmanager::answer::{Refused, json_response};
 use crate::shell::alertmanager::posting::read_json_body;
 use crate::shell::alertmanager::query::Question;
+use crate::shell::api::access::identity::Identity;
 use crate::shell::clock;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -136,6 +137,7 @@ pub(super) async fn one(
 
 pub(super) async fn set(
     State(alertmanager): State<Alertmanager>,
+    identity: Option<Extension<Identity>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
@@ -162,7 +164,7 @@ pub(super) async fn set(
         created_by: cut(&posted.created_by),
         comment: cut(&posted.comment),
     };
-    let author = request.created_by.clone();
+    let author = author(identity, &request.created_by);
     let action = Action::SetSilence { replaces: posted.id, request: Box::new(request) };
     let id = say(&alertmanager, author, action).await?;
     Ok(json_response(StatusCode::OK, &json!({ "silenceID": id })))
@@ -170,13 +172,14 @@ pub(super) async fn set(
 
 pub(super) async fn expire(
     State(alertmanager): State<Alertmanager>,
+    identity: Option<Extension<Identity>>,
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
     if alertmanager.parts.view.load().silences.find(&id).is_none() {
         return Err(not_found(&id));
     }
     let action = Action::ExpireSilence { silence: id };
-    say(&alertmanager, "api".to_owned(), action).await?;
+    say(&alertmanager, author(identity, ""), action).await?;
     Ok(StatusCode::OK.into_response())
 }
 
@@ -192,6 +195,17 @@ async fn say(
         Ok(answer.subject().to_owned())
     } else {
         Err(Refused::Bad(answer.message))
+    }
+}
+
+/// Who commands: whom the gate let through; where nobody has to say who he is, whom he says to be.
+fn author(identity: Option<Extension<Identity>>, said: &str) -> String {
+    let known = identity.map(|Extension(identity)| identity);
+    let known = known.filter(|identity| *identity != Identity::anonymous());
+    match known {
+        Some(identity) => identity.name.to_string(),
+        None if said.is_empty() => Identity::anonymous().name.to_string(),
+        None => said.to_owned(),
     }
 }
 

@@ -9,7 +9,7 @@
 //!
 //! Reading order: `key` (by what a series is known), `table`, `matched` (a series that rules look
 //! at), `measure` and `pair` (the number that a rule compares), `standing` (what was told), `visit`
-//! (a request), `submission` (its events), `sweep` (silence), `senders`, `account`.
+//! (a request), `sweep` (silence), `senders`, `account`.
 
 mod account;
 mod key;
@@ -18,7 +18,6 @@ mod measure;
 mod pair;
 mod senders;
 mod standing;
-mod submission;
 mod sweep;
 mod table;
 mod visit;
@@ -43,8 +42,8 @@ use crate::shell::self_alarm::SelfAlarms;
 use crate::shell::series::key::Keys;
 use crate::shell::series::pair::Pairs;
 use crate::shell::series::senders::Senders;
-use crate::shell::series::submission::Way;
 use crate::shell::series::table::{Bounds, Table};
+use crate::shell::submission::Way;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

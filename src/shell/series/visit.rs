@@ -13,9 +13,9 @@ use crate::model::time::{NS_PER_S, Timestamp};
 use crate::shell::series::account::{Account, Protocol, Refusal};
 use crate::shell::series::matched::{Matched, Moment, Tell};
 use crate::shell::series::senders::Sender;
-use crate::shell::series::submission::{Sent, Submission};
 use crate::shell::series::table::{Known, Place, Touch};
 use crate::shell::series::{Core, SeriesIntake};
+use crate::shell::submission::{Sent, Submission};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
