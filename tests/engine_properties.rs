@@ -9,7 +9,8 @@ mod run;
 use message::Message;
 use proptest::prelude::*;
 use run::{Given, Run};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use vigie::engine::effect::{Effect, IncidentImage, IncidentStatus, TicketImage, TicketState};
 use vigie::engine::input::{Action, Command};
 use vigie::model::alarm_type::{AlarmType, EventType, ResourceEffect};
@@ -284,6 +285,7 @@ fn begin(settings: Box<Settings>) -> Run {
 struct Shown {
     tickets: Vec<TicketImage>,
     incidents: BTreeMap<String, IncidentImage>,
+    withdrawn: BTreeSet<String>,
 }
 
 impl Shown {
@@ -294,7 +296,13 @@ impl Shown {
                 Effect::Incident(incident) => {
                     self.incidents.insert(incident.id.clone(), (**incident).clone());
                 }
-                Effect::Alarm(_) | Effect::Resource(_) | Effect::Answer(_) => {}
+                Effect::Withdrawn(id) => {
+                    let incident = self.incidents.get(&**id).expect("it was told before");
+                    assert!(incident.closed_at.is_some(), "{incident:?}");
+                    assert!(self.withdrawn.insert(id.to_string()), "{id} twice");
+                }
+                Effect::Alarm(_) | Effect::Resource(_) | Effect::Silence(_) | Effect::Answer(_) => {
+                }
             }
         }
     }
@@ -457,6 +465,10 @@ proptest! {
         prop_assert_eq!((gauges.incidents_open, gauges.tickets_open), (0, 0));
         pass(&mut run, &mut shown, now_ns + 10 * DAY_NS);
         prop_assert_eq!(run.engine.next_deadline(), None);
+        for incident in shown.incidents.values() {
+            let was_told = Effect::Incident(Arc::new(incident.clone())).is_decision();
+            prop_assert_eq!(shown.withdrawn.contains(&incident.id), was_told, "{:?}", incident);
+        }
         prop_assert_eq!(run.engine.gauges().alarms_held, 0);
     }
 

@@ -57,6 +57,14 @@ fn service_is_hardened() {
 }
 
 #[test]
+fn service_keeps_the_sockets_that_it_bound_itself() {
+    let text = std::fs::read_to_string(folder().join("vigie.service")).expect("the unit is there");
+    let room = text.lines().find_map(|line| line.strip_prefix("FileDescriptorStoreMax="));
+    let room: usize = room.and_then(|room| room.parse().ok()).expect("a number of descriptors");
+    assert!(room >= 2 * 64, "{room}: two addresses for each of the listeners that there may be");
+}
+
+#[test]
 fn sockets_are_those_of_the_packaged_listeners() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/vigie.toml");
     let config = Config::load(Some(&path), &[], None).into_result().expect("it loads");

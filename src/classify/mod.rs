@@ -7,9 +7,11 @@
 //!
 //! Reading order: [`classifier`] (the entry), [`origin`] (which device), [`trap`] and [`syslog`]
 //! (which rule), [`rules`] (the language), [`directory`] (the inventory as it is looked up here),
-//! [`labels`] and [`metric`] (what series and alerts are about), [`interface`] (one name for one interface), [`clean`] (text fit to be shown), [`occurred`]
+//! [`labels`], [`metric`] and [`alert`] (what series and alerts are about), [`interface`] (one name
+//! for one interface), [`clean`] (text fit to be shown), [`occurred`]
 //! (local times), [`library`] (the rules that come with the program).
 
+mod alert;
 mod classifier;
 mod clean;
 pub mod directory;
@@ -25,6 +27,7 @@ mod syslog;
 mod tests;
 mod trap;
 
+pub use alert::{AlertOrigin, AlertScratch};
 pub use classifier::{Classified, Classifier, IgnoreCause, Origin, Scratch};
 pub use directory::Directory;
 pub use labels::LabelMap;

@@ -28,8 +28,12 @@ pub struct Changes {
     pub alarms: BTreeSet<AlarmSlot>,
     /// Incidents to show, with the weightiest thing that happened to each.
     pub incidents: BTreeMap<u64, IncidentEvent>,
+    /// Incidents whose final record is withdrawn.
+    pub withdrawn: Vec<u64>,
     /// Resources to show.
     pub resources: BTreeSet<Slot>,
+    /// Silences to show.
+    pub silences: BTreeSet<u64>,
     /// Services whose state changed.
     pub services: BTreeSet<Slot>,
     /// Incidents of which an alarm became active (`true`) or only ceased to be or changed.

@@ -4,10 +4,13 @@ use crate::correlate::alarm::{Alarm, Identity, Transition};
 use crate::correlate::alarm_table::{AlarmSlot, AlarmTable, AlarmTypes, identity_hash};
 use crate::correlate::changes::Changes;
 use crate::correlate::incident::{Incident, Status};
+use crate::correlate::muting::Silences;
 use crate::correlate::resource::{ResourceKind, ResourceTable, Slot};
 use crate::correlate::session::{Sessions, may_mean_another};
 use crate::correlate::threshold::Watches;
 use crate::correlate::topology::{Group, NodeState, Topology};
+use crate::correlate::twin::text_with_name;
+use crate::correlate::withdrawal::Withdrawals;
 use crate::model::event::{Channel, Event, Verb};
 use crate::model::index::KeyHasher;
 use crate::model::limits::{ALARMS_MAX, MORE_SENDERS, RESOURCES_MAX, SENDER_ADDRESSES_MAX};
@@ -16,7 +19,6 @@ use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
 use crate::model::timer::Timers;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -39,6 +41,8 @@ pub enum Deadline {
     ForgetAlarm(AlarmSlot),
     /// A closed incident may be forgotten.
     ForgetIncident(u64),
+    /// A silence begins, ends or may be forgotten.
+    Silence(u64),
     /// An alert that was not said again.
     Lease(AlarmSlot),
 }
@@ -75,8 +79,12 @@ pub struct Correlator {
     pub topology: Topology,
     /// Incidents by id.
     pub incidents: BTreeMap<u64, Incident>,
+    /// Silences.
+    pub silences: Silences,
     /// Deadlines.
     pub timers: Timers<Deadline>,
+    /// Incidents that are over, until their final record is withdrawn.
+    pub withdrawals: Withdrawals,
     /// What threshold rules keep an eye on.
     pub watches: Watches,
     /// Settings in force.
@@ -122,7 +130,9 @@ impl Correlator {
             resources: ResourceTable::default(),
             topology: Topology::default(),
             incidents: BTreeMap::new(),
+            silences: Silences::default(),
             timers: Timers::default(),
+            withdrawals: Withdrawals::default(),
             watches: Watches::default(),
             settings: CorrelationSettings::default(),
             stable_ns: 180_000_000_000,
@@ -614,16 +624,6 @@ impl Correlator {
     pub fn hold_off_ns(&self) -> u64 {
         self.settings.hold_off_ms.saturating_mul(1_000_000)
     }
-}
-
-/// The event's line for people, with the name of the part where it has only its index.
-fn text_with_name<'a>(event: &Event<'a>, name: &str) -> Cow<'a, str> {
-    let alias = event.component;
-    if alias.is_empty() || name.is_empty() || name == alias {
-        return Cow::Borrowed(event.text);
-    }
-    let whole = event.text.split(' ').map(|word| if word == alias { name } else { word });
-    Cow::Owned(whole.collect::<Vec<&str>>().join(" "))
 }
 
 /// Events that [`Correlator::look_ahead`] follows side by side.

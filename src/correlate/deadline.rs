@@ -6,9 +6,25 @@ use crate::correlate::changes::{Changes, IncidentEvent};
 use crate::correlate::correlator::{Correlator, Deadline};
 use crate::correlate::incident::{Incident, Status};
 use crate::correlate::reason::Why;
-use crate::model::time::{At, EngineTime};
+use crate::model::time::{At, EngineTime, seconds_ns};
 
 impl Correlator {
+    /// When something is due next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<EngineTime> {
+        self.timers.next().into_iter().chain(self.withdrawals.next()).min()
+    }
+
+    /// Does the first of what is due at `now`. `at` is the moment of the step.
+    pub fn fire_next(&mut self, at: At, now: EngineTime, changes: &mut Changes) {
+        let timer = self.timers.next();
+        if self.withdrawals.next().is_some_and(|due| timer.is_none_or(|timer| due < timer)) {
+            changes.withdrawn.extend(self.withdrawals.pop_due(now));
+        } else if let Some((due, deadline)) = self.timers.pop_due(now) {
+            self.fire(at, due, deadline, changes);
+        }
+    }
+
     /// Does what was due at `due`. `at` is the moment of the step, which may be later.
     pub fn fire(&mut self, at: At, due: EngineTime, deadline: Deadline, changes: &mut Changes) {
         match deadline {
@@ -24,6 +40,7 @@ impl Correlator {
             }
             Deadline::ForgetAlarm(slot) => self.forget_alarm(due, slot),
             Deadline::ForgetIncident(id) => self.forget_incident(at, id),
+            Deadline::Silence(id) => self.silence_due(at, id, changes),
             Deadline::Lease(slot) => self.lease_ended(slot, changes),
         }
     }
@@ -132,6 +149,10 @@ impl Correlator {
             self.timers.cancel(key);
         }
         let was_told = self.incidents.get(&id).is_some_and(|incident| incident.is_announced);
+        if was_told {
+            let after_s = u64::from(self.settings.withdraw_after_h).saturating_mul(3_600);
+            self.withdrawals.add(id, at.engine.plus_ns(seconds_ns(after_s)));
+        }
         let after_ns = if was_told { FORGET_AFTER_NS } else { FORGET_UNTOLD_AFTER_NS };
         self.timers.set(Deadline::ForgetIncident(id), at.engine.plus_ns(after_ns));
     }

@@ -263,8 +263,8 @@ impl Correlator {
         for key in [Deadline::Decide(loser), Deadline::Stable(loser), Deadline::Tell(loser)] {
             self.timers.cancel(key);
         }
-        self.forget_incident_later(at, loser);
         self.incidents.insert(loser, gone);
+        self.forget_incident_later(at, loser);
         self.set_root(at, survivor, (root, root_alarm, why), changes);
         self.timers.cancel(Deadline::Stable(survivor));
         let fallback = at.engine.plus_ns(self.hold_off_ns());

@@ -1,9 +1,11 @@
 //! Alerts hold on lease: their sender says them again and again, and until when they hold. A lease
 //! that ends without being renewed says that the sender fell silent; it is no restoration.
 
+use crate::correlate::alarm::Alarm;
 use crate::correlate::alarm_table::AlarmSlot;
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::{Correlator, Deadline};
+use crate::model::event::Channel;
 use crate::model::time::{At, EngineTime, Timestamp};
 
 impl Correlator {
@@ -43,7 +45,10 @@ impl Correlator {
 
     /// A lease may have ended.
     pub(crate) fn lease_ended(&mut self, slot: AlarmSlot, changes: &mut Changes) {
-        let Some(alarm) = self.alarms.get_mut(slot).filter(|alarm| alarm.is_active()) else {
+        // What a trap or a syslog line told too does not hang on whoever alerts.
+        let hangs_on_lease =
+            |alarm: &Alarm| alarm.is_active() && alarm.channels == Channel::Metric.bit();
+        let Some(alarm) = self.alarms.get_mut(slot).filter(|alarm| hangs_on_lease(alarm)) else {
             return;
         };
         alarm.is_source_silent = true;

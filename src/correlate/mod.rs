@@ -12,9 +12,11 @@
 //! - [`cause`]: what explains an alarm;
 //! - [`silence`]: devices that only their neighbours tell of;
 //! - [`incident`], [`grouping`]: the life of one incident, and which alarm goes into which;
+//! - [`muting`]: silences, which mute notices and nothing else;
 //! - [`threshold`], [`crossing`], [`lease`]: samples that cross limits, series and alerts that
 //!   nobody tells any more;
 //! - [`deadline`]: what happens when time passes;
+//! - [`withdrawal`]: what is told when an incident has been over for long;
 //! - [`reason`]: the closed list of reasons.
 
 pub mod administrator;
@@ -30,6 +32,7 @@ pub mod flap;
 pub mod grouping;
 pub mod incident;
 pub mod lease;
+pub mod muting;
 pub mod reason;
 pub mod resource;
 pub mod sent;
@@ -38,6 +41,7 @@ pub mod silence;
 pub mod threshold;
 pub mod topology;
 pub mod twin;
+pub mod withdrawal;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,9 @@ use crate::correlate::alarm_table::{AlarmSlot, identity_hash};
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::{Correlator, Deadline};
 use crate::correlate::resource::Slot;
+use crate::model::event::Event;
 use crate::model::time::At;
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 impl Correlator {
@@ -113,4 +115,14 @@ impl Correlator {
         }
         self.severity_changed(at, kept, before, changes);
     }
+}
+
+/// The event's line for people, with the name of the part where it has only its index.
+pub(crate) fn text_with_name<'a>(event: &Event<'a>, name: &str) -> Cow<'a, str> {
+    let alias = event.component;
+    if alias.is_empty() || name.is_empty() || name == alias {
+        return Cow::Borrowed(event.text);
+    }
+    let whole = event.text.split(' ').map(|word| if word == alias { name } else { word });
+    Cow::Owned(whole.collect::<Vec<&str>>().join(" "))
 }

@@ -2,6 +2,7 @@
 //! them. Upserts keyed by id; the newest position wins, so that a repeat is harmless.
 
 use crate::model::severity::Severity;
+use crate::model::silence::Silence;
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -19,6 +20,11 @@ pub enum Effect {
     Resource(Arc<ResourceImage>),
     /// The answer to an operator's command. A decision; goes to whoever waits for it.
     Answer(Arc<Answer>),
+    /// The incident of that id has been over for so long that its final record may go where only
+    /// the last record of each incident is kept. A decision; the history keeps the incident.
+    Withdrawn(Arc<str>),
+    /// A silence as it is now. Stays inside.
+    Silence(Arc<Silence>),
 }
 
 /// An alarm, with the names of RFC 8632.
@@ -317,8 +323,18 @@ pub struct Answer {
     pub command: u64,
     /// Whether it was carried out.
     pub accepted: bool,
-    /// What was done, or why it was refused and what to do.
+    /// What was done, beginning with the number or id of what it was done to; or why it was
+    /// refused and what to do.
     pub message: String,
+}
+
+impl Answer {
+    /// Number or id of what the command was about; empty when it was refused.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        let first = self.message.split(' ').next();
+        first.filter(|_| self.accepted).unwrap_or_default()
+    }
 }
 
 impl Effect {
@@ -326,7 +342,7 @@ impl Effect {
     #[must_use]
     pub fn is_decision(&self) -> bool {
         match self {
-            Self::Ticket(_) | Self::Answer(_) => true,
+            Self::Ticket(_) | Self::Answer(_) | Self::Withdrawn(_) => true,
             // Nobody outside is told of what came and went within the hold-off.
             Self::Incident(incident) => {
                 incident.status != IncidentStatus::Forming
@@ -335,7 +351,7 @@ impl Effect {
                         .as_ref()
                         .is_some_and(|reason| reason.ends_with("within-hold-off"))
             }
-            Self::Alarm(_) | Self::Resource(_) => false,
+            Self::Alarm(_) | Self::Resource(_) | Self::Silence(_) => false,
         }
     }
 }

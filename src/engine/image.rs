@@ -1,4 +1,4 @@
-//! State to after-images, in a fixed order: alarms, incidents, tickets, resources.
+//! State to after-images, in a fixed order: alarms, incidents, those withdrawn, tickets, resources.
 
 use crate::correlate::alarm::Alarm;
 use crate::correlate::changes::IncidentEvent;
@@ -34,17 +34,26 @@ impl Engine {
         for (id, event) in &changes.incidents {
             self.show_incident(at, (*id, *event), effects);
         }
+        for id in changes.withdrawn {
+            effects.push(Effect::Withdrawn(incident_name(id).into()));
+        }
         for (key, event) in tickets {
             if let Some(ticket) = self.desk.get(key) {
                 effects.push(Effect::Ticket(Arc::new(ticket_image(at, ticket, event))));
             }
         }
+        self.show_silences(changes.silences, effects);
         for (before, slot) in changes.renamed {
             effects.push(Effect::Resource(Arc::new(self.former_image(before, slot))));
         }
         for slot in &changes.resources {
             effects.push(Effect::Resource(Arc::new(self.resource_image(*slot))));
         }
+    }
+
+    fn show_silences(&self, ids: impl IntoIterator<Item = u64>, effects: &mut Vec<Effect>) {
+        let known = ids.into_iter().filter_map(|id| self.correlator.silences.get(id));
+        effects.extend(known.map(|silence| Effect::Silence(Arc::new(silence.clone()))));
     }
 
     /// Shows an incident; an update that would show what was shown last is left out.
@@ -187,6 +196,8 @@ impl Engine {
             let image = ticket_image(at, ticket, TicketEvent::Updated);
             effects.push(Effect::Ticket(Arc::new(image)));
         }
+        let silences = self.correlator.silences.iter();
+        effects.extend(silences.map(|silence| Effect::Silence(Arc::new(silence.clone()))));
         for slot in self.correlator.resources.slots() {
             effects.push(Effect::Resource(Arc::new(self.resource_image(slot))));
         }

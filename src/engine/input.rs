@@ -2,6 +2,7 @@
 
 use crate::model::event::Event;
 use crate::model::settings::Settings;
+use crate::model::silence::SilenceRequest;
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -131,5 +132,17 @@ pub enum Action {
         number: String,
         /// Note of closure.
         reason: String,
+    },
+    /// Somebody wants to be silent about something, or otherwise than before.
+    SetSilence {
+        /// The silence that is to be changed; empty for a new one.
+        replaces: String,
+        /// What is asked for.
+        request: Box<SilenceRequest>,
+    },
+    /// A silence is to end now.
+    ExpireSilence {
+        /// Which.
+        silence: String,
     },
 }

@@ -68,7 +68,7 @@ impl Engine {
     /// When something is due next; the caller journals a pulse when that moment passes.
     #[must_use]
     pub fn next_deadline(&self) -> Option<EngineTime> {
-        let correlate = self.correlator.timers.next();
+        let correlate = self.correlator.next_deadline();
         let watch = self.correlator.watches.timers.next();
         let ticket = self.desk.timers.next();
         [correlate, watch, ticket].into_iter().flatten().min()

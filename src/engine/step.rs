@@ -1,9 +1,11 @@
 //! One step: what is due first, then the input, then what follows from both.
 
+use crate::correlate::muting::SilenceRefusal;
 use crate::engine::Engine;
 use crate::engine::effect::{Answer, Effect};
 use crate::engine::input::{Action, Command, Input, Repeat};
 use crate::model::settings::Settings;
+use crate::model::silence::silence_name;
 use crate::model::time::{At, EngineTime};
 use crate::ticket::command::Refusal;
 use std::sync::Arc;
@@ -31,12 +33,12 @@ impl Engine {
 
     fn fire_due(&mut self, at: At, most: usize) {
         for _ in 0..most {
-            let correlate = self.correlator.timers.next().filter(|due| *due <= at.engine);
+            let correlate = self.correlator.next_deadline().filter(|due| *due <= at.engine);
             let ticket = self.desk.timers.next().filter(|due| *due <= at.engine);
             match (correlate, ticket) {
                 (None, None) => return,
                 (Some(due), other) if other.is_none_or(|other| due <= other) => {
-                    self.fire_correlate(at, due);
+                    self.correlator.fire_next(at, due, &mut self.changes);
                 }
                 _ => {
                     if let Some((_, deadline)) = self.desk.timers.pop_due(at.engine) {
@@ -55,12 +57,6 @@ impl Engine {
         if let Some(due) = self.correlator.watches.timers.pop_due(at.engine) {
             self.correlator.watch_due(at, due, &mut self.changes);
             self.settle(at);
-        }
-    }
-
-    fn fire_correlate(&mut self, at: At, now: EngineTime) {
-        if let Some((due, deadline)) = self.correlator.timers.pop_due(now) {
-            self.correlator.fire(at, due, deadline, &mut self.changes);
         }
     }
 
@@ -98,6 +94,7 @@ impl Engine {
             }
             Input::ClockStep { .. } => {
                 self.desk.wall_clock_set(at);
+                self.correlator.silences_by_new_clock(at, &mut self.changes);
                 self.correlator.leases_by_new_clock(at);
                 None
             }
@@ -133,37 +130,57 @@ impl Engine {
 
     fn command(&mut self, at: At, command: &Command) -> Answer {
         let (accepted, message) = match self.carry_out(at, command) {
-            Ok(message) => (true, message),
-            Err(refusal) => (false, refusal.to_string()),
+            Ok((subject, done)) => (true, format!("{subject} {done}")),
+            Err(refused) => (false, refused.to_string()),
         };
         Answer { command: command.id, accepted, message }
     }
 
-    fn carry_out(&mut self, at: At, command: &Command) -> Result<String, Refusal> {
+    /// Gives what the command was about, and what was done to it.
+    fn carry_out(&mut self, at: At, command: &Command) -> Result<(String, &'static str), Refused> {
         let author = command.author.as_str();
         let changes = &mut self.ticket_changes;
+        let done = |subject: &str, done: &'static str| Ok((subject.to_owned(), done));
         match &command.action {
             Action::ConfirmTicket { number } => {
                 self.desk.confirm(number, author, changes)?;
-                Ok(format!("{number} is confirmed"))
+                done(number, "is confirmed")
             }
             Action::RefuteTicket { number, reason } => {
                 self.desk.refute(at, number, (author, reason), changes)?;
-                Ok(format!("{number} is cancelled; its number stays taken"))
+                done(number, "is cancelled; its number stays taken")
             }
             Action::TakeTicket { number } => {
                 self.desk.take(at, number, author, changes)?;
-                Ok(format!("{number} is in progress"))
+                done(number, "is in progress")
             }
             Action::RestoreTicket { number, restored_at, reason } => {
                 let restored = (number.as_str(), *restored_at);
                 self.desk.restore(at, restored, (author, reason), changes)?;
-                Ok(format!("{number} is restored"))
+                done(number, "is restored")
             }
             Action::CloseTicket { number, reason } => {
                 self.desk.close(at, number, (author, reason), changes)?;
-                Ok(format!("{number} is closed"))
+                done(number, "is closed")
+            }
+            Action::SetSilence { replaces, request } => {
+                let (position, asked) = (self.position, (replaces.as_str(), &**request));
+                let id = self.correlator.set_silence(at, position, asked, &mut self.changes)?;
+                done(&silence_name(id), "mutes notices; tickets and clocks go on")
+            }
+            Action::ExpireSilence { silence } => {
+                self.correlator.expire_silence(at, silence, &mut self.changes)?;
+                done(silence, "has ended")
             }
         }
     }
+}
+
+/// Why a command was refused.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error(transparent)]
+    Ticket(#[from] Refusal),
+    #[error(transparent)]
+    Silence(#[from] SilenceRefusal),
 }

@@ -5,7 +5,7 @@ use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hasher};
 
 /// Hashes alarm identities and names; the same seed gives the same hashes everywhere.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct KeyHasher(foldhash::fast::FixedState);
 
 impl KeyHasher {

@@ -12,8 +12,17 @@ pub const BATCH_EVENTS: usize = 64;
 /// Bytes of text and raw message per batch before it travels early.
 pub const BATCH_BYTES: usize = 64 * 1024;
 /// Batches per lane between intake and sequencer. A full urgent or normal lane makes the reader
-/// wait (the kernel buffers); a full low lane sheds, newest first.
+/// wait (the kernel buffers); a full low lane sheds, newest first, but for clears, which wait.
 pub const LANE_BATCHES: usize = 512;
+/// Batches that wait in the urgent and normal lanes when vigie counts as overloaded. It does so
+/// until an eighth of them wait.
+pub const OVERLOAD_BATCHES: usize = 128;
+/// Low batches taken out of their lane while they wait for what was sent before them on the others;
+/// further ones stay in the lane.
+pub const LOW_BATCHES_HELD: usize = 64;
+/// Events of one device in one second of overload, as one thread hears them, beyond which it is
+/// chatty: they go to the low lane until there are at most half as many.
+pub const CHATTY_EVENTS: u32 = 2_000;
 /// Empty batches kept for the next messages; beyond them, memory that a burst took is given back.
 pub const FREE_BATCHES: usize = 64;
 /// Raw message bytes kept with an event; the rest is cut.
@@ -48,18 +57,35 @@ pub const SERIES_PER_SENDER_MAX: u32 = 1_000_000;
 pub const SERIES_IDLE_S: u32 = 3_600;
 /// For how much longer it is kept while its whole sender is silent, s.
 pub const SERIES_KEPT_S: u32 = 86_400;
-/// Labels and annotations kept with an alert, bytes; an alert with more is refused.
-pub const ALERT_LABELS_BYTES_MAX: usize = 4_096;
 /// Symbols of one remote write 2.0 body; one with more is refused.
 pub const SYMBOLS_MAX: usize = 1_000_000;
 /// Nesting of an attribute's value (lists in lists); a sample with a deeper one is rejected.
 pub const ATTRIBUTE_DEPTH_MAX: usize = 8;
+/// Body of a request that posts alerts, bytes; a larger one is refused.
+pub const ALERTS_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Body of a request that posts a silence, bytes; a larger one is refused.
+pub const SILENCE_BODY_BYTES_MAX: usize = 256 * 1024;
+/// Alerts of one request; one with more is refused.
+pub const ALERTS_MAX: usize = 10_000;
+/// Labels and annotations kept with an alert, bytes of JSON. Annotations that do not fit are cut;
+/// an alert whose labels do not fit is refused.
+pub const ALERT_LABELS_BYTES_MAX: usize = 4_096;
+/// Annotations of an alert; further ones are left out.
+pub const ANNOTATIONS_MAX: usize = 64;
+/// Silences kept, expired ones included. Beyond it the one that expired first goes; when none has
+/// expired, a new one is refused.
+pub const SILENCES_MAX: usize = 10_000;
+/// Matchers of one silence; one with more is refused.
+pub const SILENCE_MATCHERS_MAX: usize = 64;
 /// Sub-identifiers of an OID (SNMPv2-SMI: 128).
 pub const OID_ARCS_MAX: usize = 128;
 /// Alarms held at once, active and cleared within the last hour. Beyond it, a message about an
 /// alarm that is not held makes none: it is counted (`vigie_alarms_refused_total`), and vigie's own
 /// alarm `vigie-alarms-full` says so. vigie's own alarms are always held.
 pub const ALARMS_MAX: usize = 1_000_000;
+/// Incidents that are over and whose final record is not withdrawn yet. Beyond it, the oldest is
+/// withdrawn before its time.
+pub const WITHDRAWALS_MAX: usize = 100_000;
 /// Alarms that threshold rules keep an eye on at once: those in a band, or about to be, and those
 /// whose series is missed. Beyond it a crossing is counted like an alarm that is not held.
 pub const WATCHES_MAX: usize = 1_000_000;
@@ -93,3 +119,4 @@ const _: () = assert!(DATAGRAM_GAP_BYTES < DATAGRAM_BYTES_MAX);
 const _: () = assert!(EVENT_BYTES_MAX < RECORD_BYTES_MAX);
 const _: () = assert!(EVENT_BYTES_MAX < BATCH_BYTES / 4);
 const _: () = assert!(BATCH_EVENTS >= RECV_BATCH);
+const _: () = assert!(OVERLOAD_BATCHES < LANE_BATCHES);

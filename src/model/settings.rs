@@ -38,6 +38,9 @@ pub struct CorrelationSettings {
     /// Messages about one alarm that reach different listeners closer together than this count as
     /// simultaneous: the more severe state holds, ms.
     pub simultaneous_ms: u64,
+    /// How long after its end the final record of an incident is withdrawn from where only the last
+    /// record of each is kept, hours. More than the hour for which the incident stays in memory.
+    pub withdraw_after_h: u32,
 }
 
 impl Default for CorrelationSettings {
@@ -48,6 +51,7 @@ impl Default for CorrelationSettings {
             flap_window_ms: 60_000,
             flap_quiet_ms: 60_000,
             simultaneous_ms: 50,
+            withdraw_after_h: 168,
         }
     }
 }

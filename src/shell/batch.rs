@@ -8,6 +8,8 @@ use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
 use crate::shell::receipt::Receipt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Events of one listener on their way to the sequencer.
 #[derive(Debug)]
@@ -17,6 +19,17 @@ pub struct Batch {
     answers: Vec<AnswerSlot>,
     /// Of the request that the events came in, if somebody waits for them.
     receipt: Option<Receipt>,
+    passage: Option<Passage>,
+}
+
+/// A batch of the low lane, numbered by its thread, and where its number is shown once its events
+/// are journaled. Batches of one thread pass in order.
+#[derive(Debug)]
+pub struct Passage {
+    /// Its number.
+    pub number: u64,
+    /// Number of the last that has passed.
+    pub passed: Arc<AtomicU64>,
 }
 
 /// What goes back to a sender once the events of its batch are durable (the response to an
@@ -71,6 +84,7 @@ impl Default for Batch {
             slots: Vec::with_capacity(BATCH_EVENTS),
             answers: Vec::new(),
             receipt: None,
+            passage: None,
         }
     }
 }
@@ -141,6 +155,23 @@ impl Batch {
         self.receipt.take()
     }
 
+    /// Numbers it.
+    pub fn board(&mut self, passage: Option<Passage>) {
+        self.passage = passage;
+    }
+
+    /// Takes its number away: it will not pass under it.
+    pub fn take_passage(&mut self) -> Option<Passage> {
+        self.passage.take()
+    }
+
+    /// Its events are journaled: shows its number, if it has one.
+    pub fn pass(&mut self) {
+        if let Some(passage) = self.passage.take() {
+            passage.passed.store(passage.number, Ordering::Release);
+        }
+    }
+
     /// The answers that wait for the events of this batch.
     pub fn answers(&self) -> impl ExactSizeIterator<Item = Answer<'_>> {
         self.answers.iter().map(|slot| Answer {
@@ -175,6 +206,7 @@ impl Batch {
         self.slots.clear();
         self.answers.clear();
         self.receipt = None;
+        self.passage = None;
     }
 
     /// The events in the order in which they were pushed.

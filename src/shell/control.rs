@@ -1,17 +1,12 @@
 //! The operator's way in: a socket in the state folder, readable by its owner only. One JSON
 //! request a line, one JSON answer a line, given when the command is durable.
 
-use crate::engine::input::{Action, Command};
-use crate::shell::clock;
-use crate::shell::outbox::Waiting;
-use crate::shell::sequencer::{Control, Shared};
+use crate::engine::input::Action;
+use crate::shell::commands::{ANSWER_WAIT, Commands};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -57,31 +52,26 @@ pub fn bind(state_dir: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves for ever.
-pub async fn serve(listener: UnixListener, shared: Arc<Shared>, waiting: Arc<Waiting>) {
-    // Wall time makes the ids of two runs differ, so that an answer fits one command.
-    let next = Arc::new(AtomicU64::new(clock::wall().0.unsigned_abs()));
+pub async fn serve(listener: UnixListener, commands: Commands) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
-        let (shared, waiting) = (Arc::clone(&shared), Arc::clone(&waiting));
-        let next = Arc::clone(&next);
+        let commands = commands.clone();
         tokio::spawn(async move {
             // An operator who hangs up does not wait for an answer.
-            let _ = converse(stream, &shared, &waiting, &next).await;
+            let _ = converse(stream, &commands).await;
         });
     }
 }
 
-async fn converse(
-    stream: UnixStream,
-    shared: &Shared,
-    waiting: &Arc<Waiting>,
-    next: &AtomicU64,
-) -> io::Result<()> {
+async fn converse(stream: UnixStream, commands: &Commands) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut lines = tokio::io::BufReader::new(read.take(REQUEST_BYTES_MAX)).lines();
     while let Some(line) = lines.next_line().await? {
         let response = match serde_json::from_str::<Request>(&line) {
-            Ok(request) => carry_out(request, shared, waiting, next).await,
+            Ok(request) => match commands.say(request.author, request.action).await {
+                Ok(answer) => Response { accepted: answer.accepted, message: answer.message },
+                Err(unanswered) => refused(unanswered.to_string()),
+            },
             Err(error) => refused(format!("the request cannot be read: {error}")),
         };
         let mut text = serde_json::to_string(&response)?;
@@ -89,27 +79,6 @@ async fn converse(
         write.write_all(text.as_bytes()).await?;
     }
     Ok(())
-}
-
-async fn carry_out(
-    request: Request,
-    shared: &Shared,
-    waiting: &Arc<Waiting>,
-    next: &AtomicU64,
-) -> Response {
-    let id = next.fetch_add(1, Ordering::Relaxed);
-    let answer = waiting.expect(id);
-    let command = Command { id, author: request.author, action: request.action };
-    if shared.control(Control::Command(command)).is_err() {
-        waiting.forget(id);
-        return refused("too many commands wait; try again in a moment".to_owned());
-    }
-    let told = tokio::task::spawn_blocking(move || answer.recv_timeout(ANSWER_WAIT)).await;
-    if let Ok(Ok(answer)) = told {
-        return Response { accepted: answer.accepted, message: answer.message };
-    }
-    waiting.forget(id);
-    refused("no durable answer within 10 s: look at the ticket before trying again".into())
 }
 
 fn refused(message: String) -> Response {
@@ -131,5 +100,4 @@ pub fn ask(state_dir: &Path, request: &Request) -> io::Result<Response> {
     Ok(serde_json::from_str(&line)?)
 }
 
-const ANSWER_WAIT: Duration = Duration::from_secs(10);
 const REQUEST_BYTES_MAX: u64 = 64 * 1024;

@@ -6,11 +6,14 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::{ENGINE_VERSION, Engine, digest};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::time::{At, EngineTime};
+use crate::shell::alertmanager::{Alertmanager, Parts, Turns};
 use crate::shell::api::view::{SharedView, ViewBounds, ViewWriter};
 use crate::shell::api::{ApiState, Readiness};
 use crate::shell::clock::EngineClock;
 use crate::shell::codec::encode;
+use crate::shell::commands::Commands;
 use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
+use crate::shell::fd_store::Kept;
 use crate::shell::http::HttpListeners;
 use crate::shell::intake::http::{Bodies, SampleDoor};
 use crate::shell::intake::samples_udp::SamplesUdp;
@@ -34,6 +37,7 @@ use crate::shell::sequencer::{Control, Sequencer, Shared};
 use crate::shell::series::{SAMPLES, SeriesIntake, SeriesParts};
 use crate::shell::sinks;
 use crate::shell::store::thread::StoreThread;
+use crate::shell::submission::Way;
 use crate::shell::supervise::{self, Supervision};
 use crate::shell::upkeep::{Upkeep, Watched};
 use crate::shell::{clock_quality, control};
@@ -151,9 +155,11 @@ impl Daemon {
     ) -> Result<Self, StartError> {
         let supervision = supervise::load(&config, given, 1).map_err(StartError::Mistakes)?;
         let http = HttpListeners::load(&config).map_err(StartError::Access)?;
+        let mut kept = Kept::sort_out(&mut adopted, &config.listeners);
+        kept.forget_unwanted();
         let mut bound = Vec::new();
         for listener in &config.listeners {
-            bound.push(listeners::open(listener, &mut adopted)?);
+            bound.push(listeners::open(listener, &mut adopted, &mut kept)?);
         }
         // A socket that nobody reads swallows what is sent to it: closed now, not after recovery.
         for (name, sockets) in adopted {
@@ -338,7 +344,8 @@ impl Launch {
         let after = applied.saturating_sub(1);
         let (store_feed, store_end) = feed(after, HISTORY_EFFECTS_MAX);
         let store = sinks::open_store(&config.store_path, applied)?;
-        let store = StoreThread::start(store, store_end).map_err(system("history thread"))?;
+        let store = StoreThread::start(store, store_end, config.history)
+            .map_err(system("history thread"))?;
         let mut feeds = vec![("history".to_owned(), store_feed.counters())];
         out.history = Some(store_feed);
         let mut kafka = None;
@@ -357,7 +364,7 @@ impl Launch {
             let started = KafkaPublisher::start(settings, start);
             kafka = Some(started.map_err(system("Kafka thread"))?);
         }
-        let waiting = Arc::clone(&out.waiting);
+        let commands = Commands::new(Arc::clone(&shared), Arc::clone(&out.waiting));
         let outbox_status = Arc::clone(&out.status);
         let classifier: SharedClassifier =
             Arc::new(ArcSwap::new(Arc::clone(&supervision.classifier)));
@@ -375,20 +382,24 @@ impl Launch {
         };
         let opened = intake.start(bound, &runtime, &mut out)?;
         let own = Arc::new(ListenerCounters::default());
-        let sampled = Arc::new(ListenerCounters::default());
+        let (alerted, sampled) = (Arc::<ListenerCounters>::default(), Arc::default());
         let listeners = ledger.iter().map(|(_, counters)| counters);
-        let counters = listeners.chain([&own, &sampled]).map(Arc::clone).collect();
+        let counters = listeners.chain([&own, &alerted, &sampled]).map(Arc::clone).collect();
+        let listeners = u16::try_from(config.listeners.len()).unwrap_or(u16::MAX);
         let own_alarms = SelfAlarms {
             lanes: Arc::clone(&shared.lanes),
             clock,
             counters: Arc::clone(&own),
-            listener: u16::try_from(ledger.len()).unwrap_or(u16::MAX),
+            listener: listeners,
+        };
+        let way = |counters: &Arc<ListenerCounters>| Way {
+            lanes: Arc::clone(&shared.lanes),
+            counters: Arc::clone(counters),
+            clock,
         };
         let series = Arc::new(SeriesIntake::new(SeriesParts {
-            lanes: Arc::clone(&shared.lanes),
-            clock,
-            ledger: Arc::clone(&sampled),
-            listener: u16::try_from(ledger.len().saturating_add(1)).unwrap_or(u16::MAX),
+            way: way(&sampled),
+            listener: listeners.saturating_add(2),
             classifier: Arc::clone(&classifier),
             stop: Arc::clone(&stop),
             own: own_alarms.clone(),
@@ -401,7 +412,11 @@ impl Launch {
         let metrics = Sources {
             listeners: intake_ledger(&config, &ledger)
                 .into_iter()
-                .chain([(SELF.to_owned(), own), (SAMPLES.to_owned(), sampled)])
+                .chain([
+                    (SELF.to_owned(), own),
+                    (ALERTS.to_owned(), Arc::clone(&alerted)),
+                    (SAMPLES.to_owned(), sampled),
+                ])
                 .collect(),
             http: http.counters(),
             shared: Arc::clone(&shared),
@@ -418,11 +433,22 @@ impl Launch {
             Arc::clone(&view),
             Arc::clone(&readiness),
             Arc::new(move || metrics.text()),
-        )
-        .with_samples(SampleDoor {
-            series: Arc::clone(&series),
-            bodies: Arc::new(Bodies::new(config.metrics.body_bytes_max)),
+        );
+        let alertmanager = Alertmanager::new(Parts {
+            view: Arc::clone(&view),
+            readiness: Arc::clone(&readiness),
+            commands: commands.clone(),
+            way: way(&alerted),
+            listener: listeners.saturating_add(1),
+            classifier: Arc::clone(&classifier),
+            resolve_timeout: config.alerts.resolve_timeout,
+            started_at: clock.at().wall,
+            turns: Turns::default(),
         });
+        let bodies = Arc::new(Bodies::new(config.metrics.body_bytes_max));
+        let state = state
+            .with_alertmanager(alertmanager)
+            .with_samples(SampleDoor { series: Arc::clone(&series), bodies });
         let samples_udp = serve_samples(&runtime, opened.samples, &ledger, &series)
             .map_err(system("thread for samples"))?;
         runtime.spawn(series.watch());
@@ -430,7 +456,7 @@ impl Launch {
         let sock = runtime
             .block_on(async { control::bind(&config.state.dir) })
             .map_err(system("control socket"))?;
-        runtime.spawn(control::serve(sock, Arc::clone(&shared), waiting));
+        runtime.spawn(control::serve(sock, commands.clone()));
         for position in passed_over {
             own_alarms.raise(INPUT_SKIPPED, &position.to_string(), &skipped_text(position));
         }
@@ -557,6 +583,8 @@ fn serve_samples(
     sockets.into_iter().map(start).collect()
 }
 
+/// Under which name the ledger of posted alerts is shown.
+const ALERTS: &str = "alerts";
 /// How long intake may drain what was received before a stop, ns.
 const DRAIN_NS: u64 = 5_000_000_000;
 /// How long Kafka may take for what is left at a stop.

@@ -2,7 +2,7 @@
 //! list on which emptied batches come back.
 
 use crate::model::event::Lane;
-use crate::model::limits::{FREE_BATCHES, LANE_BATCHES};
+use crate::model::limits::{FREE_BATCHES, LANE_BATCHES, OVERLOAD_BATCHES};
 use crate::shell::batch::Batch;
 use crossbeam::queue::ArrayQueue;
 use std::sync::Mutex;
@@ -15,6 +15,7 @@ pub struct Lanes {
     rings: [ArrayQueue<Box<Batch>>; 3],
     free: ArrayQueue<Box<Batch>>,
     sleeping: AtomicBool,
+    is_overloaded: AtomicBool,
     sequencer: Mutex<Option<Thread>>,
 }
 
@@ -24,6 +25,7 @@ impl Default for Lanes {
             rings: std::array::from_fn(|_| ArrayQueue::new(LANE_BATCHES)),
             free: ArrayQueue::new(FREE_BATCHES),
             sleeping: AtomicBool::new(false),
+            is_overloaded: AtomicBool::new(false),
             sequencer: Mutex::new(None),
         }
     }
@@ -65,6 +67,40 @@ impl Lanes {
             Lane::Urgent => urgent.pop(),
             Lane::Normal => normal.pop(),
             Lane::Low => low.pop(),
+        }
+    }
+
+    /// Number of batches that wait in a lane.
+    #[must_use]
+    pub fn waiting(&self, lane: Lane) -> usize {
+        let [urgent, normal, low] = &self.rings;
+        match lane {
+            Lane::Urgent => urgent.len(),
+            Lane::Normal => normal.len(),
+            Lane::Low => low.len(),
+        }
+    }
+
+    /// Whether more is sent than the sequencer takes, as it said last.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        self.is_overloaded.load(Ordering::Relaxed)
+    }
+
+    /// Says that vigie is overloaded, or not.
+    #[cfg(test)]
+    pub(crate) fn set_overloaded(&self, is_overloaded: bool) {
+        self.is_overloaded.store(is_overloaded, Ordering::Relaxed);
+    }
+
+    /// The sequencer looks at what waits, and says whether that is overload.
+    pub fn judge_load(&self) {
+        let waiting = self.waiting(Lane::Urgent).saturating_add(self.waiting(Lane::Normal));
+        let was_overloaded = self.is_overloaded();
+        let limit = if was_overloaded { OVERLOAD_BATCHES / 8 } else { OVERLOAD_BATCHES };
+        let is_overloaded = waiting > limit;
+        if is_overloaded != was_overloaded {
+            self.is_overloaded.store(is_overloaded, Ordering::Relaxed);
         }
     }
 

@@ -4,6 +4,7 @@
 use crate::model::event::Channel;
 use crate::shell::clock::EngineClock;
 use crate::shell::config::{Config, Listener, Transport};
+use crate::shell::fd_store::{self, Kept};
 use crate::shell::intake::feed::Feed as IntakeFeed;
 use crate::shell::intake::pipeline::PipelineFactory;
 use crate::shell::intake::socket::SocketError;
@@ -17,7 +18,7 @@ use crate::shell::pipeline::{SharedClassifier, SyslogFrames, SyslogPipeline, Tra
 use crate::shell::sequencer::Shared;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -46,62 +47,66 @@ pub struct ListenError {
     pub reason: SocketError,
 }
 
-/// Opens a listener: on the sockets that systemd handed over under its name, else on its addresses.
+/// Opens a listener: on the sockets that systemd handed over under its name, else on its addresses,
+/// with the sockets that were kept over the restart.
 ///
 /// # Errors
 /// When an address cannot be had, with the remedy.
 pub fn open(
     listener: &Listener,
     adopted: &mut BTreeMap<String, Vec<OwnedFd>>,
+    kept: &mut Kept,
 ) -> Result<Bound, ListenError> {
     let given = adopted.remove(&listener.name).unwrap_or_default();
     let failed = |reason| ListenError { listener: listener.name.clone(), reason };
+    let mut udp = |given, buffer| {
+        let from_fd = |fd| UdpListener::from_fd(fd, buffer);
+        sockets((listener, given, &mut *kept), from_fd, |at| UdpListener::bind(at, buffer))
+    };
     match &listener.transport {
         Transport::SnmpTrap { receive_buffer_bytes, .. } => {
-            let sockets = udp(listener, given, *receive_buffer_bytes).map_err(failed)?;
+            let sockets = udp(given, *receive_buffer_bytes).map_err(failed)?;
             Ok(Bound::Udp(sockets, Channel::Trap))
         }
         Transport::SyslogUdp { receive_buffer_bytes } => {
-            let sockets = udp(listener, given, *receive_buffer_bytes).map_err(failed)?;
+            let sockets = udp(given, *receive_buffer_bytes).map_err(failed)?;
             Ok(Bound::Udp(sockets, Channel::Syslog))
         }
         Transport::InfluxUdp { receive_buffer_bytes } => {
-            Ok(Bound::Samples(udp(listener, given, *receive_buffer_bytes).map_err(failed)?))
+            Ok(Bound::Samples(udp(given, *receive_buffer_bytes).map_err(failed)?))
         }
-        Transport::SyslogTcp { .. } => Ok(Bound::Tcp(tcp(listener, given).map_err(failed)?)),
-        Transport::Http { .. } => Ok(Bound::Http(http(listener, given).map_err(failed)?)),
+        Transport::SyslogTcp { .. } => {
+            let from_fd = TcpListener::from_fd;
+            let sockets = sockets((listener, given, kept), from_fd, TcpListener::bind);
+            Ok(Bound::Tcp(sockets.map_err(failed)?))
+        }
+        Transport::Http { .. } => {
+            let from_fd = |fd| Ok(std::net::TcpListener::from(fd));
+            let sockets = sockets((listener, given, kept), from_fd, TcpListener::bind_plain);
+            Ok(Bound::Http(sockets.map_err(failed)?))
+        }
     }
 }
 
-fn udp(
-    listener: &Listener,
-    given: Vec<OwnedFd>,
-    buffer: usize,
-) -> Result<Vec<UdpListener>, SocketError> {
-    if given.is_empty() {
-        listener.addresses.iter().map(|address| UdpListener::bind(*address, buffer)).collect()
-    } else {
-        given.into_iter().map(|fd| UdpListener::from_fd(fd, buffer)).collect()
+/// The sockets handed over, as they are; else one for each address, which systemd is to keep.
+fn sockets<T: AsFd>(
+    (listener, given, kept): (&Listener, Vec<OwnedFd>, &mut Kept),
+    from_fd: impl Fn(OwnedFd) -> Result<T, SocketError>,
+    bind: impl Fn(SocketAddr) -> Result<T, SocketError>,
+) -> Result<Vec<T>, SocketError> {
+    if !given.is_empty() {
+        return given.into_iter().map(from_fd).collect();
     }
-}
-
-fn tcp(listener: &Listener, given: Vec<OwnedFd>) -> Result<Vec<TcpListener>, SocketError> {
-    if given.is_empty() {
-        listener.addresses.iter().map(|address| TcpListener::bind(*address)).collect()
-    } else {
-        given.into_iter().map(TcpListener::from_fd).collect()
+    let mut sockets = Vec::new();
+    for (place, address) in listener.addresses.iter().enumerate() {
+        let socket = match kept.take(&listener.name, place) {
+            Some(fd) => from_fd(fd)?,
+            None => bind(*address)?,
+        };
+        fd_store::keep(&listener.name, socket.as_fd());
+        sockets.push(socket);
     }
-}
-
-fn http(
-    listener: &Listener,
-    given: Vec<OwnedFd>,
-) -> Result<Vec<std::net::TcpListener>, SocketError> {
-    if given.is_empty() {
-        listener.addresses.iter().map(|address| TcpListener::bind_plain(*address)).collect()
-    } else {
-        Ok(given.into_iter().map(std::net::TcpListener::from).collect())
-    }
+    Ok(sockets)
 }
 
 /// Addresses that the sockets are really bound to.

@@ -1,15 +1,18 @@
 //! The only impure folder: clocks, sockets, files, threads.
 
+pub mod alertmanager;
 pub mod api;
 pub mod batch;
 pub mod cli;
 pub mod clock;
 pub mod clock_quality;
 pub mod codec;
+pub mod commands;
 pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod demo;
+pub mod fd_store;
 pub mod http;
 pub mod intake;
 pub mod journal;
@@ -29,5 +32,7 @@ pub mod sequencer;
 pub mod series;
 pub mod sinks;
 pub mod store;
+pub mod submission;
 pub mod supervise;
+pub mod turns;
 pub mod upkeep;

@@ -254,7 +254,9 @@ impl Outbox {
                 _ => {}
             }
         }
-        if effects.iter().any(|one| matches!(one.effect, Effect::Ticket(_) | Effect::Answer(_))) {
+        if effects.iter().any(|one| {
+            matches!(one.effect, Effect::Ticket(_) | Effect::Silence(_) | Effect::Answer(_))
+        }) {
             // Whoever was told of a ticket finds it.
             self.view.publish();
         }
@@ -269,7 +271,10 @@ impl Outbox {
             let kept = |one: &Published| match one.effect {
                 Effect::Incident(_) => one.effect.is_decision(),
                 Effect::Resource(_) => is_known,
-                Effect::Alarm(_) | Effect::Ticket(_) | Effect::Answer(_) => true,
+                Effect::Silence(_) => false,
+                Effect::Alarm(_) | Effect::Ticket(_) | Effect::Answer(_) | Effect::Withdrawn(_) => {
+                    true
+                }
             };
             let lasting: Vec<Published> = effects.into_iter().filter(kept).collect();
             feed.offer(&Arc::new(lasting));

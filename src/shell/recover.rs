@@ -91,8 +91,18 @@ pub struct Replay {
     begun_at: u64,
     skips: BTreeSet<u64>,
     inputs_read: InputReader,
-    expected: Vec<(u64, u32, Effect)>,
+    /// Decisions of the last input applied.
+    expected: Vec<Expected>,
+    /// Decisions of an input that panicked when it was taken in, and did not when it was applied
+    /// again. Nobody has journaled them yet.
+    owed: Vec<Decision>,
     effects: Vec<Effect>,
+}
+
+/// A decision that this run has made.
+struct Expected {
+    decision: Decision,
+    is_journaled: bool,
 }
 
 /// Something that was journaled otherwise than this run decides it.
@@ -162,6 +172,7 @@ impl Replay {
             skips: BTreeSet::new(),
             inputs_read: InputReader::default(),
             expected: Vec::new(),
+            owed: Vec::new(),
             effects: Vec::new(),
         }
     }
@@ -254,7 +265,7 @@ impl Replay {
         match record.kind {
             Kind::Mark => self.compare_mark(record),
             Kind::Decision => self.compare_decision(record),
-            Kind::Panic => {}
+            Kind::Panic => self.owe(record),
             _ => self.input(record),
         }
     }
@@ -287,9 +298,24 @@ impl Replay {
         self.expected.clear();
         for (ordinal, effect) in (0_u32..).zip(self.effects.drain(..)) {
             if effect.is_decision() {
-                self.expected.push((record.position, ordinal, effect));
+                let decision = Decision { position: record.position, ordinal, effect };
+                self.expected.push(Expected { decision, is_journaled: false });
             }
         }
+    }
+
+    /// The panic came before the input's decisions could be journaled, and this run has made them.
+    fn owe(&mut self, record: &Record<'_>) {
+        let position = read_position(record.payload);
+        let made = self.expected.iter().filter(|one| !one.is_journaled);
+        let made = made.filter(|one| Some(one.decision.position) == position);
+        self.owed.extend(made.map(|one| one.decision.clone()));
+    }
+
+    /// Decisions of inputs that panicked at first and not when they were applied again: to be
+    /// journaled behind everything else, so that sinks find them.
+    pub fn take_owed(&mut self) -> Vec<Decision> {
+        std::mem::take(&mut self.owed)
     }
 
     /// What was decided stays decided: a replay that decides otherwise is at fault, and says so.
@@ -302,11 +328,14 @@ impl Replay {
         if journaled.position <= self.begun_at {
             return;
         }
-        let found = self.expected.iter().any(|(position, ordinal, effect)| {
-            (*position, *ordinal) == (journaled.position, journaled.ordinal)
-                && *effect == journaled.effect
-        });
-        if !found {
+        let owed = self.owed.len();
+        self.owed.retain(|one| *one != journaled);
+        let mut is_made = self.owed.len() < owed;
+        for one in self.expected.iter_mut().filter(|one| one.decision == journaled) {
+            one.is_journaled = true;
+            is_made = true;
+        }
+        if !is_made {
             self.differ(journaled.position, "a journaled decision is not reproduced");
         }
     }

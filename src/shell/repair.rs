@@ -85,6 +85,8 @@ pub fn repair(state_dir: &Path) -> Result<Outcome, RepairError> {
     let mut replay = Replay::begin(state_dir, last)?;
     replay.accept_late_beginning(verify(&dir, Arc::new(RealDisk))?.first);
     let (journal, replay) = poison::replay(journal, replay)?;
+    // Recovery may have journaled decisions that were owed.
+    let last = journal.next_position().saturating_sub(1);
     let fresh = state_dir.join("journal.repaired");
     // What an earlier repair has left when it was interrupted.
     let _ = std::fs::remove_dir_all(&fresh);

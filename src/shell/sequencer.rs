@@ -22,6 +22,7 @@ use crate::shell::observe::counters::{ListenerCounters, ShedReason};
 use crate::shell::outbox::{OutboxEnd, Staged};
 use crate::shell::poison;
 use crate::shell::publish::{Occurrences, Published};
+use crate::shell::turns::Turns;
 use crossbeam::queue::ArrayQueue;
 use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -98,6 +99,7 @@ pub struct Sequencer {
     digest: RollingDigest,
     clock: EngineClock,
     shared: Arc<Shared>,
+    turns: Turns,
     counters: Vec<Arc<ListenerCounters>>,
     outbox: OutboxEnd,
     applied: u64,
@@ -137,6 +139,7 @@ impl Sequencer {
             engine,
             digest,
             clock,
+            turns: Turns::new(Arc::clone(&shared.lanes)),
             shared,
             counters,
             outbox,
@@ -228,7 +231,7 @@ impl Sequencer {
     }
 
     fn is_drained(&self) -> bool {
-        self.shared.lanes.is_empty() && self.shared.controls.is_empty()
+        self.turns.is_empty() && self.shared.controls.is_empty()
     }
 
     /// One round: controls, what is due, then batches, urgent first, with a share for each lane;
@@ -239,15 +242,17 @@ impl Sequencer {
         let mut taken = self.take_controls(at);
         self.watch_wall_clock(at);
         taken = taken.saturating_add(self.pulse(at));
+        self.shared.lanes.judge_load();
         for (lane, share) in [(Lane::Urgent, 32), (Lane::Normal, 8), (Lane::Low, 2)] {
             for place in 0..share {
                 // Deadlines, answers and the other lanes wait for the end of the round.
                 if place > 0 && self.clock.now().ns_since(begun) > ROUND_NS_MAX {
                     break;
                 }
-                let Some(mut batch) = self.shared.lanes.receive(lane) else { break };
+                let Some(mut batch) = self.turns.next(lane) else { break };
                 taken = taken.saturating_add(batch.len());
                 self.batch(&mut batch);
+                batch.pass();
                 self.shared.lanes.give_back(batch);
             }
         }

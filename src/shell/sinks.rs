@@ -16,8 +16,10 @@ use std::sync::Arc;
 
 /// Decisions again from the journal, for a sink that is behind.
 pub struct JournalDecisions {
-    dir: PathBuf,
-    durable: Arc<Durable>,
+    /// Folder of the journal.
+    pub dir: PathBuf,
+    /// How far it is durable.
+    pub durable: Arc<Durable>,
 }
 
 impl DecisionLog for JournalDecisions {

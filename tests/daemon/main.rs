@@ -8,8 +8,10 @@
 mod support;
 
 mod access;
+mod alertmanager;
 mod crash;
 mod faults;
+mod fd_store;
 mod kafka;
 mod operator;
 #[cfg(debug_assertions)]

@@ -256,6 +256,19 @@ fn tell(effect: &Effect, at_ns: u64, out: &mut String) {
                 line.push_str(if is_so { word } else { "" });
             }
         }
+        Effect::Withdrawn(id) => {
+            let _ = write!(line, "incident {id} withdrawn");
+        }
+        Effect::Silence(silence) => {
+            let _ = write!(
+                line,
+                "silence {} {} {} until {}",
+                silence.id,
+                silence.state.as_str(),
+                silence.matchers_text(),
+                wall(silence.request.ends_at)
+            );
+        }
         Effect::Answer(answer) => {
             let word = if answer.accepted { "accepted" } else { "refused" };
             let _ = write!(line, "answer {word}: {}", answer.message);

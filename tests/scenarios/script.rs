@@ -9,6 +9,8 @@
 //! at 60s sample poller silent by=192.0.2.90
 //! at 70s alert hyp-1 raise host-unreachable - critical lease=4m occurred=60s
 //! at 13s operator confirm VIG-000001
+//! at 13s operator silence 1h alertname="host-unreachable" device=~"hyp-.*"
+//! at 14s operator expire 5                        (the silence that input 5 made)
 //! at 14s clock step -1h
 //! at 15s inventory other.toml
 //! pulse until 40s
@@ -23,9 +25,12 @@
 //! (ifAdminStatus up).
 
 use crate::message::Message;
+use crate::run::WALL_START;
 use vigie::engine::input::{Action, Command};
 use vigie::model::event::{Channel, UNCLASSIFIED, Verb};
+use vigie::model::matcher::Matcher;
 use vigie::model::severity::Severity;
+use vigie::model::silence::{SilenceRequest, silence_name};
 
 /// A script, read.
 pub(crate) struct Script {
@@ -96,7 +101,12 @@ impl Script {
     fn act(&mut self, at_ns: u64, words: &[&str]) -> Option<()> {
         let act = match words {
             ["operator", action, number, rest @ ..] => {
-                Act::Operator(operator(self.steps.len(), action, number, &rest.join(" "))?)
+                let id = self.steps.len();
+                let command = match *action {
+                    "silence" => silence(id, at_ns, number, rest)?,
+                    _ => operator(id, action, number, &rest.join(" "))?,
+                };
+                Act::Operator(command)
             }
             ["clock", "step", step] => {
                 let size = i64::try_from(duration_ns(step.trim_start_matches(['-', '+']))?).ok()?;
@@ -259,8 +269,24 @@ fn operator(id: usize, action: &str, number: &str, reason: &str) -> Option<Comma
         "take" => Action::TakeTicket { number },
         "restore" => Action::RestoreTicket { number, restored_at: None, reason },
         "close" => Action::CloseTicket { number, reason },
+        "expire" => Action::ExpireSilence { silence: silence_name(number.parse().ok()?) },
         _ => return None,
     };
+    Some(Command { id: u64::try_from(id).ok()?, author: "ann".to_owned(), action })
+}
+
+fn silence(id: usize, at_ns: u64, lasting: &str, matchers: &[&str]) -> Option<Command> {
+    let starts_at = WALL_START.plus_ns(i64::try_from(at_ns).ok()?);
+    let matchers: Result<Vec<Matcher>, _> =
+        matchers.iter().map(|matcher| Matcher::parse(matcher)).collect();
+    let request = SilenceRequest {
+        matchers: matchers.ok()?,
+        starts_at,
+        ends_at: starts_at.plus_ns(i64::try_from(duration_ns(lasting)?).ok()?),
+        created_by: "ann".to_owned(),
+        comment: "work".to_owned(),
+    };
+    let action = Action::SetSilence { replaces: String::new(), request: Box::new(request) };
     Some(Command { id: u64::try_from(id).ok()?, author: "ann".to_owned(), action })
 }
 

@@ -6,8 +6,9 @@ use crate::support::metrics::Metrics;
 use crate::support::ports::free_port;
 use crate::support::process::Process;
 use crate::support::scratch::Scratch;
+use crate::support::service_manager::ServiceManager;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
 use std::rc::Rc;
 
@@ -74,6 +75,11 @@ impl Home {
         self.scratch.write("inventory.toml", toml);
     }
 
+    /// The folder of everything here.
+    pub(crate) fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+
     /// The state directory.
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.scratch.path().join("state")
@@ -97,7 +103,15 @@ impl Home {
 
     /// Starts a daemon and waits until it says that it is ready.
     pub(crate) fn start(&self) -> Daemon<'_> {
-        let mut process = self.spawn();
+        self.ready(self.spawn())
+    }
+
+    /// The same as a service.
+    pub(crate) fn start_under(&self, manager: &ServiceManager) -> Daemon<'_> {
+        self.ready(manager.start(&self.command(), &self.log()))
+    }
+
+    fn ready(&self, mut process: Process) -> Daemon<'_> {
         eventually("vigie is ready", PATIENCE, || {
             if let Some(status) = process.exit_status() {
                 panic!("vigie ended ({status}):\n{}", process.log());

@@ -14,3 +14,4 @@ pub(crate) mod random;
 pub(crate) mod rsyslog;
 pub(crate) mod scratch;
 pub(crate) mod sender;
+pub(crate) mod service_manager;

@@ -1,4 +1,4 @@
-//! A real Prometheus that scrapes the daemon twice a second, and may write to it what it scrapes.
+//! A real Prometheus that scrapes the daemon twice a second, writes samples to it, or alerts to it.
 
 use crate::support::components::program;
 use crate::support::eventually::{PATIENCE, eventually};
@@ -8,12 +8,12 @@ use crate::support::process::Process;
 use crate::support::scratch::Scratch;
 use std::process::Command;
 
-/// A running Prometheus with one target.
+/// A running Prometheus.
 #[derive(Debug)]
 pub(crate) struct Prometheus {
     port: u16,
-    _process: Process,
-    _scratch: Scratch,
+    process: Process,
+    scratch: Scratch,
 }
 
 impl Prometheus {
@@ -25,37 +25,68 @@ impl Prometheus {
     /// [`Prometheus::scraping`] with further lines of its `scrape_config`, such as how to show who
     /// it is.
     pub(crate) fn scraping_with(target: u16, lines: &str) -> Self {
-        let port = free_port();
-        Self::start(port, &format!("{}{lines}", scrape(&[target])))
+        Self::start(&format!("{}{lines}", scrape(&[&target.to_string()])))
     }
 
-    /// Scrapes itself and the daemon on that port, and writes all of it to that daemon.
+    /// Scrapes itself and that port of 127.0.0.1, and writes all of it to the daemon there.
     pub(crate) fn writing(target: u16) -> Self {
-        let port = free_port();
-        let config = format!(
+        Self::start(&format!(
             "{}\
              remote_write:\n\
              - url: http://127.0.0.1:{target}/api/v1/write\n  \
                queue_config: {{ batch_send_deadline: 200ms, min_backoff: 100ms }}\n",
-            scrape(&[port, target])
-        );
-        Self::start(port, &config)
+            scrape(&[OWN_PORT, &target.to_string()])
+        ))
     }
 
-    fn start(port: u16, config: &str) -> Self {
+    /// Fires an alert `Always` about the instance `edge-2:9100`, and posts it to an Alertmanager
+    /// on that port of 127.0.0.1.
+    pub(crate) fn alerting(alertmanager: u16) -> Self {
+        let config = format!(
+            "global: {{ evaluation_interval: 500ms }}\n\
+             rule_files: [rules.yml]\n\
+             alerting:\n  \
+               alertmanagers:\n  \
+               - static_configs: [{{ targets: [\"127.0.0.1:{alertmanager}\"] }}]\n"
+        );
         let scratch = Scratch::new("prometheus");
-        let config = scratch.write("prometheus.yml", config);
+        scratch.write("rules.yml", &rules("vector(1)"));
+        Self::start_in(scratch, &config)
+    }
+
+    /// Lets the alert of [`Prometheus::alerting`] end.
+    pub(crate) fn resolve(&self) {
+        self.scratch.write("rules.yml", &rules("vector(1) < 0"));
+        self.process.reload();
+    }
+
+    /// The alerts that fire, as it shows them.
+    pub(crate) fn alerts(&self) -> Result<Vec<serde_json::Value>, String> {
+        let answer = http::get(self.port, "/api/v1/alerts")?.json()?;
+        let alerts = answer.pointer("/data/alerts").and_then(serde_json::Value::as_array);
+        alerts.cloned().ok_or_else(|| answer.to_string())
+    }
+
+    fn start(config: &str) -> Self {
+        Self::start_in(Scratch::new("prometheus"), config)
+    }
+
+    fn start_in(scratch: Scratch, config: &str) -> Self {
+        let port = free_port();
+        let config = config.replace(OWN_PORT, &port.to_string());
+        let config = scratch.write("prometheus.yml", &config);
         let mut command = Command::new(program("prometheus"));
         command
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", scratch.path().join("data").display()))
+            .arg("--rules.alert.resend-delay=1s")
             .arg(format!("--web.listen-address=127.0.0.1:{port}"));
         let process = Process::start(&mut command, &scratch.path().join("prometheus.log"));
         eventually("Prometheus is ready", PATIENCE, || match http::get(port, "/-/ready")? {
             answer if answer.status == 200 => Ok(()),
             answer => Err(format!("{answer:?}")),
         });
-        Self { port, _process: process, _scratch: scratch }
+        Self { port, process, scratch }
     }
 
     /// The value of an instant query that gives one series.
@@ -70,7 +101,10 @@ impl Prometheus {
     }
 }
 
-fn scrape(targets: &[u16]) -> String {
+/// Stands for the port that Prometheus itself listens on.
+const OWN_PORT: &str = "OWN_PORT";
+
+fn scrape(targets: &[&str]) -> String {
     let targets: Vec<_> = targets.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
     let targets = targets.join(", ");
     format!(
@@ -79,5 +113,18 @@ fn scrape(targets: &[u16]) -> String {
            scrape_interval: 500ms\n  \
            scrape_timeout: 500ms\n  \
            static_configs: [{{ targets: [{targets}] }}]\n"
+    )
+}
+
+/// The rule file with the alert `Always`, which fires while the expression gives something.
+fn rules(expression: &str) -> String {
+    format!(
+        "groups:\n\
+         - name: vigie\n  \
+           rules:\n  \
+           - alert: Always\n    \
+             expr: {expression}\n    \
+             labels: {{ instance: \"edge-2:9100\", severity: error }}\n    \
+             annotations: {{ summary: edge-2 has fired }}\n"
     )
 }

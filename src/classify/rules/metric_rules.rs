@@ -98,14 +98,19 @@ impl MetricRule {
 
     /// Whether the labels are those that the rule is for.
     pub(crate) fn is_match<'l>(&self, labels: &dyn Fn(&str) -> Option<&'l str>) -> bool {
-        self.matchers.iter().all(|matcher| {
-            let value = labels(&matcher.label).unwrap_or("");
-            let is_it = match &matcher.wanted {
-                Wanted::Text(text) => text == value,
-                Wanted::Pattern(pattern) => pattern.is_match(value),
-            };
-            is_it != matcher.is_negated
-        })
+        self.matchers.iter().all(|matcher| matcher.is_match(labels))
+    }
+}
+
+impl Matcher {
+    /// Whether it holds for these labels.
+    pub(super) fn is_match<'l>(&self, labels: &dyn Fn(&str) -> Option<&'l str>) -> bool {
+        let value = labels(&self.label).unwrap_or("");
+        let is_it = match &self.wanted {
+            Wanted::Text(text) => text == value,
+            Wanted::Pattern(pattern) => pattern.is_match(value),
+        };
+        is_it != self.is_negated
     }
 }
 
@@ -259,7 +264,7 @@ fn computation(
 }
 
 /// Reads `match = { label = "value" }`, with `!` for another value and `~` for an expression.
-fn matchers(section: Section<'_>, report: &mut Report<'_>) -> Vec<Matcher> {
+pub(super) fn matchers(section: Section<'_>, report: &mut Report<'_>) -> Vec<Matcher> {
     let mut matchers = Vec::new();
     for (label, value) in section.section("match", report).iter().flat_map(Section::entries) {
         let Some(written) = value.text(label.value, report) else { continue };

@@ -2,10 +2,11 @@
 //!
 //! Reading order: [`read`] and [`suggest`] (TOML values with their places), [`declared`] (alarm
 //! types and objects), [`template`], [`action`] (what rules for messages share), [`trap_rules`] and
-//! [`syslog_rules`]; [`metric_rules`] and [`bands`] (for series).
+//! [`syslog_rules`]; [`metric_rules`] and [`bands`] (for series), [`alert_rules`].
 //! The language is described for operators in `docs/rules.md`.
 
 mod action;
+mod alert_rules;
 mod bands;
 mod declared;
 mod extract;
@@ -26,6 +27,9 @@ use crate::model::alarm_type::AlarmType;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::threshold::ThresholdRule;
 pub(super) use action::{Action, Decision, Key, Values};
+pub(super) use alert_rules::{
+    AlertDecision, AlertReference, AlertRule, AlertRules, DEFAULT_ALARM_TYPE,
+};
 use declared::Declared;
 pub(super) use declared::Object;
 pub use metric_rules::{Computation, MetricRule, Quantity, Side};
@@ -56,6 +60,7 @@ pub struct RuleSet {
     pub(super) trap: TrapRules,
     pub(super) syslog: SyslogRules,
     pub(super) metric: MetricRules,
+    pub(super) alert: AlertRules,
     labels: LabelMap,
     rule_count: usize,
 }
@@ -124,19 +129,24 @@ pub fn compile(sources: &[RuleSource<'_>]) -> Result<RuleSet, Vec<Diagnostic>> {
     let mut labels = LabelMap::default();
     for (table, report) in tables.iter().zip(&mut reports) {
         let file = Section::new(table.get_ref(), 0);
-        file.check_keys(&["alarm_type", "objects", "labels", "trap", "syslog", "metric"], report);
+        file.check_keys(
+            &["alarm_type", "objects", "labels", "trap", "syslog", "metric", "alert"],
+            report,
+        );
         declared.gather(file, report);
         read_labels(file, &mut labels, report);
     }
     let mut trap = TrapRules::default();
     let mut syslog = SyslogRules::default();
     let mut metric = MetricRules::default();
+    let mut alert = AlertRules::default();
     let mut first_seen = BTreeMap::new();
     for ((table, report), source) in tables.iter().zip(&mut reports).zip(sources) {
         let file = Section::new(table.get_ref(), 0);
         let mut names = trap.compile(file, &declared, report);
         names.extend(syslog.compile(file, &declared, report));
         names.extend(metric.compile(file, &declared, report));
+        names.extend(alert.compile(file, &declared, report));
         for name in names {
             if let Some(elsewhere) = first_seen.get(&name.value) {
                 report.mistake(
@@ -165,6 +175,7 @@ pub fn compile(sources: &[RuleSource<'_>]) -> Result<RuleSet, Vec<Diagnostic>> {
         trap,
         syslog,
         metric,
+        alert,
         labels,
         rule_count: first_seen.len(),
     })

@@ -17,6 +17,7 @@ pub mod rows;
 pub mod table;
 pub mod view;
 
+use crate::shell::alertmanager::Alertmanager;
 use crate::shell::api::access::gate::Gate;
 use crate::shell::api::connection::{GuardedListener, Patience, Peer};
 use crate::shell::api::listing::Versions;
@@ -66,6 +67,7 @@ pub struct ApiState {
     metrics: MetricsText,
     listings: Arc<Semaphore>,
     samples: Option<SampleDoor>,
+    alertmanager: Option<Alertmanager>,
 }
 
 impl ApiState {
@@ -80,6 +82,7 @@ impl ApiState {
             metrics,
             listings: Arc::new(Semaphore::new(LISTINGS_MAX)),
             samples: None,
+            alertmanager: None,
         }
     }
 
@@ -87,6 +90,12 @@ impl ApiState {
     #[must_use]
     pub fn with_samples(self, door: SampleDoor) -> Self {
         Self { samples: Some(door), ..self }
+    }
+
+    /// With the API of the Alertmanager beside its own.
+    #[must_use]
+    pub fn with_alertmanager(self, alertmanager: Alertmanager) -> Self {
+        Self { alertmanager: Some(alertmanager), ..self }
     }
 }
 

@@ -3,6 +3,7 @@
 //! In: requests. Out: JSON for `/api/v1`, text elsewhere; every error under `/api` is JSON too and
 //! says what to do. Each route belongs to a role, and a listener has the routes of its roles.
 
+use crate::shell::alertmanager;
 use crate::shell::api::ApiState;
 use crate::shell::api::access::gate::{Entrance, Gate, admit};
 use crate::shell::api::filter::Listed;
@@ -64,16 +65,19 @@ fn read_routes(state: &ApiState) -> Router {
         .route("/api/v1/resources", get(listing::<ResourceRow>))
         .route("/api/v1/resources/{*name}", get(one::<ResourceRow>))
         .with_state(state.clone())
+        .merge(state.alertmanager.as_ref().map_or_else(Router::new, alertmanager::read_routes))
 }
 
 /// Where metrics and alerts come in. A path that is also read (`GET`) is merged with it.
 fn intake_routes(state: &ApiState) -> Router {
-    state.samples.clone().map_or_else(Router::new, samples::intake_routes)
+    let samples = state.samples.clone().map_or_else(Router::new, samples::intake_routes);
+    let alerts = state.alertmanager.as_ref();
+    samples.merge(alerts.map_or_else(Router::new, alertmanager::intake_routes))
 }
 
 /// Commands. Their handlers find out who commands by `Extension<Identity>`.
-fn act_routes(_state: &ApiState) -> Router {
-    Router::new()
+fn act_routes(state: &ApiState) -> Router {
+    state.alertmanager.as_ref().map_or_else(Router::new, alertmanager::act_routes)
 }
 
 const fn urls_of(role: Role) -> &'static str {
@@ -83,15 +87,24 @@ const fn urls_of(role: Role) -> &'static str {
              GET /api/v1/incidents[/{id}]\n\
              GET /api/v1/tickets[/{number}]\n\
              GET /api/v1/resources[/{name}]\n\
+             GET /api/v2/alerts[/groups]\n\
+             GET /api/v2/silences\n\
+             GET /api/v2/silence/{id}\n\
+             GET /api/v2/status\n\
+             GET /api/v2/receivers\n\
              GET /metrics\n"
         }
         Role::Intake => {
             "POST /api/v1/write\n\
              POST /v1/metrics\n\
              POST /write\n\
-             POST /api/v2/write\n"
+             POST /api/v2/write\n\
+             POST /api/v2/alerts\n"
         }
-        Role::Act => "",
+        Role::Act => {
+            "POST /api/v2/silences\n\
+             DELETE /api/v2/silence/{id}\n"
+        }
     }
 }
 

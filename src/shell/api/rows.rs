@@ -7,6 +7,7 @@
 use crate::engine::effect::{AlarmImage, IncidentImage, IncidentStatus, ResourceImage};
 use crate::engine::effect::{TicketImage, TicketState};
 use crate::model::severity::Severity;
+use crate::model::silence::{Silence, SilenceState, silence_id};
 use crate::model::time::{NS_PER_S, Timestamp};
 use crate::shell::api::intern::Interner;
 use crate::shell::api::table::Row;
@@ -131,8 +132,7 @@ impl AlarmRow {
     #[must_use]
     pub fn image(&self) -> AlarmImage {
         let fixed = &*self.fixed;
-        let told = fixed.told.as_deref();
-        let shape = &*fixed.shape;
+        let (shape, told) = (&*fixed.shape, fixed.told.as_deref());
         AlarmImage {
             id: fixed.id.to_string(),
             resource: fixed.resource.to_string(),
@@ -330,6 +330,46 @@ impl Row for IncidentRow {
 
     fn is_ended(&self) -> bool {
         matches!(self.image.status, IncidentStatus::Closed | IncidentStatus::Merged)
+    }
+}
+
+/// A silence: there are few, so it is kept as it came.
+#[derive(Clone, Debug)]
+pub struct SilenceRow {
+    rank: Rank,
+    key: Arc<str>,
+    /// The silence.
+    pub silence: Arc<Silence>,
+}
+
+impl SilenceRow {
+    /// Keeps a silence.
+    pub fn new(rank: Rank, silence: &Arc<Silence>) -> Self {
+        Self { rank, key: silence.name().into(), silence: Arc::clone(silence) }
+    }
+}
+
+impl Row for SilenceRow {
+    type Place = u64;
+
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn place(&self) -> &u64 {
+        &self.silence.id
+    }
+
+    fn place_of(key: &str) -> u64 {
+        silence_id(key).unwrap_or(u64::MAX)
+    }
+
+    fn rank(&self) -> Rank {
+        self.rank
+    }
+
+    fn is_ended(&self) -> bool {
+        self.silence.state == SilenceState::Expired
     }
 }
 

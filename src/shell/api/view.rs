@@ -9,7 +9,7 @@
 
 use crate::engine::effect::Effect;
 use crate::shell::api::intern::Interner;
-use crate::shell::api::rows::{AlarmRow, IncidentRow, ResourceRow, TicketRow};
+use crate::shell::api::rows::{AlarmRow, IncidentRow, ResourceRow, SilenceRow, TicketRow};
 use crate::shell::api::table::{Row, Table};
 use crate::shell::publish::{Occurrences, Published, Rank};
 use arc_swap::ArcSwap;
@@ -31,6 +31,8 @@ pub struct View {
     pub tickets: Table<TicketRow>,
     /// Resources by name.
     pub resources: Table<ResourceRow>,
+    /// Silences by id.
+    pub silences: Table<SilenceRow>,
 }
 
 /// Where readers find the newest version.
@@ -47,6 +49,8 @@ pub struct ViewBounds {
     pub closed_tickets_max: usize,
     /// Resources that the inventory does not know and that have no active alarm.
     pub unknown_resources_max: usize,
+    /// Silences that have ended.
+    pub expired_silences_max: usize,
 }
 
 impl Default for ViewBounds {
@@ -56,6 +60,7 @@ impl Default for ViewBounds {
             closed_incidents_max: 5_000,
             closed_tickets_max: 20_000,
             unknown_resources_max: 100_000,
+            expired_silences_max: 1_000,
         }
     }
 }
@@ -66,6 +71,7 @@ pub struct ViewWriter {
     incidents: Kept<IncidentRow>,
     tickets: Kept<TicketRow>,
     resources: Kept<ResourceRow>,
+    silences: Kept<SilenceRow>,
     interner: Interner,
     position: u64,
     version: u64,
@@ -82,6 +88,7 @@ impl ViewWriter {
             incidents: Kept::new(bounds.closed_incidents_max),
             tickets: Kept::new(bounds.closed_tickets_max),
             resources: Kept::new(bounds.unknown_resources_max),
+            silences: Kept::new(bounds.expired_silences_max),
             interner: Interner::default(),
             position: 0,
             version: 0,
@@ -110,7 +117,10 @@ impl ViewWriter {
                 let row = ResourceRow::new(rank, image, &mut self.interner);
                 self.resources.put(row, |_, _| ())
             }
-            Effect::Answer(_) => false,
+            Effect::Silence(silence) => {
+                self.silences.put(SilenceRow::new(rank, silence), |_, _| ())
+            }
+            Effect::Answer(_) | Effect::Withdrawn(_) => false,
         };
         self.position = self.position.max(published.position);
         self.has_changed |= has_changed;
@@ -138,6 +148,7 @@ impl ViewWriter {
             incidents: self.incidents.table.clone(),
             tickets: self.tickets.table.clone(),
             resources: self.resources.table.clone(),
+            silences: self.silences.table.clone(),
         }));
         true
     }

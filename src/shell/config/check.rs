@@ -29,6 +29,14 @@ pub(super) fn check(written: Written, whole: Place, findings: &mut Findings) -> 
             "raise `retain_gib` or lower `segment_mib`: only whole segments can go",
         );
     }
+    let history = written.history;
+    if history.value.keep_tickets_days < history.value.keep_days {
+        findings.error(
+            history.place,
+            "tickets of contracts would go before everything else of the history",
+            "raise `keep_tickets_days` or lower `keep_days`",
+        );
+    }
     let rules = written.rules;
     if !rules.value.builtin && rules.value.files.is_empty() {
         findings.warning(
@@ -48,9 +56,11 @@ pub(super) fn check(written: Written, whole: Place, findings: &mut Findings) -> 
         store_path: written.store_path.unwrap_or_else(|| state.dir.join("history.db")),
         state,
         clock_alarm: written.clock_alarm,
+        history: history.value,
         journal: journal.value,
         correlation: written.correlation,
         tickets: written.tickets.value,
+        alerts: written.alerts,
         rules: rules.value,
         inventory: written.inventory,
         kafka: written.kafka.map(|kafka| check_kafka(kafka, findings)),

@@ -7,7 +7,9 @@ use crate::shell::config::document::{Table, Value};
 use crate::shell::config::fields::Fields;
 use crate::shell::config::findings::{Findings, Located, Place, quoted};
 use crate::shell::config::listeners::{self, Listener};
-use crate::shell::config::{Journal, Log, LogFormat, LogLevel, Metrics, Rules, Sync};
+use crate::shell::config::{
+    Alerts, History, Journal, Log, LogFormat, LogLevel, Metrics, Rules, Sync,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,6 +30,8 @@ pub(super) struct Written {
     pub(super) correlation: CorrelationSettings,
     /// `[tickets]`.
     pub(super) tickets: Located<TicketSettings>,
+    /// `[alerts]`.
+    pub(super) alerts: Alerts,
     /// `[rules]`.
     pub(super) rules: Located<Rules>,
     /// `[inventory] files`.
@@ -40,6 +44,8 @@ pub(super) struct Written {
     pub(super) store_path: Option<PathBuf>,
     /// `[metrics]`.
     pub(super) metrics: Metrics,
+    /// `[history]`.
+    pub(super) history: Located<History>,
     /// `[log]`.
     pub(super) log: Log,
 }
@@ -69,7 +75,8 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         (section("state"), section("journal"), section("correlation"));
     let (tickets, rules, inventory) = (section("tickets"), section("rules"), section("inventory"));
     let (kafka, store, log) = (section("kafka"), section("store"), section("log"));
-    let (metrics, clock) = (section("metrics"), section("clock"));
+    let (clock, history) = (section("clock"), section("history"));
+    let (alerts, metrics) = (section("alerts"), section("metrics"));
     top.finish();
     let base = Base { whole, folder };
     let (state_dir, snapshot_every, snapshot_every_bytes) = state.read(whole, findings, |fields| {
@@ -86,6 +93,10 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         journal: journal.read(whole, findings, read_journal),
         correlation: correlation.read(whole, findings, read_correlation),
         tickets: tickets.read(whole, findings, read_tickets),
+        alerts: alerts.read(whole, findings, |fields| {
+            let seconds = fields.integer("resolve_timeout_s", 1..=86_400_u64).unwrap_or(300);
+            Alerts { resolve_timeout: Duration::from_secs(seconds) }
+        }),
         rules: rules.read(whole, findings, |fields| {
             let value = Rules {
                 builtin: fields.boolean("builtin").unwrap_or(true),
@@ -98,6 +109,13 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         clock_alarm: clock.read(whole, findings, |fields| fields.boolean("alarm").unwrap_or(true)),
         store_path: store.read(whole, findings, |fields| base.path(fields, "path")),
         metrics: metrics.read(whole, findings, read_metrics),
+        history: history.read(whole, findings, |fields| {
+            let value = History {
+                keep_days: fields.integer("keep_days", 1..=36_500).unwrap_or(400),
+                keep_tickets_days: fields.integer("keep_tickets_days", 1..=36_500).unwrap_or(3_650),
+            };
+            Located { value, place: fields.place_of(&["keep_days", "keep_tickets_days"]) }
+        }),
         log: log.read(whole, findings, read_log),
     }
 }
@@ -192,6 +210,9 @@ fn read_correlation(fields: &mut Fields<'_>) -> CorrelationSettings {
         simultaneous_ms: fields
             .integer("simultaneous_ms", 0..=10_000)
             .unwrap_or(default.simultaneous_ms),
+        withdraw_after_h: fields
+            .integer("withdraw_after_h", 2..=8_760)
+            .unwrap_or(default.withdraw_after_h),
     }
 }
 

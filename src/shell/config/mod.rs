@@ -84,6 +84,8 @@ pub struct Config {
     pub correlation: CorrelationSettings,
     /// How incidents become tickets.
     pub tickets: TicketSettings,
+    /// Alerts that others post.
+    pub alerts: Alerts,
     /// Which rules.
     pub rules: Rules,
     /// Inventory files: paths whose last part may hold `*` and `?`.
@@ -96,6 +98,8 @@ pub struct Config {
     pub store_path: PathBuf,
     /// How samples of metrics are taken.
     pub metrics: Metrics,
+    /// How long the history goes back.
+    pub history: History,
     /// What is logged.
     pub log: Log,
 }
@@ -138,6 +142,22 @@ pub enum Sync {
     Disk,
     /// Once the kernel has it: survives the death of the process, not that of the host.
     Kernel,
+}
+
+/// How long the history goes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct History {
+    /// Days for which cleared alarms, closed incidents and internal tickets are kept.
+    pub keep_days: u32,
+    /// Days for which tickets of contracts are kept, from their closure.
+    pub keep_tickets_days: u32,
+}
+
+/// Alerts that others post.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Alerts {
+    /// How long an alert holds that does not say until when it is to be believed.
+    pub resolve_timeout: Duration,
 }
 
 /// Which rules classify.

@@ -8,8 +8,10 @@
 //! It keeps no state about devices but [`sources`], the cold list of who was heard.
 //!
 //! A datagram that finds its lane full waits in the kernel's receive buffer (urgent, normal) or is
-//! shed and counted (low); a stream that finds its lane full is simply not read.
+//! shed and counted (low, but for clears, which wait); a stream that finds its lane full is simply
+//! not read. Under overload `demotion` moves chatty devices to the low lane.
 
+mod demotion;
 pub mod feed;
 pub mod guard;
 pub mod http;

@@ -94,7 +94,7 @@ impl<'a> Place<'a> {
         if let Some(origin) = self.origin
             && !self.answer.is_empty()
         {
-            self.batches.push_answer(event, origin, self.answer);
+            self.batches.push_answer(origin, self.answer);
         }
         Outcome(())
     }

@@ -1,9 +1,10 @@
 //! What can go wrong when a listener gets its socket, said so that an operator can act on it.
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 
 /// Transport of a listener.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,6 +125,20 @@ pub(super) fn check_adopted(transport: Transport, socket: &Socket) -> Result<(),
         return Err(unfit(format!("{domain:?} {kind:?}")));
     }
     Ok(())
+}
+
+/// Address of a socket that a listener of this transport could take over.
+///
+/// # Errors
+/// When it is none.
+pub fn address_of(transport: Transport, socket: BorrowedFd<'_>) -> Result<SocketAddr, SocketError> {
+    let socket = SockRef::from(&socket);
+    check_adopted(transport, &socket)?;
+    if transport == Transport::Tcp && !socket.is_listener().unwrap_or(false) {
+        let found = "a connection (Accept=no is needed)".to_owned();
+        return Err(SocketError::Unfit { transport, found });
+    }
+    local_address(transport, &socket)
 }
 
 /// Address to which a socket is bound.

@@ -16,12 +16,20 @@ pub enum IgnoreReason {
     Empty,
     /// An SNMP request that is no notification (a poller pointed at the trap port).
     NotANotification,
+    /// An alert that is none: without labels, or with times that cannot be.
+    Invalid,
 }
 
 impl IgnoreReason {
     /// Every reason; the index is the discriminant.
-    pub const ALL: [Self; 5] =
-        [Self::NoRule, Self::RuleIgnores, Self::Community, Self::Empty, Self::NotANotification];
+    pub const ALL: [Self; 6] = [
+        Self::NoRule,
+        Self::RuleIgnores,
+        Self::Community,
+        Self::Empty,
+        Self::NotANotification,
+        Self::Invalid,
+    ];
 
     /// The label value.
     #[must_use]
@@ -32,6 +40,7 @@ impl IgnoreReason {
             Self::Community => "community",
             Self::Empty => "empty",
             Self::NotANotification => "not_a_notification",
+            Self::Invalid => "invalid",
         }
     }
 }
@@ -151,9 +160,13 @@ pub struct ListenerCounters {
     pub answers_failed: AtomicU64,
     /// Connections accepted.
     pub connections_accepted: AtomicU64,
+    /// Sources that are moved to the low lane now, since they send too much.
+    pub sources_demoted: AtomicU64,
+    /// Times that a source was moved to the low lane.
+    pub demotions: AtomicU64,
     /// Connections closed at once, since the limit was reached.
     pub connections_refused: AtomicU64,
-    ignored: [AtomicU64; 5],
+    ignored: [AtomicU64; 6],
     shed: [[AtomicU64; 3]; 3],
 }
 

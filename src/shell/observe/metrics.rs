@@ -123,8 +123,22 @@ impl Sources {
             ("vigie_connections_refused_total", "Stream connections refused at the limit."),
             &["listener"],
         )?;
+        let demoted = gauge(
+            registry,
+            ("vigie_sources_demoted", "Sources moved to the low lane, since they send too much."),
+            &["listener"],
+        )?;
+        let demotions = counter(
+            registry,
+            ("vigie_demotions_total", "Times that a source was moved to the low lane."),
+            &["listener"],
+        )?;
         for (name, ledger) in &self.listeners {
             let name = name.as_str();
+            demoted
+                .with_label_values(&[name])
+                .set(signed(ledger.sources_demoted.load(Ordering::Relaxed)));
+            demotions.with_label_values(&[name]).inc_by(ledger.demotions.load(Ordering::Relaxed));
             refused
                 .with_label_values(&[name])
                 .inc_by(ledger.connections_refused.load(Ordering::Relaxed));
@@ -268,6 +282,12 @@ impl Sources {
         lag.with_label_values(&["history"]).set(signed(self.store.pending()));
         failing.with_label_values(&["history"]).set(i64::from(self.store.is_failing()));
         errors.with_label_values(&["history"]).inc_by(self.store.errors());
+        let removed = counter(
+            registry,
+            ("vigie_history_removed_total", "Rows of the history removed for their age."),
+            &[],
+        )?;
+        removed.with_label_values::<&str>(&[]).inc_by(self.store.removed());
         if let Some(kafka) = &self.kafka {
             lag.with_label_values(&["kafka"]).set(signed(kafka.lag()));
             failing.with_label_values(&["kafka"]).set(i64::from(kafka.is_failing()));

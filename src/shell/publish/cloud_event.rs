@@ -27,8 +27,8 @@ pub struct Message {
     pub key: String,
     /// Attributes, in a fixed order.
     pub headers: Vec<(&'static str, String)>,
-    /// The image as JSON.
-    pub value: Vec<u8>,
+    /// The image as JSON; none removes the key from a compacted topic.
+    pub value: Option<Vec<u8>>,
 }
 
 impl Message {
@@ -37,7 +37,10 @@ impl Message {
     pub fn size(&self) -> usize {
         let headers: usize =
             self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        self.key.len().saturating_add(headers).saturating_add(self.value.len())
+        self.key
+            .len()
+            .saturating_add(headers)
+            .saturating_add(self.value.as_ref().map_or(0, Vec::len))
     }
 }
 
@@ -60,39 +63,47 @@ impl Speaker {
         match &published.effect {
             Effect::Incident(image) => {
                 let kind = incident_type(image.change);
-                let event = self.message(published, image, &About::incident(image, kind));
+                let about = About::incident(image, kind);
+                let event = self.message(published, Some(json(image, &about)), &about);
                 let state = Message { topic: Topic::State, ..event.clone() };
                 vec![event, state]
             }
             Effect::Ticket(image) => {
                 let about = About::ticket(image);
-                vec![self.message(published, image, &about)]
+                vec![self.message(published, Some(json(image, &about)), &about)]
             }
-            Effect::Alarm(_) | Effect::Resource(_) | Effect::Answer(_) => Vec::new(),
+            Effect::Withdrawn(id) => {
+                let about = About { key: id, subject: id, kind: "io.vigie.incident.withdrawn" };
+                vec![Message { topic: Topic::State, ..self.message(published, None, &about) }]
+            }
+            Effect::Alarm(_) | Effect::Resource(_) | Effect::Silence(_) | Effect::Answer(_) => {
+                Vec::new()
+            }
         }
     }
 
-    fn message(&self, published: &Published, image: &impl Serialize, about: &About<'_>) -> Message {
-        let value = serde_json::to_vec(image).unwrap_or_else(|error| {
-            tracing::error!(%error, subject = about.subject, "an image cannot be written as json");
-            // An empty object, since no value at all would delete the key from the state topic.
-            b"{}".to_vec()
-        });
-        Message {
-            topic: Topic::Event,
-            key: about.key.to_owned(),
-            headers: vec![
-                ("ce_specversion", "1.0".to_owned()),
-                ("ce_id", format!("{}/{}", self.journal_uuid, published.rank())),
-                ("ce_source", self.source.clone()),
-                ("ce_type", about.kind.to_owned()),
-                ("ce_subject", about.subject.to_owned()),
-                ("ce_time", published.at.wall.to_string()),
-                ("content-type", "application/json".to_owned()),
-            ],
-            value,
+    fn message(&self, published: &Published, value: Option<Vec<u8>>, about: &About<'_>) -> Message {
+        let mut headers = vec![
+            ("ce_specversion", "1.0".to_owned()),
+            ("ce_id", format!("{}/{}", self.journal_uuid, published.rank())),
+            ("ce_source", self.source.clone()),
+            ("ce_type", about.kind.to_owned()),
+            ("ce_subject", about.subject.to_owned()),
+            ("ce_time", published.at.wall.to_string()),
+        ];
+        if value.is_some() {
+            headers.push(("content-type", "application/json".to_owned()));
         }
+        Message { topic: Topic::Event, key: about.key.to_owned(), headers, value }
     }
+}
+
+fn json(image: &impl Serialize, about: &About<'_>) -> Vec<u8> {
+    serde_json::to_vec(image).unwrap_or_else(|error| {
+        tracing::error!(%error, subject = about.subject, "an image cannot be written as json");
+        // An empty object, since no value at all would delete the key from the state topic.
+        b"{}".to_vec()
+    })
 }
 
 struct About<'a> {
@@ -162,7 +173,8 @@ mod tests {
         ];
         let expected: Vec<_> = expected.map(|(name, value)| (name, value.to_owned())).into();
         assert_eq!(message.headers, expected);
-        let back: IncidentImage = serde_json::from_slice(&message.value).expect("the image");
+        let back: IncidentImage =
+            serde_json::from_slice(message.value.as_deref().expect("a value")).expect("the image");
         assert_eq!(back, opened);
         let breached = ticket("NOC-000001", TicketState::Acknowledged, TicketChange::Breached);
         let messages = speaker.messages(&ticket_effect(13, breached));
@@ -170,6 +182,12 @@ mod tests {
         assert_eq!((message.key.as_str(), message.topic), ("I7", Topic::Event));
         assert!(message.headers.contains(&("ce_id", "u/13-1".to_owned())));
         assert!(message.headers.contains(&("ce_type", "io.vigie.ticket.breached".to_owned())));
+        let withdrawn = published(14, 0, Effect::Withdrawn("I7".into()));
+        let messages = speaker.messages(&withdrawn);
+        let [message] = messages.as_slice() else { panic!("one message, no event") };
+        assert_eq!((message.key.as_str(), message.topic), ("I7", Topic::State));
+        assert_eq!(message.value, None, "the key goes with the next compaction");
+        assert!(message.headers.contains(&("ce_id", "u/14-0".to_owned())));
         assert!(speaker.messages(&alarm_effect(1, alarm(1, false))).is_empty());
     }
 }

@@ -53,10 +53,9 @@ impl Sink for KafkaSink {
         for (key, value) in &message.headers {
             headers = headers.insert(Header { key, value: Some(value) });
         }
-        let record = BaseRecord::with_opaque_to(topic, Box::new(tag))
-            .key(&message.key)
-            .payload(&message.value)
-            .headers(headers);
+        let mut record =
+            BaseRecord::with_opaque_to(topic, Box::new(tag)).key(&message.key).headers(headers);
+        record.payload = message.value.as_ref();
         self.producer.send(record).map_err(|(error, _)| match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::QueueFull) => SendError::Full,
             Some(RDKafkaErrorCode::MessageSizeTooLarge) => SendError::Rejected(error.to_string()),

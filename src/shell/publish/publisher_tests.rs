@@ -1,7 +1,7 @@
 //! The publisher over a sink that fails as told, then over librdkafka's mock cluster.
 
 use super::*;
-use crate::engine::effect::{IncidentChange, IncidentStatus, TicketChange, TicketState};
+use crate::engine::effect::{Effect, IncidentChange, IncidentStatus, TicketChange, TicketState};
 use crate::shell::publish::Published;
 use crate::shell::publish::cloud_event::{Message, Topic};
 use crate::shell::publish::feed::{Feed, feed};
@@ -203,7 +203,7 @@ fn start(settings: &KafkaSettings, cursor: u64) -> (Feed, KafkaPublisher) {
     (feed, KafkaPublisher::start(settings.clone(), start).expect("settings are fine"))
 }
 
-/// One message as a consumer sees it: key, id, type.
+/// One message as a consumer sees it: key, id, type. One without a value is of type `tombstone`.
 type Seen = (String, String, String);
 
 /// Everything on a topic, partition by partition, until `count` distinct ids were seen.
@@ -228,14 +228,18 @@ fn consume(settings: &KafkaSettings, topic: &str, count: usize) -> Vec<Seen> {
                 String::from_utf8(found.value.expect("a value").to_vec()).expect("UTF-8")
             };
             assert_eq!(header("ce_specversion"), "1.0");
-            assert_eq!(header("content-type"), "application/json");
-            let body: serde_json::Value =
-                serde_json::from_slice(message.payload().expect("never a tombstone"))
-                    .expect("JSON");
-            assert!(body.is_object());
             let key = String::from_utf8(message.key().expect("a key").to_vec()).expect("UTF-8");
+            let mut kind = header("ce_type");
+            if let Some(payload) = message.payload() {
+                assert_eq!(header("content-type"), "application/json");
+                let body: serde_json::Value = serde_json::from_slice(payload).expect("JSON");
+                assert!(body.is_object());
+            } else {
+                assert_eq!(kind, "io.vigie.incident.withdrawn");
+                kind = "tombstone".to_owned();
+            }
             ids.insert(header("ce_id"));
-            seen.push((key, header("ce_id"), header("ce_type")));
+            seen.push((key, header("ce_id"), kind));
         }
         ids.len() >= count
     });
@@ -284,6 +288,21 @@ fn decisions_arrive_on_both_topics_in_order_by_key() {
     let states = consume(&settings, "vigie.incidents", 51);
     let last_of_closed = states.iter().rfind(|(key, ..)| key == "I1").expect("it was told");
     assert_eq!(last_of_closed.2, "io.vigie.incident.closed", "the final record of the key");
+}
+
+#[test]
+fn a_withdrawn_incident_ends_as_a_record_without_value_on_the_state_topic_alone() {
+    let (_cluster, settings) = cluster();
+    let (feed, publisher) = start(&settings, 0);
+    let closed = incident("I1", IncidentStatus::Closed, IncidentChange::Closed);
+    let withdrawn = published(9, 0, Effect::Withdrawn("I1".into()));
+    assert!(feed.offer(&Arc::new(vec![incident_effect(8, closed), withdrawn])));
+    assert_eq!(publisher.stop(PATIENCE), 9);
+    let row = |id: &str, kind: &str| ("I1".to_owned(), id.to_owned(), kind.to_owned());
+    let closed = row("j/8-0", "io.vigie.incident.closed");
+    assert_eq!(consume(&settings, "vigie.events", 1), std::slice::from_ref(&closed));
+    let states = consume(&settings, "vigie.incidents", 2);
+    assert_eq!(states, [closed, row("j/9-0", "tombstone")]);
 }
 
 #[test]

@@ -169,7 +169,7 @@ mod tests {
     use crate::shell::publish::cloud_event::Topic;
 
     fn message(topic: Topic) -> Message {
-        Message { topic, key: "I1".to_owned(), headers: Vec::new(), value: vec![0; 10] }
+        Message { topic, key: "I1".to_owned(), headers: Vec::new(), value: Some(vec![0; 10]) }
     }
 
     fn rank(position: u64) -> Rank {

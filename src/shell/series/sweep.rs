@@ -11,9 +11,9 @@ use crate::model::severity::Severity;
 use crate::shell::self_alarm::SERIES_EXPLOSION;
 use crate::shell::series::matched::Matched;
 use crate::shell::series::senders::Sender;
-use crate::shell::series::submission::{Sent, Submission};
 use crate::shell::series::table::Place;
 use crate::shell::series::{Core, SeriesIntake};
+use crate::shell::submission::{Sent, Submission};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,7 +159,7 @@ impl Core {
 impl Swept {
     /// Waits for the disk; what is not there is told by the next sweep.
     pub(super) async fn settle(self, core: &Core) {
-        if self.sent.wait_for_disk().await {
+        if self.sent.is_durable().await {
             return;
         }
         for (place, track) in self.series {

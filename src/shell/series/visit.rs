@@ -13,9 +13,9 @@ use crate::model::time::{NS_PER_S, Timestamp};
 use crate::shell::series::account::{Account, Protocol, Refusal};
 use crate::shell::series::matched::{Matched, Moment, Tell};
 use crate::shell::series::senders::Sender;
-use crate::shell::series::submission::{Sent, Submission};
 use crate::shell::series::table::{Known, Place, Touch};
 use crate::shell::series::{Core, SeriesIntake};
+use crate::shell::submission::{Sent, Submission};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -277,7 +277,7 @@ impl Told {
     /// Waits for the disk, and lets the series know what came of it.
     pub async fn settle(self, intake: &SeriesIntake) -> Settled {
         let Self { sent, told, back, request, protocol, mut account, tally, notes } = self;
-        let is_durable = sent.wait_for_disk().await;
+        let is_durable = sent.is_durable().await;
         let core = intake.core();
         for (place, track) in told {
             let settle = |matched: &mut Matched| matched.settle(track, request, is_durable);

@@ -8,6 +8,7 @@
 //! of the next change carries them.
 
 mod pending;
+mod retention;
 mod schema;
 pub mod thread;
 mod upsert;

@@ -78,7 +78,7 @@ fn key_of(effect: &Effect) -> Option<(Kind, Box<str>)> {
         Effect::Incident(image) => (Kind::Incident, &image.id),
         Effect::Ticket(image) => (Kind::Ticket, &image.number),
         Effect::Resource(image) => (Kind::Resource, &image.name),
-        Effect::Answer(_) => return None,
+        Effect::Silence(_) | Effect::Answer(_) | Effect::Withdrawn(_) => return None,
     };
     Some((kind, id.as_str().into()))
 }

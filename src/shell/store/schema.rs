@@ -12,7 +12,7 @@ const APPLICATION_ID: i64 = 0x7669_6769;
 
 /// One step per version of the schema; the number of steps done is `user_version`. Steps are only
 /// ever added.
-const STEPS: &[&str] = &[VERSION_1];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2];
 
 const VERSION_1: &str = "
 CREATE TABLE progress (
@@ -97,6 +97,9 @@ CREATE TABLE resources (
 );
 CREATE INDEX resources_by_device ON resources (device);
 ";
+
+/// What is too old is found by its age.
+const VERSION_2: &str = "CREATE INDEX tickets_by_time ON tickets (opened_at_ns);";
 
 /// Brings the file to the schema of today, each step whole or not at all.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -1,9 +1,13 @@
 //! One compliance suite for every place where a history can be, then its thread.
 
 use super::*;
-use crate::engine::effect::{IncidentChange, IncidentStatus, TicketChange, TicketState, TimeEntry};
+use crate::engine::effect::{AlarmImage, IncidentChange, IncidentStatus, TicketChange};
+use crate::engine::effect::{TicketState, TimeEntry};
+use crate::model::time::Timestamp;
+use crate::shell::config::History;
 use crate::shell::publish::feed::feed;
 use crate::shell::publish::fixtures::*;
+use crate::shell::store::retention::Retention;
 use crate::shell::store::thread::StoreThread;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,6 +36,8 @@ impl Drop for Folder {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+const FOR_EVER: History = History { keep_days: 36_500, keep_tickets_days: 36_500 };
 
 fn column<T: rusqlite::types::FromSql>(store: &Store, sql: &str) -> Vec<T> {
     let mut statement = store.connection.prepare(sql).expect("valid SQL");
@@ -137,7 +143,7 @@ fn files_of_others_and_of_newer_programs_are_refused_untouched() {
     store.connection.pragma_update(None, "user_version", 99).expect("set");
     drop(store);
     let refused = Store::open(&folder.file());
-    assert!(matches!(refused, Err(StoreError::TooNew { version: 99, known: 1 })));
+    assert!(matches!(refused, Err(StoreError::TooNew { version: 99, known: 2 })));
     std::fs::write(folder.file(), b"no database at all, but long enough to look at")
         .expect("wrote");
     let refused = Store::open(&folder.file());
@@ -183,7 +189,7 @@ fn the_thread_survives_a_locked_database_and_writes_the_newest_images() {
     let locker = Connection::open(folder.file()).expect("opened");
     locker.execute_batch("BEGIN IMMEDIATE").expect("locked");
     let (feed, end) = feed(0, 10_000);
-    let thread = StoreThread::start(store, end).expect("a thread");
+    let thread = StoreThread::start(store, end, FOR_EVER).expect("a thread");
     let status = thread.status();
     for position in 1..=300 {
         let image = alarm(position % 3, position > 290);
@@ -209,10 +215,86 @@ fn a_stop_writes_what_waits_and_a_hole_holds_the_cursor() {
     assert!(!feed.offer(&batch(4..=6)), "full");
     assert!(feed.offer(&batch(7..=7)));
     let store = Store::open_in_memory().expect("memory");
-    let thread = StoreThread::start(store, end).expect("a thread");
+    let thread = StoreThread::start(store, end, FOR_EVER).expect("a thread");
     drop(feed);
     let status = thread.status();
     let store = thread.stop().expect("no panic");
     assert!(status.has_hole());
     assert_eq!((store.cursor(), status.written()), (3, 4), "7 is written, 4 to 6 must come again");
+}
+
+const DAY_NS: i64 = 86_400_000_000_000;
+
+/// A history of what was over at noon of some day, and of what was not.
+fn aged() -> Store {
+    let mut store = Store::open_in_memory().expect("memory");
+    let mut effects = vec![alarm_effect(1, alarm(1, true)), alarm_effect(2, alarm(2, false))];
+    for (position, id, closed_at) in [(3, "I3", Some(NOON)), (4, "I4", None)] {
+        let mut image = incident(id, IncidentStatus::Closed, IncidentChange::Closed);
+        image.closed_at = closed_at;
+        effects.push(incident_effect(position, image));
+        let mut image = alarm(position * 10, true);
+        image.incident = Some(id.to_owned());
+        effects.push(alarm_effect(position * 10, image));
+    }
+    for (position, number, contract, state) in [
+        (5, "VIG-000005", None, TicketState::Closed),
+        (6, "VIG-000006", Some("bank-vpn"), TicketState::Cancelled),
+        (7, "VIG-000007", None, TicketState::Resolved),
+    ] {
+        let mut image = ticket(number, state, TicketChange::Updated);
+        image.contract = contract.map(str::to_owned);
+        image.closed_at = (state == TicketState::Closed).then_some(NOON);
+        effects.push(ticket_effect(position, image));
+    }
+    store.apply(&effects).expect("written");
+    store
+}
+
+#[test]
+fn what_is_over_goes_after_its_days_and_tickets_of_contracts_after_theirs() {
+    let mut store = aged();
+    let history = History { keep_days: 10, keep_tickets_days: 100 };
+    let mut at_day = |days: i64| {
+        let mut retention = Retention::new(history);
+        let wall = NOON.plus_ns(days * DAY_NS + 1);
+        while retention.remove_some(&mut store, wall, 5).expect("removed") > 0 {
+            assert!(retention.is_due(5), "there may be more");
+        }
+        assert!(!retention.is_due(5) && retention.is_due(5 + 3_600_000_000_000));
+        [
+            column::<String>(&store, "SELECT id FROM alarms ORDER BY id"),
+            column(&store, "SELECT id FROM incidents ORDER BY id"),
+            column(&store, "SELECT number FROM tickets ORDER BY number"),
+            column(&store, "SELECT DISTINCT number FROM ticket_times ORDER BY number"),
+        ]
+    };
+    assert_eq!(at_day(9).map(|ids| ids.len()), [4, 2, 3, 3]);
+    let [alarms, incidents, tickets, times] = at_day(10);
+    assert_eq!(alarms, ["A2", "A40"], "active, and of an incident that is not closed");
+    assert_eq!(incidents, ["I4"]);
+    assert_eq!(tickets, ["VIG-000006", "VIG-000007"]);
+    assert_eq!(times, tickets);
+    assert_eq!(at_day(99)[2], ["VIG-000006", "VIG-000007"]);
+    assert_eq!(at_day(100)[2], ["VIG-000007"], "open tickets never go");
+}
+
+#[test]
+fn the_thread_removes_what_is_too_old_once_nothing_waits() {
+    let old = |id| {
+        let long_ago = Timestamp(1);
+        let image = alarm(id, true);
+        alarm_effect(id, AlarmImage { time_created: long_ago, last_changed: long_ago, ..image })
+    };
+    let mut store = Store::open_in_memory().expect("memory");
+    store.apply(&(1..=1_200).map(old).collect::<Vec<_>>()).expect("written");
+    let (feed, end) = feed(1_200, 10);
+    let history = History { keep_days: 400, keep_tickets_days: 3_650 };
+    let thread = StoreThread::start(store, end, history).expect("a thread");
+    let status = thread.status();
+    until(|| status.removed() == 1_200);
+    assert!(feed.offer(&Arc::new(vec![old(1_201)])));
+    drop(feed);
+    let store = thread.stop().expect("no panic");
+    assert_eq!(column::<String>(&store, "SELECT id FROM alarms"), ["A1201"], "until the next hour");
 }

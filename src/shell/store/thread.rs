@@ -4,13 +4,15 @@
 //! whichever comes first. A full disk or a locked database does not stop anything: the thread tries
 //! again with growing pauses, says so, and meanwhile keeps the newest image of each changed object.
 //! Only when too many objects wait does it stop taking; the feed then fills and counts what it
-//! refuses.
+//! refuses. While nothing waits, it removes what is older than the history is to be.
 
 use crate::shell::clock;
+use crate::shell::config::History;
 use crate::shell::priority;
 use crate::shell::publish::feed::{FeedEnd, Received};
 use crate::shell::publish::limiter::Limiter;
 use crate::shell::store::pending::Pending;
+use crate::shell::store::retention::Retention;
 use crate::shell::store::{Store, StoreError};
 use std::io;
 use std::sync::Arc;
@@ -40,6 +42,7 @@ pub struct StoreStatus {
     pending: AtomicU64,
     written: AtomicU64,
     errors: AtomicU64,
+    removed: AtomicU64,
     rounds: AtomicU64,
     is_failing: AtomicBool,
     has_hole: AtomicBool,
@@ -69,6 +72,12 @@ impl StoreStatus {
     #[must_use]
     pub fn errors(&self) -> u64 {
         self.errors.load(Ordering::Relaxed)
+    }
+
+    /// Rows removed since the start, since they were too old.
+    #[must_use]
+    pub fn removed(&self) -> u64 {
+        self.removed.load(Ordering::Relaxed)
     }
 
     /// Whether the last transaction failed.
@@ -103,13 +112,14 @@ impl StoreThread {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(store: Store, feed: FeedEnd) -> io::Result<Self> {
+    pub fn start(store: Store, feed: FeedEnd, history: History) -> io::Result<Self> {
         let status = Arc::new(StoreStatus::default());
         status.cursor.store(store.cursor(), Ordering::Release);
         let shared = Arc::clone(&status);
         let writer = Writer {
             pending: Pending::new(store.cursor()),
             store,
+            retention: Retention::new(history),
             status: shared,
             first_taken_ns: 0,
             pause_ns: 0,
@@ -139,6 +149,7 @@ impl StoreThread {
 struct Writer {
     store: Store,
     pending: Pending,
+    retention: Retention,
     status: Arc<StoreStatus>,
     first_taken_ns: u64,
     pause_ns: u64,
@@ -159,6 +170,9 @@ impl Writer {
             }
             if self.is_due(now_ns, is_drained && stop_at_ns.is_some()) {
                 self.write(now_ns);
+            }
+            if is_drained && stop_at_ns.is_none() && !self.has_work() {
+                self.remove_what_is_too_old(now_ns);
             }
             let is_done = is_drained && !self.has_work();
             if stop_at_ns.is_some_and(|at_ns| is_done || now_ns >= at_ns) {
@@ -231,6 +245,22 @@ impl Writer {
         }
         let waiting = u64::try_from(self.pending.len()).unwrap_or(u64::MAX);
         self.status.pending.store(waiting, Ordering::Relaxed);
+    }
+
+    fn remove_what_is_too_old(&mut self, now_ns: u64) {
+        if !self.retention.is_due(now_ns) {
+            return;
+        }
+        match self.retention.remove_some(&mut self.store, clock::wall(), now_ns) {
+            Ok(removed) => {
+                let removed = u64::try_from(removed).unwrap_or(u64::MAX);
+                self.status.removed.fetch_add(removed, Ordering::Relaxed);
+            }
+            Err(error) => {
+                self.status.errors.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(%error, "old history not removed, trying again in an hour");
+            }
+        }
     }
 
     fn pause_after(&mut self, error: &StoreError, now_ns: u64) {

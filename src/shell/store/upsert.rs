@@ -54,7 +54,8 @@ ON CONFLICT (name) DO UPDATE SET
     first_heard_ns = excluded.first_heard_ns, image = excluded.image
 WHERE (excluded.position, excluded.ordinal) > (resources.position, resources.ordinal)";
 
-/// Takes one effect into the open transaction. Answers to commands leave no trace here.
+/// Takes one effect into the open transaction. Silences and answers to commands leave no trace
+/// here, and neither does that a final record was withdrawn elsewhere.
 pub(super) fn upsert(
     transaction: &Transaction<'_>,
     published: &Published,
@@ -65,7 +66,7 @@ pub(super) fn upsert(
         Effect::Incident(image) => incident(transaction, rank, image),
         Effect::Ticket(image) => ticket(transaction, rank, image),
         Effect::Resource(image) => resource(transaction, rank, image),
-        Effect::Answer(_) => Ok(()),
+        Effect::Silence(_) | Effect::Answer(_) | Effect::Withdrawn(_) => Ok(()),
     }
 }
 

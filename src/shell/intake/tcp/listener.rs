@@ -3,7 +3,7 @@
 use crate::model::limits::TCP_CONNECTIONS_MAX;
 use crate::shell::intake::feed::Feed;
 use crate::shell::intake::socket::{
-    SocketError, Transport, bind, bind_error, check_adopted, local_address,
+    SocketError, Transport, address_of, bind, bind_error, local_address,
 };
 use crate::shell::intake::tcp::FrameSourceFactory;
 use crate::shell::intake::tcp::connection::Connection;
@@ -11,7 +11,7 @@ use crate::shell::intake::tcp::workers::Workers;
 use socket2::{SockRef, Socket, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -80,13 +80,8 @@ impl TcpListener {
     /// # Errors
     /// When it is no listening TCP socket.
     pub fn from_fd(fd: OwnedFd) -> Result<Self, SocketError> {
-        let socket = Socket::from(fd);
-        check_adopted(Transport::Tcp, &socket)?;
-        if !socket.is_listener().unwrap_or(false) {
-            let found = "a connection (Accept=no is needed)".to_owned();
-            return Err(SocketError::Unfit { transport: Transport::Tcp, found });
-        }
-        Self::prepare(socket)
+        address_of(Transport::Tcp, fd.as_fd())?;
+        Self::prepare(Socket::from(fd))
     }
 
     fn prepare(socket: Socket) -> Result<Self, SocketError> {
@@ -145,6 +140,12 @@ impl TcpListener {
             }
         }
         Ok(())
+    }
+}
+
+impl AsFd for TcpListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::model::event::Lane;
 use crate::model::fault::{Fault, Faults};
+use crate::model::limits::CHATTY_EVENTS;
 use crate::model::time::{At, EngineTime, Timestamp};
 use crate::shell::batch::Answer;
 use crate::shell::clock::EngineClock;
@@ -50,7 +51,8 @@ impl Reader {
                 Arc::clone(&feed.lanes),
                 Arc::clone(&feed.counters),
                 feed.listener,
-            ),
+            )
+            .demoting(CHATTY_EVENTS),
             tally: SourceTally::default(),
             answerer,
             drops: Arc::clone(drops),
@@ -75,6 +77,7 @@ impl Reader {
             }
         }
         self.drain(&mut receiver);
+        self.deliver_rest();
         self.tally.flush(&self.feed.sources);
     }
 
@@ -95,6 +98,7 @@ impl Reader {
     fn round(&mut self, receiver: &mut Receiver, wait: Wait) -> io::Result<Round> {
         let datagrams = receiver.receive(wait)?;
         let now = self.feed.clock.at();
+        self.batches.watch_load(now.engine);
         let mut round = Round { count: datagrams.len(), now: now.engine, latest: Timestamp(0) };
         let mut drops = None;
         for datagram in datagrams {
@@ -138,13 +142,16 @@ impl Reader {
         }
     }
 
-    /// Sends the batch of a lane. A full low lane sheds it; for the others the reader waits, and
-    /// the kernel buffers meanwhile.
+    /// Sends the batch of a lane. A full low lane sheds what is no clear; clears wait in the open
+    /// batch as long as it has room. For the rest the reader waits, and the kernel buffers
+    /// meanwhile.
     fn deliver(&mut self, lane: Lane) {
         while !self.batches.has_sent(lane) {
-            if lane == Lane::Low {
-                self.batches.shed(lane, ShedReason::LaneFull);
-            } else if self.feed.stop.is_over(self.feed.clock.now()) {
+            if lane == Lane::Low && self.batches.has_room_without_raises(lane, ShedReason::LaneFull)
+            {
+                return;
+            }
+            if self.feed.stop.is_over(self.feed.clock.now()) {
                 self.batches.shed(lane, ShedReason::Stopping);
             } else {
                 self.progress.fetch_add(1, Ordering::Relaxed);
@@ -153,10 +160,27 @@ impl Reader {
         }
     }
 
+    /// Clears that have found the low lane full until now.
+    fn deliver_rest(&mut self) {
+        loop {
+            self.deliver(Lane::Low);
+            if self.batches.is_empty(Lane::Low) {
+                return;
+            }
+            if self.feed.stop.is_over(self.feed.clock.now()) {
+                self.batches.shed(Lane::Low, ShedReason::Stopping);
+            }
+            self.progress.fetch_add(1, Ordering::Relaxed);
+            std::thread::park_timeout(LANE_WAIT);
+        }
+    }
+
     fn after_error(&mut self, error: &io::Error) {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 self.tally.flush(&self.feed.sources);
+                self.batches.watch_load(self.feed.clock.now());
+                self.deliver(Lane::Low);
             }
             io::ErrorKind::Interrupted => {}
             _ => {

@@ -11,6 +11,7 @@ use crate::shell::intake::testing::{
     LISTENER, Sequencer, assert_ledger, feed, fill, stop_within, wait_for,
 };
 use crate::shell::observe::counters::{IgnoreReason, ShedReason};
+use crate::shell::turns::Turns;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -334,6 +335,44 @@ fn flood_adds_up_and_keeps_its_order() {
     assert!(sequencer.events.is_sorted_by_key(|event| event.arrived.wall));
     let lost = feed.counters.kernel_dropped.load(Ordering::Relaxed);
     assert_eq!(u64::try_from(sequencer.events.len()).unwrap() + lost, u64::from(total));
+}
+
+#[test]
+fn under_overload_a_flood_about_one_device_goes_on_in_the_low_lane_in_its_order() {
+    let feed = feed();
+    feed.lanes.set_overloaded(true);
+    let listener = listener("127.0.0.1:0");
+    let target = listener.local_address();
+    let thread = listener.start(feed.clone()).unwrap();
+    let total = 20_000_u32;
+    let flood = std::thread::spawn(move || {
+        let sender = sender("127.0.0.1:0");
+        for index in 0..total {
+            sender.send_to(format!("{index:08}").as_bytes(), target).unwrap();
+        }
+    });
+    let mut turns = Turns::new(Arc::clone(&feed.lanes));
+    let mut seen: Vec<(Vec<u8>, Lane)> = Vec::new();
+    wait_for("the flood", || {
+        for lane in Lane::ALL {
+            while let Some(mut batch) = turns.next(lane) {
+                seen.extend(batch.events().map(|event| (event.raw.to_vec(), lane)));
+                batch.pass();
+                feed.lanes.give_back(batch);
+            }
+        }
+        let shed: u64 = feed.counters.shed().map(|(_, _, count)| count).sum();
+        let taken = u64::try_from(seen.len()).unwrap();
+        taken + shed + thread.kernel_drops() >= total.into()
+    });
+    flood.join().unwrap();
+    assert!(seen.is_sorted_by(|one, next| one.0 < next.0));
+    assert!(matches!(seen.first(), Some((_, Lane::Urgent))), "until it was too much");
+    assert!(seen.iter().any(|(_, lane)| *lane == Lane::Low));
+    assert!(feed.counters.demotions.load(Ordering::Relaxed) >= 1);
+    stop_within(&feed, GRACE);
+    thread.join().unwrap();
+    assert_eq!(feed.counters.sources_demoted.load(Ordering::Relaxed), 0, "gone with its thread");
 }
 
 #[test]

@@ -14,21 +14,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// How long a request waits for room in the lanes, ns.
-const LANE_PATIENCE_NS: u64 = 3_000_000_000;
-/// How long it waits for the disk after that.
-const DISK_PATIENCE: Duration = Duration::from_secs(5);
-
-/// The way to the sequencer for events made of samples, with their ledger.
+/// The way to the sequencer for what comes in requests, with its ledger.
 #[derive(Clone)]
-pub(super) struct Way {
-    pub(super) lanes: Arc<Lanes>,
-    pub(super) counters: Arc<ListenerCounters>,
-    pub(super) clock: EngineClock,
+pub struct Way {
+    /// The lanes.
+    pub lanes: Arc<Lanes>,
+    /// The ledger.
+    pub counters: Arc<ListenerCounters>,
+    /// Engine time of this run.
+    pub clock: EngineClock,
 }
 
 /// The events of one request.
-pub(super) struct Submission<'w> {
+pub struct Submission<'w> {
     way: &'w Way,
     open: [Option<Box<Batch>>; 3],
     receipt: Receipt,
@@ -39,7 +37,7 @@ pub(super) struct Submission<'w> {
 }
 
 /// What a request told, on its way to the disk.
-pub(super) enum Sent {
+pub enum Sent {
     /// It told nothing.
     Nothing,
     /// It did not find room.
@@ -49,7 +47,9 @@ pub(super) enum Sent {
 }
 
 impl<'w> Submission<'w> {
-    pub(super) fn new(way: &'w Way) -> Self {
+    /// An empty one.
+    #[must_use]
+    pub fn new(way: &'w Way) -> Self {
         let (receipt, outcome) = Receipt::new();
         Self {
             way,
@@ -63,12 +63,13 @@ impl<'w> Submission<'w> {
     }
 
     /// Whether a lane stayed full for too long: what is pushed now is not told.
-    pub(super) fn has_failed(&self) -> bool {
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
         self.has_failed
     }
 
     /// Adds an event; may wait for room. For threads that may block.
-    pub(super) fn push(&mut self, event: &Event<'_>) {
+    pub fn push(&mut self, event: &Event<'_>) {
         if self.has_failed {
             return;
         }
@@ -84,7 +85,8 @@ impl<'w> Submission<'w> {
     }
 
     /// Sends what is left.
-    pub(super) fn finish(mut self) -> Sent {
+    #[must_use]
+    pub fn finish(mut self) -> Sent {
         for lane in Lane::ALL {
             self.send(lane);
         }
@@ -103,6 +105,8 @@ impl<'w> Submission<'w> {
         let Some(mut batch) = taken.filter(|_| !self.has_failed) else { return };
         let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
         batch.attach(self.receipt.clone());
+        // Before it travels, so that `journaled` never runs ahead of it.
+        self.way.counters.received.fetch_add(count, Ordering::Relaxed);
         while let Err(refused) = self.way.lanes.send(lane, batch) {
             batch = refused;
             self.way.lanes.wake();
@@ -110,18 +114,18 @@ impl<'w> Submission<'w> {
             let until = *self.waits_until.get_or_insert(now.plus_ns(LANE_PATIENCE_NS));
             if now >= until {
                 self.has_failed = true;
+                self.way.counters.received.fetch_sub(count, Ordering::Relaxed);
                 self.way.lanes.give_back(batch);
                 return;
             }
             pause();
         }
-        self.way.counters.received.fetch_add(count, Ordering::Relaxed);
     }
 }
 
 impl Sent {
     /// Waits for the disk; whether everything that was told is there.
-    pub(super) async fn wait_for_disk(self) -> bool {
+    pub async fn is_durable(self) -> bool {
         match self {
             Self::Nothing => true,
             Self::Failed => false,
@@ -137,3 +141,8 @@ impl Sent {
 fn pause() {
     std::thread::sleep(Duration::from_millis(1));
 }
+
+/// How long a request waits for room in the lanes, ns.
+const LANE_PATIENCE_NS: u64 = 3_000_000_000;
+/// How long it waits for the disk after that.
+const DISK_PATIENCE: Duration = Duration::from_secs(5);
