@@ -15,6 +15,7 @@ use vigie::shell::clock::{self, EngineClock};
 use vigie::shell::lanes::Lanes;
 use vigie::shell::self_alarm::SelfAlarms;
 use vigie::shell::series::{Protocol, SeriesIntake, SeriesParts};
+use vigie::shell::submission::Way;
 
 static CALLS: AtomicU64 = AtomicU64::new(0);
 static LIVE: AtomicU64 = AtomicU64::new(0);
@@ -69,9 +70,7 @@ fn intake(lanes: &Arc<Lanes>) -> SeriesIntake {
     let own =
         SelfAlarms { lanes: Arc::clone(&lanes), clock, counters: Arc::default(), listener: 0 };
     SeriesIntake::new(SeriesParts {
-        lanes,
-        clock,
-        ledger: Arc::default(),
+        way: Way { lanes, counters: Arc::default(), clock },
         listener: 1,
         classifier: Arc::new(ArcSwap::from_pointee(classifier)),
         stop: Arc::default(),

@@ -382,21 +382,24 @@ impl Launch {
         };
         let opened = intake.start(bound, &runtime, &mut out)?;
         let own = Arc::new(ListenerCounters::default());
-        let sampled = Arc::new(ListenerCounters::default());
-        let alerted = Arc::new(ListenerCounters::default());
+        let (alerted, sampled) = (Arc::<ListenerCounters>::default(), Arc::default());
         let listeners = ledger.iter().map(|(_, counters)| counters);
-        let counters = listeners.chain([&own, &sampled, &alerted]).map(Arc::clone).collect();
+        let counters = listeners.chain([&own, &alerted, &sampled]).map(Arc::clone).collect();
+        let listeners = u16::try_from(config.listeners.len()).unwrap_or(u16::MAX);
         let own_alarms = SelfAlarms {
             lanes: Arc::clone(&shared.lanes),
             clock,
             counters: Arc::clone(&own),
-            listener: u16::try_from(ledger.len()).unwrap_or(u16::MAX),
+            listener: listeners,
+        };
+        let way = |counters: &Arc<ListenerCounters>| Way {
+            lanes: Arc::clone(&shared.lanes),
+            counters: Arc::clone(counters),
+            clock,
         };
         let series = Arc::new(SeriesIntake::new(SeriesParts {
-            lanes: Arc::clone(&shared.lanes),
-            clock,
-            ledger: Arc::clone(&sampled),
-            listener: u16::try_from(ledger.len().saturating_add(1)).unwrap_or(u16::MAX),
+            way: way(&sampled),
+            listener: listeners.saturating_add(2),
             classifier: Arc::clone(&classifier),
             stop: Arc::clone(&stop),
             own: own_alarms.clone(),
@@ -411,8 +414,8 @@ impl Launch {
                 .into_iter()
                 .chain([
                     (SELF.to_owned(), own),
-                    (SAMPLES.to_owned(), sampled),
                     (ALERTS.to_owned(), Arc::clone(&alerted)),
+                    (SAMPLES.to_owned(), sampled),
                 ])
                 .collect(),
             http: http.counters(),
@@ -430,27 +433,25 @@ impl Launch {
             Arc::clone(&view),
             Arc::clone(&readiness),
             Arc::new(move || metrics.text()),
-        )
-        .with_samples(SampleDoor {
-            series: Arc::clone(&series),
-            bodies: Arc::new(Bodies::new(config.metrics.body_bytes_max)),
-        });
-        let samples_udp = serve_samples(&runtime, opened.samples, &ledger, &series)
-            .map_err(system("thread for samples"))?;
-        runtime.spawn(series.watch());
-        let listeners = u16::try_from(config.listeners.len()).unwrap_or(u16::MAX);
+        );
         let alertmanager = Alertmanager::new(Parts {
             view: Arc::clone(&view),
             readiness: Arc::clone(&readiness),
             commands: commands.clone(),
-            way: Way { lanes: Arc::clone(&shared.lanes), counters: alerted, clock },
-            listener: listeners.saturating_add(2),
+            way: way(&alerted),
+            listener: listeners.saturating_add(1),
             classifier: Arc::clone(&classifier),
             resolve_timeout: config.alerts.resolve_timeout,
             started_at: clock.at().wall,
             turns: Turns::default(),
         });
-        let state = state.with_alertmanager(alertmanager);
+        let bodies = Arc::new(Bodies::new(config.metrics.body_bytes_max));
+        let state = state
+            .with_alertmanager(alertmanager)
+            .with_samples(SampleDoor { series: Arc::clone(&series), bodies });
+        let samples_udp = serve_samples(&runtime, opened.samples, &ledger, &series)
+            .map_err(system("thread for samples"))?;
+        runtime.spawn(series.watch());
         http.serve(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
         let sock = runtime
             .block_on(async { control::bind(&config.state.dir) })
@@ -567,8 +568,6 @@ fn runtime() -> io::Result<Runtime> {
         .build()
 }
 
-/// Under which name the ledger of posted alerts is shown.
-const ALERTS: &str = "alerts";
 /// Starts the listeners of samples over UDP.
 fn serve_samples(
     runtime: &Runtime,
@@ -584,6 +583,8 @@ fn serve_samples(
     sockets.into_iter().map(start).collect()
 }
 
+/// Under which name the ledger of posted alerts is shown.
+const ALERTS: &str = "alerts";
 /// How long intake may drain what was received before a stop, ns.
 const DRAIN_NS: u64 = 5_000_000_000;
 /// How long Kafka may take for what is left at a stop.

@@ -36,15 +36,10 @@ pub(crate) fn send(
     let mut head = format!("{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\n");
     if !content_type.is_empty() {
         let length = body.len();
-        head.push_str("Content-Type: ");
-        head.push_str(content_type);
-        head.push_str("\r\nContent-Length: ");
-        head.push_str(&length.to_string());
-        head.push_str("\r\n");
+        head += &format!("Content-Type: {content_type}\r\nContent-Length: {length}\r\n");
     }
-    head.push_str("\r\n");
-    let answer =
-        exchange(port, &head, body).map_err(|error| format!("{method} {path}: {error}"))?;
+    let request = [head.as_bytes(), b"\r\n", body].concat();
+    let answer = exchange(port, &request).map_err(|error| format!("{method} {path}: {error}"))?;
     parse(&answer).ok_or_else(|| format!("{method} {path}: no HTTP answer: {answer:?}"))
 }
 
@@ -55,7 +50,8 @@ pub(crate) fn post(port: u16, path: &str, headers: &str, body: &[u8]) -> Result<
         "POST {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\
          Content-Length: {length}\r\n{headers}\r\n"
     );
-    let answer = exchange(port, &head, body).map_err(|error| format!("POST {path}: {error}"))?;
+    let request = [head.as_bytes(), body].concat();
+    let answer = exchange(port, &request).map_err(|error| format!("POST {path}: {error}"))?;
     parse(&answer).ok_or_else(|| format!("POST {path}: no HTTP answer: {answer:?}"))
 }
 
@@ -73,12 +69,11 @@ pub(crate) fn encode(value: &str) -> String {
         .collect()
 }
 
-fn exchange(port: u16, head: &str, body: &[u8]) -> std::io::Result<String> {
+fn exchange(port: u16, request: &[u8]) -> std::io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    stream.write_all(head.as_bytes())?;
-    // A server that refuses may do so before it has the body.
-    let _ = stream.write_all(body);
+    // A server that refuses a body may do so before it has all of it.
+    let _ = stream.write_all(request);
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
     if answer.is_empty() {

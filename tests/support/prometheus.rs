@@ -25,20 +25,18 @@ impl Prometheus {
     /// [`Prometheus::scraping`] with further lines of its `scrape_config`, such as how to show who
     /// it is.
     pub(crate) fn scraping_with(target: u16, lines: &str) -> Self {
-        Self::start(free_port(), &format!("{}{lines}", scrape(&[target])))
+        Self::start(&format!("{}{lines}", scrape(&[&target.to_string()])))
     }
 
-    /// Scrapes itself and the daemon on that port, and writes all of it to that daemon.
+    /// Scrapes itself and that port of 127.0.0.1, and writes all of it to the daemon there.
     pub(crate) fn writing(target: u16) -> Self {
-        let port = free_port();
-        let config = format!(
+        Self::start(&format!(
             "{}\
              remote_write:\n\
              - url: http://127.0.0.1:{target}/api/v1/write\n  \
                queue_config: {{ batch_send_deadline: 200ms, min_backoff: 100ms }}\n",
-            scrape(&[port, target])
-        );
-        Self::start(port, &config)
+            scrape(&[OWN_PORT, &target.to_string()])
+        ))
     }
 
     /// Fires an alert `Always` about the instance `edge-2:9100`, and posts it to an Alertmanager
@@ -53,7 +51,7 @@ impl Prometheus {
         );
         let scratch = Scratch::new("prometheus");
         scratch.write("rules.yml", &rules("vector(1)"));
-        Self::start_in(scratch, free_port(), &config)
+        Self::start_in(scratch, &config)
     }
 
     /// Lets the alert of [`Prometheus::alerting`] end.
@@ -69,12 +67,14 @@ impl Prometheus {
         alerts.cloned().ok_or_else(|| answer.to_string())
     }
 
-    fn start(port: u16, config: &str) -> Self {
-        Self::start_in(Scratch::new("prometheus"), port, config)
+    fn start(config: &str) -> Self {
+        Self::start_in(Scratch::new("prometheus"), config)
     }
 
-    fn start_in(scratch: Scratch, port: u16, config: &str) -> Self {
-        let config = scratch.write("prometheus.yml", config);
+    fn start_in(scratch: Scratch, config: &str) -> Self {
+        let port = free_port();
+        let config = config.replace(OWN_PORT, &port.to_string());
+        let config = scratch.write("prometheus.yml", &config);
         let mut command = Command::new(program("prometheus"));
         command
             .arg(format!("--config.file={}", config.display()))
@@ -101,6 +101,21 @@ impl Prometheus {
     }
 }
 
+/// Stands for the port that Prometheus itself listens on.
+const OWN_PORT: &str = "OWN_PORT";
+
+fn scrape(targets: &[&str]) -> String {
+    let targets: Vec<_> = targets.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+    let targets = targets.join(", ");
+    format!(
+        "scrape_configs:\n\
+         - job_name: vigie\n  \
+           scrape_interval: 500ms\n  \
+           scrape_timeout: 500ms\n  \
+           static_configs: [{{ targets: [{targets}] }}]\n"
+    )
+}
+
 /// The rule file with the alert `Always`, which fires while the expression gives something.
 fn rules(expression: &str) -> String {
     format!(
@@ -111,18 +126,5 @@ fn rules(expression: &str) -> String {
              expr: {expression}\n    \
              labels: {{ instance: \"edge-2:9100\", severity: error }}\n    \
              annotations: {{ summary: edge-2 has fired }}\n"
-    )
-}
-
-/// Scrapes those ports of 127.0.0.1.
-fn scrape(targets: &[u16]) -> String {
-    let targets: Vec<_> = targets.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
-    let targets = targets.join(", ");
-    format!(
-        "scrape_configs:\n\
-         - job_name: vigie\n  \
-           scrape_interval: 500ms\n  \
-           scrape_timeout: 500ms\n  \
-           static_configs: [{{ targets: [{targets}] }}]\n"
     )
 }

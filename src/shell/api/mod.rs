@@ -66,8 +66,8 @@ pub struct ApiState {
     readiness: Arc<Readiness>,
     metrics: MetricsText,
     listings: Arc<Semaphore>,
-    alertmanager: Option<Alertmanager>,
     samples: Option<SampleDoor>,
+    alertmanager: Option<Alertmanager>,
 }
 
 impl ApiState {
@@ -81,8 +81,8 @@ impl ApiState {
             readiness,
             metrics,
             listings: Arc::new(Semaphore::new(LISTINGS_MAX)),
-            alertmanager: None,
             samples: None,
+            alertmanager: None,
         }
     }
 

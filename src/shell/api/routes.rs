@@ -71,8 +71,8 @@ fn read_routes(state: &ApiState) -> Router {
 /// Where metrics and alerts come in. A path that is also read (`GET`) is merged with it.
 fn intake_routes(state: &ApiState) -> Router {
     let samples = state.samples.clone().map_or_else(Router::new, samples::intake_routes);
-    let alerts = state.alertmanager.as_ref().map_or_else(Router::new, alertmanager::intake_routes);
-    samples.merge(alerts)
+    let alerts = state.alertmanager.as_ref();
+    samples.merge(alerts.map_or_else(Router::new, alertmanager::intake_routes))
 }
 
 /// Commands. Their handlers find out who commands by `Extension<Identity>`.

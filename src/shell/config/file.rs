@@ -42,10 +42,10 @@ pub(super) struct Written {
     pub(super) clock_alarm: bool,
     /// `[store] path`.
     pub(super) store_path: Option<PathBuf>,
-    /// `[history]`.
-    pub(super) history: Located<History>,
     /// `[metrics]`.
     pub(super) metrics: Metrics,
+    /// `[history]`.
+    pub(super) history: Located<History>,
     /// `[log]`.
     pub(super) log: Log,
 }
@@ -76,8 +76,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
     let (tickets, rules, inventory) = (section("tickets"), section("rules"), section("inventory"));
     let (kafka, store, log) = (section("kafka"), section("store"), section("log"));
     let (clock, history) = (section("clock"), section("history"));
-    let alerts = section("alerts");
-    let metrics = section("metrics");
+    let (alerts, metrics) = (section("alerts"), section("metrics"));
     top.finish();
     let base = Base { whole, folder };
     let (state_dir, snapshot_every, snapshot_every_bytes) = state.read(whole, findings, |fields| {
@@ -109,6 +108,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
         kafka: kafka.table.is_some().then(|| kafka.read(whole, findings, read_kafka)),
         clock_alarm: clock.read(whole, findings, |fields| fields.boolean("alarm").unwrap_or(true)),
         store_path: store.read(whole, findings, |fields| base.path(fields, "path")),
+        metrics: metrics.read(whole, findings, read_metrics),
         history: history.read(whole, findings, |fields| {
             let value = History {
                 keep_days: fields.integer("keep_days", 1..=36_500).unwrap_or(400),
@@ -116,7 +116,6 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
             };
             Located { value, place: fields.place_of(&["keep_days", "keep_tickets_days"]) }
         }),
-        metrics: metrics.read(whole, findings, read_metrics),
         log: log.read(whole, findings, read_log),
     }
 }

@@ -96,10 +96,10 @@ pub struct Config {
     pub clock_alarm: bool,
     /// The SQLite file of the history.
     pub store_path: PathBuf,
-    /// How long the history goes back.
-    pub history: History,
     /// How samples of metrics are taken.
     pub metrics: Metrics,
+    /// How long the history goes back.
+    pub history: History,
     /// What is logged.
     pub log: Log,
 }

@@ -32,11 +32,8 @@ pub use visit::{Settled, Told, Visit};
 
 use crate::model::sample::Tally;
 use crate::model::time::{EngineTime, NS_PER_S, seconds_ns};
-use crate::shell::clock::EngineClock;
 use crate::shell::intake::guard::guarded;
 use crate::shell::intake::stop::Stop;
-use crate::shell::lanes::Lanes;
-use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::pipeline::SharedClassifier;
 use crate::shell::self_alarm::SelfAlarms;
 use crate::shell::series::key::Keys;
@@ -54,13 +51,9 @@ pub const SAMPLES: &str = "samples";
 
 /// What the intake of samples is made of.
 pub struct SeriesParts {
-    /// The way to the sequencer.
-    pub lanes: Arc<Lanes>,
-    /// Engine time.
-    pub clock: EngineClock,
-    /// The ledger of events made of samples.
-    pub ledger: Arc<ListenerCounters>,
-    /// Its index among the ledgers.
+    /// The way to the sequencer, with the ledger of events made of samples.
+    pub way: Way,
+    /// The index of that ledger among all.
     pub listener: u16,
     /// The classifier in force.
     pub classifier: SharedClassifier,
@@ -103,7 +96,7 @@ impl SeriesIntake {
     }
 
     fn bounded(parts: SeriesParts, bounds: Bounds) -> Self {
-        let SeriesParts { lanes, clock, ledger, listener, classifier, stop, own, .. } = parts;
+        let SeriesParts { way, listener, classifier, stop, own, .. } = parts;
         let backfill_after_s = i64::try_from(parts.backfill_after.as_secs()).unwrap_or(i64::MAX);
         let core = Core {
             table: Table::new(bounds),
@@ -112,11 +105,11 @@ impl SeriesIntake {
             senders: Senders::default(),
             counters: SampleCounters::default(),
             classifier,
-            way: Way { lanes, counters: ledger, clock },
             listener,
             backfill_after_ns: backfill_after_s.saturating_mul(NS_PER_S),
             requests: AtomicU32::new(0),
-            begun: clock.now(),
+            begun: way.clock.now(),
+            way,
         };
         Self { core, stop, own }
     }

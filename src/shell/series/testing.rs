@@ -13,6 +13,7 @@ use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::self_alarm::SelfAlarms;
 use crate::shell::series::table::Bounds;
 use crate::shell::series::{Protocol, SeriesIntake, SeriesParts, Settled, Shown, Told};
+use crate::shell::submission::Way;
 use arc_swap::ArcSwap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -93,9 +94,7 @@ impl Bench {
         let stop = Arc::new(Stop::default());
         let clock = EngineClock::starting_at(EngineTime(1_000_000_000_000));
         let parts = SeriesParts {
-            lanes: Arc::clone(&lanes),
-            clock,
-            ledger: Arc::clone(&ledger),
+            way: Way { lanes: Arc::clone(&lanes), counters: Arc::clone(&ledger), clock },
             listener: 1,
             classifier: Arc::new(ArcSwap::from_pointee(classifier)),
             stop: Arc::clone(&stop),
