@@ -36,7 +36,10 @@ pub(crate) fn send(
     let mut head = format!("{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\n");
     if !content_type.is_empty() {
         let length = body.len();
-        head += &format!("Content-Type: {content_type}\r\nContent-Length: {length}\r\n");
+        let lines = [("Content-Type", content_type), ("Content-Length", &length.to_string())];
+        for (name, value) in lines {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
     }
     let request = [head.as_bytes(), b"\r\n", body].concat();
     let answer = exchange(port, &request).map_err(|error| format!("{method} {path}: {error}"))?;
