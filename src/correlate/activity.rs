@@ -83,7 +83,11 @@ impl Correlator {
         let effect = self.types.get(alarm.alarm_type).effect;
         let neighbour = self.neighbour_of(alarm);
         self.alarms.count_active(severity, true);
-        self.resources.get_mut(resource).active.push(slot);
+        let active = &mut self.resources.get_mut(resource).active;
+        if active.is_empty() {
+            active.reserve_exact(1);
+        }
+        active.push(slot);
         changes.alarms.insert(slot);
         if let Some(device) = neighbour {
             self.by_neighbour.entry(device).or_default().insert(slot);

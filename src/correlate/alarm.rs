@@ -100,7 +100,7 @@ pub struct Alarm {
     /// Line for people, of the last change.
     pub text: Arc<str>,
     /// Rule that decided the last change.
-    pub rule: Box<str>,
+    pub rule: Arc<str>,
     /// What was wrong with the message of the last change.
     pub faults: Faults,
     /// Whether the message that raised it said that no administrator had shut the resource.

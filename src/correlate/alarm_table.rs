@@ -7,6 +7,8 @@ use crate::model::event::Event;
 use crate::model::index::{HashIndex, KeyHasher};
 use crate::model::severity::Severity;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Slot of an alarm. Slots of purged alarms are used again.
 pub type AlarmSlot = u32;
@@ -19,6 +21,9 @@ pub struct AlarmTable {
     active: [u64; 5],
     #[serde(skip)]
     by_identity: HashIndex,
+    /// One copy of the name of each rule.
+    #[serde(skip)]
+    rules: BTreeSet<Arc<str>>,
 }
 
 impl AlarmTable {
@@ -63,6 +68,20 @@ impl AlarmTable {
         };
         self.by_identity.insert(identity.hash, slot);
         slot
+    }
+
+    /// Lets an alarm share the name of its rule with the other alarms of that rule.
+    pub fn share_rule(&mut self, slot: AlarmSlot) {
+        let Some(alarm) = self.slots.get_mut(place(slot)).and_then(Option::as_deref_mut) else {
+            return;
+        };
+        match self.rules.get(&*alarm.rule) {
+            Some(known) => alarm.rule = Arc::clone(known),
+            None if self.rules.len() < RULES_MAX => {
+                self.rules.insert(Arc::clone(&alarm.rule));
+            }
+            None => {}
+        }
     }
 
     /// The resource of an alarm has another name: it is found under another hash.
@@ -147,6 +166,8 @@ impl AlarmTable {
                 self.by_identity.insert(alarm.hash, slot);
             }
         }
+        let slots = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        (0..slots).for_each(|slot| self.share_rule(slot));
     }
 }
 
@@ -213,6 +234,9 @@ impl AlarmTypes {
         }
     }
 }
+
+/// Names of rules that are shared; rules come and go with reloads.
+const RULES_MAX: usize = 16_384;
 
 fn place(slot: Slot) -> usize {
     usize::try_from(slot).unwrap_or(usize::MAX)

@@ -337,6 +337,9 @@ impl Correlator {
         if has_new_lease {
             self.lease(at, slot);
         }
+        if transition != Transition::Repeated {
+            self.alarms.share_rule(slot);
+        }
         match transition {
             Transition::Raised | Transition::Cleared => {
                 self.toggled(at, slot, (transition, severity_before), changes);

@@ -25,6 +25,10 @@ impl Flap {
         if self.toggles.len() >= needed {
             self.toggles.remove(0);
         }
+        if self.toggles.is_empty() {
+            // Most alarms come once: room for more of it would be wasted on all of them.
+            self.toggles.reserve_exact(1);
+        }
         self.toggles.push(at);
         let is_fast = self.toggles.len() >= needed
             && self.toggles.first().is_some_and(|first| at.ns_since(*first) <= window);

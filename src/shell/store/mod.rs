@@ -82,7 +82,7 @@ impl Store {
             connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         // In kibibytes when negative. With less, a storm writes the same pages again and again.
-        connection.pragma_update(None, "cache_size", -8 * 1024)?;
+        connection.pragma_update(None, "cache_size", -4 * 1024)?;
         connection.pragma_update(None, "wal_autocheckpoint", 8 * 1024)?;
         // A reader that stays open must not let the log grow for ever once it is gone.
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
