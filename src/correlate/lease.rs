@@ -1,5 +1,6 @@
 //! Alerts hold on lease: their sender says them again and again, and until when they hold. A lease
-//! that ends without being renewed says that the sender fell silent; it is no restoration.
+//! that ends without being renewed says that the sender fell silent; it is no restoration. While
+//! vigie is down nothing can be heard; the engine's time stands then, and so do leases.
 
 use crate::correlate::alarm::Alarm;
 use crate::correlate::alarm_table::AlarmSlot;
@@ -22,16 +23,6 @@ impl Correlator {
     pub(crate) fn leases_by_new_clock(&mut self, at: At) {
         for slot in self.leased() {
             self.lease(at, slot);
-        }
-    }
-
-    /// Nothing could be heard for so long: leases are that much longer.
-    pub(crate) fn suspend_leases(&mut self, downtime_ns: u64) {
-        for slot in self.leased() {
-            let key = Deadline::Lease(slot);
-            if let Some(due) = self.timers.due_of(key) {
-                self.timers.set(key, due.plus_ns(downtime_ns));
-            }
         }
     }
 

@@ -77,7 +77,6 @@ impl Engine {
             }
             Input::Boot(boot) => {
                 self.correlator.was_down(boot.downtime_ns);
-                self.correlator.suspend_leases(boot.downtime_ns);
                 if self.correlator.alarms.is_empty() {
                     self.correlator.reseed(boot.hash_seed);
                 }
