@@ -1,6 +1,9 @@
 //! What classifying costs: no allocation once the scratch has grown, and some hundred nanoseconds.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "support/counting.rs"]
+mod counting;
+
+use counting::Counting;
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -17,26 +20,15 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
+#[global_allocator]
+static ALLOCATOR: Counting = Counting(count);
+
 /// Counts the allocations of each thread.
-struct Counting;
-
-#[expect(unsafe_code, reason = "an allocator can only be counted by being one")]
-// SAFETY: every call is passed on unchanged to the system allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+fn count(taken: usize, _: usize) {
+    if taken > 0 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
     }
 }
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 const LINES: [(&str, &str); 5] = [
     (

@@ -1,7 +1,10 @@
 //! A body of metrics costs a fixed number of allocations, however many samples it holds, and memory
 //! in proportion to the body, whatever it says of itself.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "support/counting.rs"]
+mod counting;
+
+use counting::Counting;
 use std::cell::Cell;
 use vigie::decode::metrics::line_protocol::{self, Precision};
 use vigie::decode::metrics::{otlp, remote_write_1, remote_write_2};
@@ -12,35 +15,15 @@ thread_local! {
     static BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
-struct Counting;
-
-#[expect(unsafe_code, reason = "an allocator that counts has to be one")]
-// SAFETY: everything is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
-        // SAFETY: the caller keeps the contract, and so does the system's allocator.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        count(new_size);
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, new_size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting(count);
 
-fn count(bytes: usize) {
+fn count(taken: usize, _: usize) {
+    if taken == 0 {
+        return;
+    }
     let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
-    let _ = BYTES.try_with(|all| all.set(all.get().saturating_add(bytes)));
+    let _ = BYTES.try_with(|all| all.set(all.get().saturating_add(taken)));
 }
 
 /// Keeps nothing.

@@ -2,7 +2,10 @@
 //! the receiver, the batches, the lanes or the ledger, and not when its tallies of senders are
 //! brought to the registry.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "support/counting.rs"]
+mod counting;
+
+use counting::Counting;
 use std::cell::Cell;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
@@ -28,34 +31,11 @@ thread_local! {
     static IS_WATCHED: Cell<bool> = const { Cell::new(false) };
 }
 
-struct Counting;
-
-#[expect(unsafe_code, reason = "an allocator that counts has to be one")]
-// SAFETY: everything is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract, and so does the system's allocator.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, new_size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting(count);
 
-fn count() {
-    if IS_WATCHED.try_with(Cell::get).unwrap_or(false) {
+fn count(taken: usize, _: usize) {
+    if taken > 0 && IS_WATCHED.try_with(Cell::get).unwrap_or(false) {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
     }
 }

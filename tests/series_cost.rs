@@ -1,7 +1,10 @@
 //! What series cost: memory for each that is known, and nothing for each sample of them.
 
+#[path = "support/counting.rs"]
+mod counting;
+
 use arc_swap::ArcSwap;
-use std::alloc::{GlobalAlloc, Layout, System};
+use counting::Counting;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,30 +23,19 @@ use vigie::shell::submission::Way;
 static CALLS: AtomicU64 = AtomicU64::new(0);
 static LIVE: AtomicU64 = AtomicU64::new(0);
 
-struct Counting;
+#[global_allocator]
+static ALLOCATOR: Counting = Counting(count);
 
-#[expect(unsafe_code, reason = "an allocator that counts has to be one")]
-// SAFETY: everything is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+fn count(taken: usize, given_back: usize) {
+    if taken > 0 {
         CALLS.fetch_add(1, Ordering::Relaxed);
-        LIVE.fetch_add(size(layout), Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract, and so does the system's allocator.
-        unsafe { System.alloc(layout) }
     }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(size(layout), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
+    LIVE.fetch_add(octets(taken), Ordering::Relaxed);
+    LIVE.fetch_sub(octets(given_back), Ordering::Relaxed);
 }
 
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn size(layout: Layout) -> u64 {
-    u64::try_from(layout.size()).unwrap_or(0)
+fn octets(size: usize) -> u64 {
+    u64::try_from(size).unwrap_or(0)
 }
 
 const RULES: &str = r#"

@@ -1,7 +1,10 @@
 //! From the socket to the durable journal, the daemon allocates nothing for a message that repeats
 //! what is known: counted in the whole process, by every thread of a real daemon.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "support/counting.rs"]
+mod counting;
+
+use counting::Counting;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -20,34 +23,11 @@ thread_local! {
     static IS_SENDER: Cell<bool> = const { Cell::new(false) };
 }
 
-struct Counting;
-
-#[expect(unsafe_code, reason = "an allocator that counts has to be one")]
-// SAFETY: everything is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract, and so does the system's allocator.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, new_size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting(count);
 
-fn count() {
-    if !IS_SENDER.try_with(Cell::get).unwrap_or(true) {
+fn count(taken: usize, _: usize) {
+    if taken > 0 && !IS_SENDER.try_with(Cell::get).unwrap_or(true) {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
     }
 }
