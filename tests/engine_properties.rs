@@ -275,7 +275,7 @@ fn said(at_ns: u64, turn: &Turn) -> Message {
 
 fn begin(settings: Box<Settings>) -> Run {
     let mut run = Run::new();
-    run.give(run.at(0), Given::Boot);
+    run.give(run.at(0), Given::Boot(0));
     run.give(run.at(0), Given::Settings(settings));
     run
 }

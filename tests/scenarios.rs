@@ -80,7 +80,7 @@ fn settings(story: &str, file: &str, set: &[(String, String)]) -> Box<Settings> 
 
 fn tell(story: &str, script: &Script, may_be_compact: bool) -> Run {
     let mut run = Run::new();
-    run.give(run.at(0), Given::Boot);
+    run.give(run.at(0), Given::Boot(0));
     run.give(run.at(0), Given::Settings(settings(story, "inventory.toml", &script.set)));
     for step in &script.steps {
         run.pass_until(step.at_ns);
@@ -88,6 +88,10 @@ fn tell(story: &str, script: &Script, may_be_compact: bool) -> Run {
         match &step.act {
             Act::Message(message) => run.message(step.at_ns, message.clone(), may_be_compact),
             Act::Operator(command) => run.give(at, Given::Command(command.clone())),
+            Act::Boot(downtime_ns) => {
+                run.stand_still(*downtime_ns);
+                run.give(run.at(step.at_ns), Given::Boot(*downtime_ns));
+            }
             Act::ClockStep(step_ns) => {
                 let at = vigie::model::time::At { wall: at.wall.plus_ns(*step_ns), ..at };
                 run.give(at, Given::ClockStep(*step_ns));

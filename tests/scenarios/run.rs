@@ -31,8 +31,8 @@ pub(crate) enum Given {
     Settings(Box<Settings>),
     /// The wall clock was set.
     ClockStep(i64),
-    /// The daemon started.
-    Boot,
+    /// The daemon started, after so many ns in which nothing ran.
+    Boot(u64),
     /// Time passed.
     Pulse,
 }
@@ -86,6 +86,11 @@ impl Run {
             pulses += 1;
             assert!(pulses < 100_000, "time does not pass: something is due again and again");
         }
+    }
+
+    /// Nothing runs for so long: the wall clock goes on and the engine's time stands.
+    pub(crate) fn stand_still(&mut self, downtime_ns: u64) {
+        self.wall_offset_ns += i64::try_from(downtime_ns).expect("a scenario is short");
     }
 
     /// Applies one input and holds the invariants against the state.
@@ -188,11 +193,11 @@ fn with_input(given: &Given, at: At, settings: &Settings, then: impl FnOnce(&Inp
         Given::Command(command) => then(&Input::Command(command.clone())),
         Given::Settings(settings) => then(&Input::Settings(settings.clone())),
         Given::ClockStep(step_ns) => then(&Input::ClockStep { step_ns: *step_ns }),
-        Given::Boot => then(&Input::Boot(Boot {
+        Given::Boot(downtime_ns) => then(&Input::Boot(Boot {
             version: "test".to_owned(),
             engine_version: vigie::engine::ENGINE_VERSION,
             hash_seed: 7,
-            downtime_ns: 0,
+            downtime_ns: *downtime_ns,
         })),
         Given::Pulse => then(&Input::Pulse),
     }

@@ -12,6 +12,7 @@
 //! at 13s operator silence 1h alertname="host-unreachable" device=~"hyp-.*"
 //! at 14s operator expire 5                        (the silence that input 5 made)
 //! at 14s clock step -1h
+//! at 15s boot after 10m                           (down for ten minutes: this clock stood)
 //! at 15s inventory other.toml
 //! pulse until 40s
 //! ```
@@ -58,6 +59,8 @@ pub(crate) enum Act {
     Operator(Command),
     /// The wall clock is set, ns.
     ClockStep(i64),
+    /// The daemon starts again after so many ns in which nothing ran.
+    Boot(u64),
     /// The inventory is read again from another file.
     Inventory(String),
     /// Time passes.
@@ -112,6 +115,7 @@ impl Script {
                 let size = i64::try_from(duration_ns(step.trim_start_matches(['-', '+']))?).ok()?;
                 Act::ClockStep(if step.starts_with('-') { -size } else { size })
             }
+            ["boot", "after", downtime] => Act::Boot(duration_ns(downtime)?),
             ["inventory", file] => Act::Inventory((*file).to_owned()),
             ["sample", rest @ ..] => return self.sample(at_ns, rest),
             [channel, rest @ ..] => return self.messages(at_ns, channel, rest),
