@@ -89,8 +89,8 @@ fn tell(story: &str, script: &Script, may_be_compact: bool) -> Run {
             Act::Message(message) => run.message(step.at_ns, message.clone(), may_be_compact),
             Act::Operator(command) => run.give(at, Given::Command(command.clone())),
             Act::Boot(downtime_ns) => {
-                run.stand_still(*downtime_ns);
-                run.give(run.at(step.at_ns), Given::Boot(*downtime_ns));
+                let wall = at.wall.plus_ns(i64::try_from(*downtime_ns).expect("short"));
+                run.give(vigie::model::time::At { wall, ..at }, Given::Boot(*downtime_ns));
             }
             Act::ClockStep(step_ns) => {
                 let at = vigie::model::time::At { wall: at.wall.plus_ns(*step_ns), ..at };

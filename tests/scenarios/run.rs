@@ -88,15 +88,14 @@ impl Run {
         }
     }
 
-    /// Nothing runs for so long: the wall clock goes on and the engine's time stands.
-    pub(crate) fn stand_still(&mut self, downtime_ns: u64) {
-        self.wall_offset_ns += i64::try_from(downtime_ns).expect("a scenario is short");
-    }
-
     /// Applies one input and holds the invariants against the state.
     pub(crate) fn give(&mut self, at: At, given: Given) {
         if let Given::ClockStep(step_ns) = given {
             self.wall_offset_ns += step_ns;
+        }
+        if let Given::Boot(downtime_ns) = given {
+            // The wall clock went on, and the engine's time stood.
+            self.wall_offset_ns += i64::try_from(downtime_ns).expect("a scenario is short");
         }
         if let Given::Settings(settings) = &given {
             self.settings = (**settings).clone();

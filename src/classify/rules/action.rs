@@ -173,15 +173,7 @@ fn alarm_type<'d, R>(
     report: &mut Report<'_>,
 ) -> Option<&'d AlarmType> {
     let written = section.needed_text("alarm_type", report)?;
-    let Some(known) = declared.alarm_types.get(written.value) else {
-        let ids: Vec<&str> = declared.alarm_types.keys().map(String::as_str).collect();
-        report.mistake(
-            written.offset,
-            format!("unknown alarm type `{}`", written.value),
-            did_you_mean(written.value, &ids),
-        );
-        return None;
-    };
+    let known = declared.known_alarm_type(&written, report)?;
     if !known.will_clear && verb.every().any(|one| one == Decision::Tell(Verb::Clear)) {
         report.mistake(
             written.offset,

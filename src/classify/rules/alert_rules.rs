@@ -4,7 +4,6 @@
 use super::declared::{Declared, severity, word};
 use super::metric_rules::{Matcher, matchers};
 use super::read::{Report, Section, Written};
-use super::suggest::did_you_mean;
 use super::template::{Template, TemplateMistake};
 use crate::model::alarm_type::AlarmType;
 use crate::model::event::Lane;
@@ -178,15 +177,7 @@ fn alarm_type<'d>(
     let Some(written) = section.text("alarm_type", report) else {
         return declared.alarm_types.get(DEFAULT_ALARM_TYPE);
     };
-    let Some(known) = declared.alarm_types.get(written.value) else {
-        let ids: Vec<&str> = declared.alarm_types.keys().map(String::as_str).collect();
-        report.mistake(
-            written.offset,
-            format!("unknown alarm type `{}`", written.value),
-            did_you_mean(written.value, &ids),
-        );
-        return None;
-    };
+    let known = declared.known_alarm_type(&written, report)?;
     if let Some(severity) = fixed.filter(|severity| *severity > known.severity) {
         report.mistake(
             written.offset,

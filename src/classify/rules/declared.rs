@@ -52,6 +52,24 @@ impl Declared {
         }
     }
 
+    /// The alarm type that a rule names; one that nobody declared is a mistake.
+    pub(super) fn known_alarm_type(
+        &self,
+        written: &Written<&str>,
+        report: &mut Report<'_>,
+    ) -> Option<&AlarmType> {
+        let known = self.alarm_types.get(written.value);
+        if known.is_none() {
+            let ids: Vec<&str> = self.alarm_types.keys().map(String::as_str).collect();
+            report.mistake(
+                written.offset,
+                format!("unknown alarm type `{}`", written.value),
+                did_you_mean(written.value, &ids),
+            );
+        }
+        known
+    }
+
     fn alarm_type(&mut self, section: Section<'_>, report: &mut Report<'_>) {
         section.check_keys(&ALARM_TYPE_KEYS, report);
         let id = section.needed_text("id", report);

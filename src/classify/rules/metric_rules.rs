@@ -4,7 +4,6 @@
 use super::bands::{FOR_S_MAX, read_bands, whole};
 use super::declared::{Declared, severity, word};
 use super::read::{Report, Section, Written};
-use super::suggest::did_you_mean;
 use super::template::{Template, TemplateMistake};
 use crate::model::alarm_type::AlarmType;
 use crate::model::event::Lane;
@@ -308,15 +307,7 @@ fn alarm_type<'d>(
     } else {
         section.text(key, report)?
     };
-    let Some(known) = declared.alarm_types.get(written.value) else {
-        let ids: Vec<&str> = declared.alarm_types.keys().map(String::as_str).collect();
-        report.mistake(
-            written.offset,
-            format!("unknown alarm type `{}`", written.value),
-            did_you_mean(written.value, &ids),
-        );
-        return None;
-    };
+    let known = declared.known_alarm_type(&written, report)?;
     if !known.will_clear || known.expires_after_ms > 0 {
         let what = if known.will_clear { "expires by itself" } else { "is never cleared" };
         report.mistake(
