@@ -111,7 +111,7 @@ pub struct Daemon {
     addresses: Vec<(String, SocketAddr)>,
     ledger: Vec<(String, Arc<ListenerCounters>)>,
     view: SharedView,
-    udp: Vec<(u16, Arc<UdpThread>)>,
+    udp: Vec<UdpThread>,
     samples_udp: Vec<SamplesUdp>,
     streams: Vec<tokio::task::JoinHandle<()>>,
     runtime: Runtime,
@@ -224,11 +224,9 @@ impl Daemon {
     #[must_use]
     pub fn stop(self) -> Stopped {
         self.stop.request(self.clock.now().plus_ns(DRAIN_NS));
-        for (_, thread) in self.udp {
-            if let Some(thread) = Arc::into_inner(thread) {
-                // A receive thread that panicked has aborted the process already.
-                let _ = thread.join();
-            }
+        for thread in self.udp {
+            // A receive thread that panicked has aborted the process already.
+            let _ = thread.join();
         }
         self.samples_udp.into_iter().for_each(SamplesUdp::join);
         let streams = self.streams;
@@ -424,7 +422,7 @@ impl Launch {
             store: store.status(),
             kafka: kafka.as_ref().map(KafkaPublisher::status),
             feeds,
-            sockets: opened.udp.clone(),
+            sockets: opened.udp.iter().map(|(_, one)| Arc::clone(one.watch())).collect(),
             series: Arc::clone(&series),
             tzdb: sinks::tzdb_version(),
         };
@@ -463,7 +461,7 @@ impl Launch {
         let upkeep = Upkeep::start(
             &config,
             Arc::clone(&shared),
-            opened.udp.iter().map(|(listener, thread)| (*listener, Arc::clone(thread))).collect(),
+            opened.udp.iter().map(|(index, one)| (*index, Arc::clone(one.watch()))).collect(),
             Watched {
                 ledger: ledger.clone(),
                 outbox: outbox_status,
@@ -484,7 +482,7 @@ impl Launch {
             addresses: opened.addresses,
             ledger,
             view,
-            udp: opened.udp,
+            udp: opened.udp.into_iter().map(|(_, thread)| thread).collect(),
             samples_udp,
             streams: opened.streams,
             runtime,

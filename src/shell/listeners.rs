@@ -147,7 +147,7 @@ pub struct Opened {
     /// Addresses by listener.
     pub addresses: Vec<(String, SocketAddr)>,
     /// Receive threads by listener.
-    pub udp: Vec<(u16, Arc<UdpThread>)>,
+    pub udp: Vec<(u16, UdpThread)>,
     /// Stream listeners.
     pub streams: Vec<tokio::task::JoinHandle<()>>,
     /// Sockets of samples by listener.
@@ -185,7 +185,7 @@ impl Intake<'_> {
                             .map_err(|reason| ListenError { listener: name.to_owned(), reason })?;
                         warn_of_small_buffer(name, thread.receive_buffer_bytes());
                         out.answerers.push((index, is_ipv4, thread.answerer()));
-                        opened.udp.push((index, Arc::new(thread)));
+                        opened.udp.push((index, thread));
                     }
                 }
                 Bound::Tcp(sockets) => {

@@ -5,7 +5,7 @@ use crate::engine::input::Loss;
 use crate::shell::clock;
 use crate::shell::clock_quality::{self, ClockNews, ClockWatch};
 use crate::shell::config::Config;
-use crate::shell::intake::udp::UdpThread;
+use crate::shell::intake::udp::UdpWatch;
 use crate::shell::journal::Retirement;
 use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::outbox::OutboxStatus;
@@ -54,7 +54,7 @@ impl Upkeep {
     pub fn start(
         config: &Config,
         shared: Arc<Shared>,
-        sockets: Vec<(u16, Arc<UdpThread>)>,
+        sockets: Vec<(u16, Arc<UdpWatch>)>,
         watched: Watched,
     ) -> io::Result<Self> {
         let is_stopping = Arc::new(AtomicBool::new(false));
@@ -109,7 +109,7 @@ struct Rounds {
     failing: (bool, bool),
     seen: Vec<u64>,
     shared: Arc<Shared>,
-    sockets: Vec<(u16, Arc<UdpThread>)>,
+    sockets: Vec<(u16, Arc<UdpWatch>)>,
     watched: Watched,
 }
 

@@ -2,7 +2,7 @@
 //! that the stages keep, so that no stage pays for a metric.
 
 use crate::model::severity::Severity;
-use crate::shell::intake::udp::UdpThread;
+use crate::shell::intake::udp::UdpWatch;
 use crate::shell::observe::counters::{HttpCounters, ListenerCounters};
 use crate::shell::outbox::OutboxStatus;
 use crate::shell::publish::feed::FeedCounters;
@@ -33,7 +33,7 @@ pub struct Sources {
     /// Feeds by sink name.
     pub feeds: Vec<(String, Arc<FeedCounters>)>,
     /// Sockets, whose drops are read at the scrape.
-    pub sockets: Vec<(u16, Arc<UdpThread>)>,
+    pub sockets: Vec<Arc<UdpWatch>>,
     /// The intake of samples.
     pub series: Arc<SeriesIntake>,
     /// Version of the time-zone data in use.
@@ -82,8 +82,8 @@ impl Sources {
     }
 
     fn fill_ledgers(&self, registry: &Registry) -> prometheus::Result<()> {
-        for (_, thread) in &self.sockets {
-            let _ = thread.kernel_drops();
+        for socket in &self.sockets {
+            let _ = socket.kernel_drops();
         }
         let received = counter(
             registry,
