@@ -16,6 +16,7 @@ mod script;
 use run::{Given, Run};
 use script::{Act, Script};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use vigie::classify::library;
 use vigie::classify::rules::{RuleSource, compile};
 use vigie::model::settings::Settings;
@@ -42,7 +43,7 @@ fn text(story: &str, file: &str) -> String {
 }
 
 /// The settings of a story with one of its inventories.
-fn settings(story: &str, file: &str, set: &[(String, String)]) -> Box<Settings> {
+fn settings(story: &str, file: &str, set: &[(String, String)]) -> Arc<Settings> {
     let rules_file = file
         .strip_prefix("inventory")
         .map_or("rules.toml".to_owned(), |rest| format!("rules{rest}"));
@@ -75,7 +76,7 @@ fn settings(story: &str, file: &str, set: &[(String, String)]) -> Box<Settings> 
             other => panic!("{story}: no setting {other}"),
         }
     }
-    Box::new(settings)
+    Arc::new(settings)
 }
 
 fn tell(story: &str, script: &Script, may_be_compact: bool) -> Run {

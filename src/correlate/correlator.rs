@@ -5,6 +5,7 @@ use crate::correlate::alarm_table::{AlarmSlot, AlarmTable, AlarmTypes, identity_
 use crate::correlate::changes::Changes;
 use crate::correlate::incident::Incident;
 use crate::correlate::muting::Silences;
+use crate::correlate::renewal::{RENEWAL_UNITS, Renewal};
 use crate::correlate::resource::{ResourceTable, Slot};
 use crate::correlate::session::{Sessions, may_mean_another};
 use crate::correlate::threshold::Watches;
@@ -106,9 +107,20 @@ pub struct Correlator {
     pub(crate) hasher: KeyHasher,
     #[serde(skip)]
     touched: Vec<AlarmSlot>,
+    /// New settings on their way into force.
+    pub(crate) renewal: Option<Box<Renewal>>,
+    /// Resources whose states wait for that, each with the receipt of the message that it is about.
+    pub(crate) unsettled: Option<Vec<(Slot, Timestamp)>>,
+    /// [`RENEWAL_UNITS`]; less in tests.
+    #[serde(skip, default = "renewal_units")]
+    pub(crate) renewal_units: usize,
     /// [`ALARMS_MAX`]; less in tests.
     #[serde(skip, default = "alarms_max")]
     pub(crate) alarms_max: usize,
+}
+
+const fn renewal_units() -> usize {
+    RENEWAL_UNITS
 }
 
 const fn alarms_max() -> usize {
@@ -145,6 +157,9 @@ impl Correlator {
             seed,
             hasher: KeyHasher::new(seed),
             touched: Vec::new(),
+            renewal: None,
+            unsettled: None,
+            renewal_units: RENEWAL_UNITS,
             alarms_max: ALARMS_MAX,
         }
     }
@@ -403,6 +418,8 @@ impl Correlator {
             let hasher = &self.hasher;
             let slot = self.resources.find_or_add(hasher, event.device, event.component);
             self.topology.add_need(slot, Group { members: vec![device], needed: 1 });
+            // A part of a device that is down is down from the start.
+            self.propagate(&[slot], event.arrived.wall, changes);
             slot
         });
         let resource = self.resources.get_mut(slot);

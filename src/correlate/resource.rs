@@ -4,6 +4,7 @@ use crate::model::index::{HashIndex, KeyHasher};
 use crate::model::time::{EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Slot of a resource.
@@ -121,6 +122,18 @@ impl ResourceTable {
         self.add_alias(hasher, slot, &before);
     }
 
+    /// Gives a device, or a part of one, the device's new name.
+    pub fn name_device(&mut self, hasher: &KeyHasher, slot: Slot, name: &Arc<str>) {
+        let Some(resource) = self.slots.get_mut(place(slot)) else { return };
+        let before = std::mem::replace(&mut resource.device, Arc::clone(name));
+        self.by_name.remove(hasher.hash(&[&before, &resource.component]), slot);
+        self.by_name.insert(hasher.hash(&[name, &resource.component]), slot);
+        for alias in &resource.aliases {
+            self.by_name.remove(hasher.hash(&[&before, "alias", alias]), slot);
+            self.by_name.insert(hasher.hash(&[name, "alias", alias]), slot);
+        }
+    }
+
     /// Two components are one: whoever looks for `twin` finds `part`.
     pub fn unite(&mut self, hasher: &KeyHasher, twin: Slot, part: Slot) {
         let resource = self.get_mut(twin);
@@ -214,13 +227,15 @@ impl ResourceTable {
     }
 
     /// Every slot, in the order in which the resources appeared.
-    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+    pub fn slots(&self) -> Range<Slot> {
         0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
     }
 
     /// Gives back the room that a growing table kept for more: an inventory seldom grows.
     pub fn shrink(&mut self) {
-        self.slots.shrink_to_fit();
+        if self.slots.capacity() / 4 > self.slots.len() / 3 {
+            self.slots.shrink_to_fit();
+        }
     }
 
     /// Builds the index again after the table was read from a snapshot.

@@ -105,7 +105,10 @@ impl Topology {
     /// Adds a need, and the way back from each member.
     pub fn add_need(&mut self, slot: Slot, group: Group) {
         for member in &group.members {
-            self.node_mut(*member).dependents.push(slot);
+            let dependents = &mut self.node_mut(*member).dependents;
+            if let Err(place) = dependents.binary_search(&slot) {
+                dependents.insert(place, slot);
+            }
         }
         // Most have one or two: room for more would be most of what a big inventory takes.
         let needs = &mut self.node_mut(slot).needs;
@@ -115,14 +118,27 @@ impl Topology {
 
     /// Gives back the room that a growing table kept for more.
     pub fn shrink(&mut self) {
-        self.nodes.shrink_to_fit();
+        if self.nodes.capacity() / 4 > self.nodes.len() / 3 {
+            self.nodes.shrink_to_fit();
+        }
     }
 
-    /// After many needs were added: each dependent once, in slot order.
-    pub fn sort_dependents(&mut self) {
-        for node in &mut self.nodes {
-            node.dependents.sort_unstable();
-            node.dependents.dedup();
+    /// Makes these the needs of a resource; `false` if they were already.
+    pub fn set_needs(&mut self, slot: Slot, groups: Vec<Group>) -> bool {
+        if self.get(slot).map_or(&[][..], |node| &node.needs) == groups {
+            return false;
+        }
+        self.detach(slot);
+        for group in groups {
+            self.add_need(slot, group);
+        }
+        true
+    }
+
+    /// Notes what is at the other end of a resource's link, if it is one.
+    pub fn link(&mut self, slot: Slot, peer: Option<Slot>) {
+        if self.get(slot).and_then(|node| node.peer) != peer {
+            self.node_mut(slot).peer = peer;
         }
     }
 
@@ -130,7 +146,10 @@ impl Topology {
     pub fn detach(&mut self, slot: Slot) {
         for group in std::mem::take(&mut self.node_mut(slot).needs) {
             for member in group.members {
-                self.node_mut(member).dependents.retain(|dependent| *dependent != slot);
+                let dependents = &mut self.node_mut(member).dependents;
+                if let Ok(place) = dependents.binary_search(&slot) {
+                    dependents.remove(place);
+                }
             }
         }
     }
@@ -146,26 +165,9 @@ impl Topology {
         *count = if is_more { count.saturating_add(1) } else { count.saturating_sub(1) };
     }
 
-    /// Forgets which alarms there are.
-    pub fn clear_effects(&mut self) {
-        for node in &mut self.nodes {
-            node.down_alarms = 0;
-            node.degraded_alarms = 0;
-        }
-    }
-
-    /// Forgets every need and link; alarms stay counted.
-    pub fn clear_links(&mut self) {
-        for node in &mut self.nodes {
-            node.needs.clear();
-            node.dependents.clear();
-            node.peer = None;
-        }
-    }
-
     /// Works out the state of a resource and of all that follows from it. Gives the resources whose
-    /// state changed, in slot order.
-    pub fn propagate(&mut self, from: &[Slot]) -> Vec<Slot> {
+    /// state changed, in slot order, each with the state before.
+    pub fn propagate(&mut self, from: &[Slot]) -> Vec<(Slot, NodeState)> {
         let mut before = Vec::new();
         let mut queue: VecDeque<Slot> = from.iter().copied().collect();
         // Each change moves a resource at most through its four states and back, so that a graph
@@ -188,7 +190,7 @@ impl Topology {
         before.sort_by_key(|(slot, _)| *slot);
         before.dedup_by_key(|(slot, _)| *slot);
         before.retain(|(slot, old)| self.state(*slot) != *old);
-        before.into_iter().map(|(slot, _)| slot).collect()
+        before
     }
 
     fn state_of(&self, slot: Slot) -> NodeState {
@@ -250,7 +252,7 @@ mod tests {
         topology.add_need(12, group(&[11], 1));
         topology.add_need(13, group(&[3, 11], 1));
         topology.node_mut(1).down_alarms = 1;
-        let changed = topology.propagate(&[1]);
+        let changed: Vec<Slot> = topology.propagate(&[1]).iter().map(|(slot, _)| *slot).collect();
         assert_eq!(topology.state(10), NodeState::Backup);
         assert_eq!(topology.state(11), NodeState::Backup);
         assert_eq!(topology.state(12), NodeState::Backup, "up a chain of any length");

@@ -4,7 +4,6 @@ use crate::correlate::muting::SilenceRefusal;
 use crate::engine::Engine;
 use crate::engine::effect::{Answer, Effect};
 use crate::engine::input::{Action, Command, Input, Repeat};
-use crate::model::settings::Settings;
 use crate::model::silence::silence_name;
 use crate::model::time::{At, EngineTime};
 use crate::ticket::command::Refusal;
@@ -21,10 +20,16 @@ impl Engine {
         self.position = position;
         self.correlator.position = position;
         let is_pulse = matches!(input, Input::Pulse);
-        if is_pulse {
-            self.fire_watch(at);
+        if self.is_renewing() {
+            if is_pulse {
+                self.renew(at);
+            }
+        } else {
+            if is_pulse {
+                self.fire_watch(at);
+            }
+            self.fire_due(at, if is_pulse { FIRED_BY_PULSE_MAX } else { FIRED_MAX });
         }
-        self.fire_due(at, if is_pulse { FIRED_BY_PULSE_MAX } else { FIRED_MAX });
         let answer = self.apply(at, position, input);
         self.settle(at);
         self.show(at, effects);
@@ -72,7 +77,8 @@ impl Engine {
             }
             Input::Command(command) => Some(self.command(at, command)),
             Input::Settings(settings) => {
-                self.apply_settings(at, settings);
+                self.correlator.begin_renewal(at, settings, &mut self.changes);
+                self.renew(at);
                 None
             }
             Input::Boot(boot) => {
@@ -112,8 +118,9 @@ impl Engine {
         }
     }
 
-    fn apply_settings(&mut self, at: At, settings: &Settings) {
-        self.correlator.apply_settings(at, settings, &mut self.changes);
+    /// Takes new settings further; what tickets go by changes when all the rest is in force.
+    fn renew(&mut self, at: At) {
+        let Some(settings) = self.correlator.renew(at, &mut self.changes) else { return };
         self.desk.apply_settings(&settings.tickets, &settings.contracts);
         self.contract_of = settings
             .inventory

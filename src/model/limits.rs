@@ -93,8 +93,11 @@ pub const WATCHES_MAX: usize = 1_000_000;
 pub const EXPLAIN_ENTRIES_MAX: usize = 32;
 /// Steps upward or downward through dependencies when looking for a cause.
 pub const DEPENDENCY_DEPTH_MAX: usize = 16;
-/// Payload of one journal record, bytes; larger settings travel in chunks.
+/// Payload of one journal record, bytes.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// Settings are journaled in pieces of so many bytes, so that messages pass between them.
+pub const SETTINGS_PIECE_BYTES: usize = 256 * 1024;
+const _: () = assert!(SETTINGS_PIECE_BYTES < RECORD_BYTES_MAX);
 /// Devices and parts of devices held at once. Beyond it, messages of new senders are put on one
 /// resource for all of them, and those of new parts on their device: nobody can fill the memory by
 /// inventing names.

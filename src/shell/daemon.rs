@@ -23,6 +23,7 @@ use crate::shell::intake::udp::{UdpListener, UdpThread};
 use crate::shell::journal::{Journal, JournalError, Kind, Options, RealDisk};
 use crate::shell::lanes::Lanes;
 use crate::shell::listeners::{self, Bound, Intake, ListenError};
+use crate::shell::new_settings::NewSettings;
 use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::observe::metrics::Sources;
 use crate::shell::outbox::{Outbox, OutboxEnd, Staged, outbox};
@@ -33,8 +34,9 @@ use crate::shell::publish::feed::{FEED_EFFECTS_MAX, HISTORY_EFFECTS_MAX, feed};
 use crate::shell::publish::publisher::KafkaPublisher;
 use crate::shell::recover::{self, RecoverError, Replay};
 use crate::shell::self_alarm::{INPUT_SKIPPED, SELF, SelfAlarms};
-use crate::shell::sequencer::{Control, Sequencer, Shared};
+use crate::shell::sequencer::Sequencer;
 use crate::shell::series::{SAMPLES, SeriesIntake, SeriesParts};
+use crate::shell::shared::{Control, Shared};
 use crate::shell::sinks;
 use crate::shell::store::thread::StoreThread;
 use crate::shell::submission::Way;
@@ -206,12 +208,16 @@ impl Daemon {
         let Supervision { classifier, settings } = supervise::load(&self.config, None, epoch)?;
         let access = HttpListeners::read_again(&self.config)?;
         // Journal, then engine, then intake: no event is classified by settings that are not there.
-        if self.shared.control(Control::Settings(settings)).is_err() {
+        let (new, in_force) = NewSettings::new(Arc::clone(&settings));
+        if self.shared.control(Control::Settings(new)).is_err() {
             return Err(vec![Diagnostic::file(
                 "reload",
                 "too many commands wait",
                 "send SIGHUP again in a moment",
             )]);
+        }
+        if in_force.recv_timeout(SETTINGS_PATIENCE).is_err() {
+            tracing::warn!("new settings are still on their way: vigie is very busy");
         }
         self.epoch = epoch;
         self.classifier.store(classifier);
@@ -552,7 +558,7 @@ fn boot(
     let quality = clock_quality::read();
     let payload = encode(&quality);
     sequencer.apply(Kind::ClockQuality, &payload, &Input::ClockQuality(quality));
-    sequencer.apply_settings(supervision.settings);
+    sequencer.apply_settings(NewSettings::new(supervision.settings).0);
     let thread =
         std::thread::Builder::new().name("sequencer".to_owned()).spawn(move || sequencer.run())?;
     Ok((thread, outbox))
@@ -585,5 +591,7 @@ fn serve_samples(
 const ALERTS: &str = "alerts";
 /// How long intake may drain what was received before a stop, ns.
 const DRAIN_NS: u64 = 5_000_000_000;
+/// How long a reload waits for its settings to be in force.
+const SETTINGS_PATIENCE: Duration = Duration::from_secs(30);
 /// How long Kafka may take for what is left at a stop.
 const SINK_PATIENCE: Duration = Duration::from_secs(5);

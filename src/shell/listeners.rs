@@ -15,7 +15,7 @@ use crate::shell::intake::udp::{UdpListener, UdpThread};
 use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::outbox::Outbox;
 use crate::shell::pipeline::{SharedClassifier, SyslogFrames, SyslogPipeline, TrapPipeline};
-use crate::shell::sequencer::Shared;
+use crate::shell::shared::Shared;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};

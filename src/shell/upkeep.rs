@@ -14,7 +14,7 @@ use crate::shell::recover;
 use crate::shell::self_alarm::{
     ALARMS_FULL, CLOCK_UNSYNCHRONISED, DATA_LOST, SINK_FAILING, SelfAlarms,
 };
-use crate::shell::sequencer::{Control, Shared};
+use crate::shell::shared::{Control, Shared};
 use crate::shell::store::thread::StoreStatus;
 use std::io;
 use std::path::PathBuf;

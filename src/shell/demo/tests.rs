@@ -66,7 +66,7 @@ impl Inside {
             ignored: 0,
         };
         inside.at(0);
-        inside.apply(&Input::Settings(Box::new(settings)));
+        inside.apply(&Input::Settings(Arc::new(settings)));
         inside
     }
 

@@ -7,8 +7,8 @@ use crate::shell::observe::counters::{HttpCounters, ListenerCounters};
 use crate::shell::outbox::OutboxStatus;
 use crate::shell::publish::feed::FeedCounters;
 use crate::shell::publish::publisher::PublisherStatus;
-use crate::shell::sequencer::Shared;
 use crate::shell::series::SeriesIntake;
+use crate::shell::shared::Shared;
 use crate::shell::store::thread::StoreStatus;
 use prometheus::{
     GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
