@@ -3,7 +3,8 @@
 //!
 //! A connection asks something within [`Patience::request`] of its beginning and within
 //! [`Patience::idle`] of its last call, and lives [`Patience::life`] at most. It is told to end
-//! (GOAWAY), so that clients of good will lose no call, and cut when it goes on for [`GRACE`].
+//! (GOAWAY), so that clients of good will lose no call, and cut when it does not: after
+//! [`GOODBYE_TIME`], or [`GRACE`] with calls in progress.
 
 use crate::shell::api::access::gate::Gate;
 use crate::shell::api::channel::Channel;
@@ -30,7 +31,9 @@ use tokio::time::{sleep, timeout};
 const CONNECTIONS_MAX: usize = 1_024;
 /// Calls of a connection at once; others wait at the client.
 const CALLS_MAX: u32 = 64;
-/// How long a connection may take to end once it is told to; longer than any call takes.
+/// How long a connection without calls may take to end once it is told to.
+const GOODBYE_TIME: Duration = Duration::from_secs(3);
+/// How long one with calls may take after that; longer than any call takes.
 const GRACE: Duration = Duration::from_secs(30);
 /// How long calls in progress may take after the stop.
 const STOP_TIME: Duration = Duration::from_secs(3);
@@ -142,7 +145,11 @@ async fn converse(
         Some(ended) => ended,
         None => {
             connection.as_mut().graceful_shutdown();
-            timeout(GRACE, connection).await.unwrap_or(Ok(()))
+            match timeout(GOODBYE_TIME, connection.as_mut()).await {
+                Err(_) if calls.borrow().open > 0 => timeout(GRACE, connection).await,
+                ended => ended,
+            }
+            .unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

