@@ -1,8 +1,8 @@
 //! Connections of clients that may mean harm: a place for each, bounds for what HTTP/2 makes the
 //! server keep, and a time for everything.
 //!
-//! A connection asks something within [`Patience::request`] of its beginning and within
-//! [`Patience::idle`] of its last call, and lives [`Patience::life`] at most. It is told to end
+//! A connection begins within [`Patience::request`], with the handshake of TLS, asks something again
+//! within [`Patience::idle`], and lives [`Patience::life`] at most. It is told to end
 //! (GOAWAY), so that clients of good will lose no call, and cut when it does not: after
 //! [`GOODBYE_TIME`], or [`GRACE`] with calls in progress.
 
@@ -10,6 +10,7 @@ use crate::shell::api::access::gate::Gate;
 use crate::shell::api::channel::Channel;
 use crate::shell::api::connection::{Patience, Peer};
 use crate::shell::intake::grpc::call::Caller;
+use crate::shell::intake::grpc::preface::{is_spoken, send_elsewhere, unread};
 use crate::shell::intake::http::SampleDoor;
 use crate::shell::observe::counters::HttpRefusal;
 use hyper::server::conn::http2::Builder;
@@ -117,11 +118,24 @@ struct Calls {
 
 /// One connection, to its end.
 async fn converse(
-    channel: Channel,
+    mut channel: Channel,
     caller: Caller,
     stop: watch::Receiver<bool>,
     patience: Patience,
 ) {
+    let begun = tokio::select! {
+        begun = timeout(patience.request, is_spoken(&mut channel)) => begun,
+        () = stopped(stop.clone()) => return,
+    };
+    match begun {
+        Ok(Ok(true)) => {}
+        Ok(Ok(false)) => {
+            caller.gate.refused(HttpRefusal::Protocol, caller.peer.address, "it is not HTTP/2");
+            return send_elsewhere(channel).await;
+        }
+        // It said too little to be told anything. What TLS says was told already.
+        Ok(Err(_)) | Err(_) => return,
+    }
     let caller = Arc::new(caller);
     let calls = Arc::new(watch::Sender::new(Calls::default()));
     let service = {
@@ -135,7 +149,7 @@ async fn converse(
             }
         })
     };
-    let mut connection = pin!(settings().serve_connection(TokioIo::new(channel), service));
+    let mut connection = pin!(settings().serve_connection(TokioIo::new(unread(channel)), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
         () = stopped(stop) => None,
@@ -195,16 +209,14 @@ impl Drop for Open {
 /// Returns when a connection has asked nothing for too long, or has lived long enough.
 async fn over(mut calls: watch::Receiver<Calls>, patience: Patience) {
     let idle = async {
-        let mut wait = patience.request;
         loop {
             let Ok(begun) = calls.wait_for(|calls| calls.open == 0).await.map(|now| now.begun)
             else {
                 return;
             };
-            if timeout(wait, calls.wait_for(|calls| calls.begun != begun)).await.is_err() {
+            if timeout(patience.idle, calls.wait_for(|calls| calls.begun != begun)).await.is_err() {
                 return;
             }
-            wait = patience.idle;
         }
     };
     // Either way it is time.
@@ -216,8 +228,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Counts a client that speaks something else, or breaks the rules; one that only went away is
-/// nothing to tell. What TLS says was told already.
+/// Counts a client that breaks the rules; one that only went away is nothing to tell.
 fn tell(caller: &Caller, error: &hyper::Error) {
     let mut source = error.source();
     while let Some(inner) = source {

@@ -51,3 +51,66 @@ fn understand(prefix: [u8; PREFIX_BYTES], limit: usize) -> Result<(bool, usize),
         _ => Err(Refused::invalid(format!("the message begins with {flag}, not with 0 or 1"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Bytes;
+    use hyper::body::{Body as HttpBody, Frame};
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    struct Chunks(VecDeque<Bytes>);
+
+    impl HttpBody for Chunks {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.0.pop_front().map(|chunk| Ok(Frame::data(chunk))))
+        }
+    }
+
+    const LIMIT: usize = 40;
+
+    fn read_in(chunks: &[&[u8]]) -> Result<(bool, Vec<u8>), Refused> {
+        let chunks = chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk)).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let bodies = Bodies::new(LIMIT);
+        let message = runtime.block_on(read(&bodies, Body::new(Chunks(chunks))))?;
+        Ok((message.is_compressed, message.held.bytes))
+    }
+
+    proptest! {
+        #[test]
+        fn what_comes_does_not_depend_on_how_it_comes(
+            flag in 0_u8..4,
+            lie in prop::option::of(0_u32..50),
+            message in prop::collection::vec(any::<u8>(), 0..50),
+            cut in 0_usize..6,
+            chunk in 1_usize..9,
+        ) {
+            let announced = lie.unwrap_or(u32::try_from(message.len()).expect("short"));
+            let whole = [&[flag][..], &announced.to_be_bytes(), &message].concat();
+            // Now and then not even the prefix is whole.
+            let whole = if cut < 5 { whole } else { whole.get(..4).unwrap_or_default().to_vec() };
+            let said = read_in(&[&whole]);
+            let chunks: Vec<&[u8]> = whole.chunks(chunk).collect();
+            let is_right = whole.len() >= PREFIX_BYTES
+                && flag < 2
+                && usize::try_from(announced) == Ok(message.len())
+                && message.len() <= LIMIT;
+            prop_assert_eq!(said.is_ok(), is_right);
+            if let Ok(said) = &said {
+                prop_assert_eq!(said, &(flag == 1, message));
+            }
+            prop_assert_eq!(read_in(&chunks), said);
+        }
+    }
+}

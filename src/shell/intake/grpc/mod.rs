@@ -6,12 +6,13 @@
 //! a status that says whether to try again. It serves nothing else: traces and logs are
 //! `UNIMPLEMENTED`.
 //!
-//! Reading order: `connection` (places, times, the settings of HTTP/2), `call` (one export),
-//! `message` (its bytes, bounded), `reply` (answers and their trailers).
+//! Reading order: `connection` (places, times, the settings of HTTP/2), `preface` (is it HTTP/2?),
+//! `call` (one export), `message` (its bytes, bounded), `reply` (answers and their trailers).
 
 mod call;
 mod connection;
 mod message;
+mod preface;
 mod reply;
 
 pub use connection::serve;

@@ -1,5 +1,6 @@
 //! Calls over real connections on loopback, by a client that keeps the rules or breaks them.
 
+use super::preface::PREFACE;
 use super::*;
 use crate::model::time::EngineTime;
 use crate::shell::api::access::Access;
@@ -400,8 +401,8 @@ async fn a_slow_message_costs_its_sender_the_call_only() {
 async fn connections_that_ask_nothing_are_ended() {
     let server = Server::start(Bodies::new(1 << 20), short(200, 200), Access::open()).await;
     let server = server.journaling(true);
-    // Nothing at all: its end is what is waited for.
-    server.raw(b"").await;
+    assert!(server.raw(b"").await.is_empty(), "nothing at all");
+    assert!(server.raw(&PREFACE[..20]).await.is_empty(), "half a preface");
     // A preface and settings, and no call; or a head that never ends.
     let silent = [PREFACE, &frame(4, 0, 0, &[])].concat();
     let endless = [&silent[..], &[0, 0, 9, 1, 0, 0]].concat();
@@ -443,7 +444,6 @@ async fn a_stop_ends_connections_and_the_listener() {
     tokio::time::timeout(PATIENCE, refused).await.expect("nobody listens");
 }
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const GOAWAY: u8 = 7;
 const NO_ERROR: u8 = 0;
 const ENHANCE_YOUR_CALM: u8 = 11;
@@ -493,8 +493,11 @@ async fn calls_that_are_taken_back_at_once_end_the_connection() {
 #[tokio::test]
 async fn what_does_not_speak_http_2_is_counted() {
     let server = Server::durable().await;
-    server.raw(b"POST /v1/metrics HTTP/1.1\r\nhost: v\r\ncontent-length: 0\r\n\r\n").await;
-    wait_for(|| server.refused(HttpRefusal::Protocol) == 1).await;
+    let head = b"POST /v1/metrics HTTP/1.1\r\nhost: v\r\ncontent-length: 30000\r\n\r\n";
+    let heard = server.raw(&[&head[..], &[b'x'; 30_000]].concat()).await;
+    let heard = String::from_utf8_lossy(&heard).into_owned();
+    assert!(heard.starts_with("HTTP/1.1 505 ") && heard.contains("/v1/metrics of"), "{heard}");
+    assert_eq!(server.refused(HttpRefusal::Protocol), 1);
     // Headers without end.
     let head = frame(1, 0, 1, &[0x83]);
     let more = frame(9, 0, 1, &[0x40, 1, b'a', 1, b'b'].repeat(800));
