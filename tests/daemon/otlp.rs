@@ -70,14 +70,11 @@ struct Otlp {
 impl Otlp {
     fn new() -> Self {
         let port = free_port();
-        let devices: String = WAYS
-            .iter()
-            .map(|(compression, temporality)| {
-                format!("[[device]]\nname = \"host-{compression}-{temporality}\"\n")
-            })
-            .collect();
+        let devices = WAYS.map(|(compression, temporality)| {
+            format!("[[device]]\nname = \"host-{compression}-{temporality}\"\n")
+        });
         let home = Home::new()
-            .with_inventory(&devices)
+            .with_inventory(&devices.concat())
             .with_rules(RULES)
             .with("listeners.otlp.kind=otlp-grpc")
             .with(&format!("listeners.otlp.addresses=[\"127.0.0.1:{port}\"]"));

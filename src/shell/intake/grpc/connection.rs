@@ -1,7 +1,7 @@
 //! Connections of clients that may mean harm: a place for each, bounds for what HTTP/2 makes the
 //! server keep, and a time for everything.
 //!
-//! A connection begins within [`Patience::request`], with the handshake of TLS, asks something again
+//! A connection begins within [`Patience::request`], with the handshake of TLS, asks something
 //! within [`Patience::idle`], and lives [`Patience::life`] at most. It is told to end
 //! (GOAWAY), so that clients of good will lose no call, and cut when it does not: after
 //! [`GOODBYE_TIME`], or [`GRACE`] with calls in progress.
@@ -155,18 +155,16 @@ async fn converse(
         () = stopped(stop) => None,
         () = over(calls.subscribe(), patience) => None,
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            match timeout(GOODBYE_TIME, connection.as_mut()).await {
-                Err(_) if calls.borrow().open > 0 => timeout(GRACE, connection).await,
-                ended => ended,
-            }
-            .unwrap_or(Ok(()))
+    let ended = if ended.is_some() {
+        ended
+    } else {
+        connection.as_mut().graceful_shutdown();
+        match timeout(GOODBYE_TIME, connection.as_mut()).await {
+            Err(_) if calls.borrow().open > 0 => timeout(GRACE, connection).await.ok(),
+            ended => ended.ok(),
         }
     };
-    if let Err(error) = ended {
+    if let Some(Err(error)) = ended {
         tell(&caller, &error);
     }
 }

@@ -131,8 +131,8 @@ fn with_headers(reply: Reply) -> Response<Reply> {
 
 /// The beginning of a text, not longer than so many bytes.
 fn cut(text: &str, bytes_max: usize) -> &str {
-    let end = text.floor_char_boundary(bytes_max);
-    text.get(..end).unwrap_or_default()
+    let mut ends = (0..=bytes_max.min(text.len())).rev();
+    ends.find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
 /// As gRPC writes texts in headers: printable ASCII, the rest and `%` by their bytes.

@@ -494,7 +494,7 @@ async fn calls_that_are_taken_back_at_once_end_the_connection() {
 async fn what_does_not_speak_http_2_is_counted() {
     let server = Server::durable().await;
     let head = b"POST /v1/metrics HTTP/1.1\r\nhost: v\r\ncontent-length: 30000\r\n\r\n";
-    let heard = server.raw(&[&head[..], &[b'x'; 30_000]].concat()).await;
+    let heard = server.raw(&[&head[..], &vec![b'x'; 30_000]].concat()).await;
     let heard = String::from_utf8_lossy(&heard).into_owned();
     assert!(heard.starts_with("HTTP/1.1 505 ") && heard.contains("/v1/metrics of"), "{heard}");
     assert_eq!(server.refused(HttpRefusal::Protocol), 1);
