@@ -17,6 +17,7 @@ use axum::http::{HeaderName, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The one method.
 const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
@@ -27,6 +28,8 @@ pub(super) struct Caller {
     pub(super) door: SampleDoor,
     pub(super) gate: Arc<Gate>,
     pub(super) peer: Peer,
+    /// Room for calls, shared by all connections.
+    pub(super) calls: Arc<Semaphore>,
     /// How long a message may take to come.
     pub(super) message_time: Duration,
 }
@@ -63,6 +66,7 @@ impl Caller {
     /// Takes the samples of a call; returns when all they tell is durable.
     async fn take(&self, request: Request<Incoming>) -> Result<Settled, Refused> {
         check_goes_on(&self.door)?;
+        let _place = self.calls.try_acquire().map_err(|_| Refused::crowded())?;
         let (head, body) = request.into_parts();
         let encoding = header(&head.headers, ENCODING);
         check_encoding(encoding)?;

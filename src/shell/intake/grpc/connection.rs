@@ -31,7 +31,9 @@ use tokio::time::{sleep, timeout};
 /// since clients keep theirs between two exports.
 const CONNECTIONS_MAX: usize = 1_024;
 /// Calls of a connection at once; others wait at the client.
-const CALLS_MAX: u32 = 64;
+const CALLS_OF_ONE_MAX: u32 = 64;
+/// Calls of all connections of a socket at once; others are told to come again.
+const CALLS_MAX: usize = 4_096;
 /// How long a connection without calls may take to end once it is told to.
 const GOODBYE_TIME: Duration = Duration::from_secs(3);
 /// How long one with calls may take after that; longer than any call takes.
@@ -59,6 +61,7 @@ pub async fn serve(
     patience: Patience,
 ) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let calls = Arc::new(Semaphore::new(CALLS_MAX));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -66,7 +69,7 @@ pub async fn serve(
                 let (door, gate) = (door.clone(), Arc::clone(&gate));
                 let (peer, message_time) = (Peer::new(address), patience.request);
                 let channel = Channel::new(stream, &gate, peer.clone());
-                let caller = Caller { door, gate, peer, message_time };
+                let caller = Caller { door, gate, peer, calls: Arc::clone(&calls), message_time };
                 let connection = converse(channel, caller, stop.clone(), patience);
                 connections.spawn(async move {
                     connection.await;
@@ -172,7 +175,7 @@ async fn converse(
 fn settings() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
-        .max_concurrent_streams(CALLS_MAX)
+        .max_concurrent_streams(CALLS_OF_ONE_MAX)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .max_header_list_size(HEADER_BYTES_MAX)
