@@ -12,7 +12,7 @@ use crate::shell::api::{ApiState, Readiness};
 use crate::shell::clock::EngineClock;
 use crate::shell::codec::encode;
 use crate::shell::commands::Commands;
-use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
+use crate::shell::config::{Config, Supervised, Sync as SyncPromise};
 use crate::shell::fd_store::Kept;
 use crate::shell::http::HttpListeners;
 use crate::shell::intake::http::{Bodies, SampleDoor};
@@ -520,7 +520,7 @@ fn intake_ledger(
         .listeners
         .iter()
         .zip(ledger)
-        .filter(|(listener, _)| !matches!(listener.transport, Transport::Http { .. }))
+        .filter(|(listener, _)| listener.transport.access().is_none())
         .map(|(_, entry)| entry.clone())
         .collect()
 }

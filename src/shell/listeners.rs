@@ -30,7 +30,7 @@ pub enum Bound {
     Tcp(Vec<TcpListener>),
     /// Datagrams of samples.
     Samples(Vec<UdpListener>),
-    /// Questions, and samples.
+    /// Questions, and samples, over HTTP or gRPC.
     Http(Vec<std::net::TcpListener>),
 }
 
@@ -80,7 +80,7 @@ pub fn open(
             let sockets = sockets((listener, given, kept), from_fd, TcpListener::bind);
             Ok(Bound::Tcp(sockets.map_err(failed)?))
         }
-        Transport::Http { .. } => {
+        Transport::Http { .. } | Transport::OtlpGrpc { .. } => {
             let from_fd = |fd| Ok(std::net::TcpListener::from(fd));
             let sockets = sockets((listener, given, kept), from_fd, TcpListener::bind_plain);
             Ok(Bound::Http(sockets.map_err(failed)?))
@@ -152,7 +152,7 @@ pub struct Opened {
     pub streams: Vec<tokio::task::JoinHandle<()>>,
     /// Sockets of samples by listener.
     pub samples: Vec<(u16, UdpListener)>,
-    /// HTTP sockets by listener.
+    /// HTTP and gRPC sockets by listener.
     pub http: Vec<(u16, std::net::TcpListener)>,
 }
 

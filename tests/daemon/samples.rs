@@ -45,7 +45,9 @@ bands = [{ severity = "major", above = 90, clear_below = 80 }]
 
 /// Received is applied, unmatched and rejected, for every protocol.
 fn assert_account(metrics: &Metrics) {
-    for protocol in ["remote-write-1", "remote-write-2", "otlp", "influx", "influx-udp"] {
+    for protocol in
+        ["remote-write-1", "remote-write-2", "otlp", "otlp-grpc", "influx", "influx-udp"]
+    {
         let sum = |name| metrics.sum(name, &[("protocol", protocol)]);
         let parts = sum("vigie_samples_applied_total")
             + sum("vigie_samples_unmatched_total")

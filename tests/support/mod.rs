@@ -7,6 +7,7 @@ pub(crate) mod eventually;
 pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod metrics;
+pub(crate) mod opentelemetry;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod prometheus;

@@ -3,7 +3,7 @@
 use crate::model::diagnostic::Diagnostic;
 use crate::shell::api::access::Access;
 use crate::shell::cli::args::ConfigArgs;
-use crate::shell::config::{Checked, Config, Rules, Supervised, Text, Transport};
+use crate::shell::config::{Checked, Config, Rules, Supervised, Text};
 use std::io::{self, Write};
 
 /// Exit status when the daemon could start.
@@ -67,7 +67,7 @@ impl Report {
     /// Whether the certificates, tokens and passwords that the configuration names can be used.
     fn check_access(&mut self, config: &Config) {
         for listener in &config.listeners {
-            let Transport::Http { access, .. } = &listener.transport else { continue };
+            let Some(access) = listener.transport.access() else { continue };
             for unready in Access::load(access).err().into_iter().flatten() {
                 let list = if unready.is_only_here { &mut self.warnings } else { &mut self.errors };
                 list.push(unready.diagnostic);

@@ -119,8 +119,31 @@ pub(super) fn read(
     addresses: &[Located<SocketAddr>],
     base: &Base<'_>,
 ) -> HttpAccess {
-    let beyond = addresses.iter().find(|address| !address.value.ip().is_loopback());
-    let roles = served(fields, beyond);
+    let roles = served(fields, beyond_loopback(addresses));
+    read_serving(roles, fields, addresses, base)
+}
+
+/// Reads the keys of a listener where samples come in and nothing else is served.
+pub(super) fn read_for_intake(
+    fields: &mut Fields<'_>,
+    addresses: &[Located<SocketAddr>],
+    base: &Base<'_>,
+) -> HttpAccess {
+    let remedy = "leave it out: nothing but \"intake\" is served by a listener of this kind";
+    fields.refuse("roles", remedy);
+    read_serving([Role::Intake].into(), fields, addresses, base)
+}
+
+fn beyond_loopback(addresses: &[Located<SocketAddr>]) -> Option<&Located<SocketAddr>> {
+    addresses.iter().find(|address| !address.value.ip().is_loopback())
+}
+
+fn read_serving(
+    roles: BTreeSet<Role>,
+    fields: &mut Fields<'_>,
+    addresses: &[Located<SocketAddr>],
+    base: &Base<'_>,
+) -> HttpAccess {
     let tls = tls(fields, base);
     let written = fields.tables("clients");
     if let Some(one_more) = written.get(CLIENTS_MAX) {
@@ -135,7 +158,7 @@ pub(super) fn read(
         }
     }
     let access = HttpAccess { roles, tls, clients };
-    if let Some(beyond) = beyond {
+    if let Some(beyond) = beyond_loopback(addresses) {
         check_beyond_loopback(&access, beyond, fields);
     }
     access

@@ -14,8 +14,10 @@ pub enum Protocol {
     RemoteWrite1,
     /// Prometheus remote write 2.0.
     RemoteWrite2,
-    /// OpenTelemetry, protobuf or JSON.
+    /// OpenTelemetry over HTTP, protobuf or JSON.
     Otlp,
+    /// OpenTelemetry over gRPC.
+    OtlpGrpc,
     /// InfluxDB line protocol over HTTP.
     Influx,
     /// InfluxDB line protocol over UDP.
@@ -24,8 +26,14 @@ pub enum Protocol {
 
 impl Protocol {
     /// Every protocol; the index is the discriminant.
-    pub const ALL: [Self; 5] =
-        [Self::RemoteWrite1, Self::RemoteWrite2, Self::Otlp, Self::Influx, Self::InfluxUdp];
+    pub const ALL: [Self; 6] = [
+        Self::RemoteWrite1,
+        Self::RemoteWrite2,
+        Self::Otlp,
+        Self::OtlpGrpc,
+        Self::Influx,
+        Self::InfluxUdp,
+    ];
 
     /// The label value.
     #[must_use]
@@ -34,6 +42,7 @@ impl Protocol {
             Self::RemoteWrite1 => "remote-write-1",
             Self::RemoteWrite2 => "remote-write-2",
             Self::Otlp => "otlp",
+            Self::OtlpGrpc => "otlp-grpc",
             Self::Influx => "influx",
             Self::InfluxUdp => "influx-udp",
         }
