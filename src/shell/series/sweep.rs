@@ -22,6 +22,10 @@ use std::time::Duration;
 pub(super) const COLLECTOR_SILENT: &str = "collector-silent";
 /// Silences told in one sweep; the next one goes on.
 const SILENCES_MAX: usize = 4_096;
+/// Seconds between two looks for what no series shares any more.
+const SHARES_SWEPT_EVERY_S: u32 = 60;
+/// Seconds after which what was learnt of series is written down.
+const SAVED_EVERY_S: u32 = 3_600;
 /// Time between two sweeps.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
@@ -44,6 +48,7 @@ impl SeriesIntake {
     /// Sweeps until it is told to stop.
     pub async fn watch(self: Arc<Self>) {
         let mut beat = tokio::time::interval(SWEEP_EVERY);
+        let mut save_s = SAVED_EVERY_S;
         loop {
             tokio::select! {
                 _ = beat.tick() => {}
@@ -54,7 +59,21 @@ impl SeriesIntake {
             // An error means that the runtime ends.
             let Ok(swept) = tokio::task::spawn_blocking(work).await else { return };
             swept.settle(&self.core).await;
+            let now = self.core.way.clock.at();
+            let now_s = self.core.second(now.engine);
+            if now_s < save_s {
+                continue;
+            }
+            save_s = now_s.saturating_add(SAVED_EVERY_S);
+            let intake = Arc::clone(&self);
+            let save = move || intake.save_baselines();
+            let Ok(()) = tokio::task::spawn_blocking(save).await else { return };
         }
+    }
+
+    /// Writes down what was learnt of series.
+    pub fn save_baselines(&self) {
+        self.core.baselines.save(self.core.way.clock.at().wall);
     }
 
     pub(super) fn sweep(&self, now_s: u32) -> Swept {
@@ -74,7 +93,10 @@ impl SeriesIntake {
                 silences.push(Silence { place, peer, classifier, tracks });
             }
         });
-        self.core.pairs.sweep();
+        if now_s.is_multiple_of(SHARES_SWEPT_EVERY_S) {
+            self.core.pairs.sweep();
+            self.core.peers.sweep();
+        }
         self.watch_explosions(now_s, &senders);
         self.core.tell_silence(silences, silent_senders)
     }

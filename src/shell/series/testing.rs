@@ -105,6 +105,7 @@ impl Bench {
                 listener: 0,
             },
             backfill_after: Duration::from_secs(300),
+            baselines: None,
         };
         let intake = Arc::new(SeriesIntake::bounded(parts, bounds));
         // What every sender tells first is not what the tests are about.
