@@ -25,6 +25,8 @@ pub(super) type SharedBaseline = Arc<Mutex<Baseline>>;
 pub(super) struct Baselines {
     by_key: DashMap<Key, SharedBaseline>,
     file: Option<PathBuf>,
+    /// One writes at a time.
+    saving: Mutex<()>,
     max: usize,
     refused: AtomicU64,
     file_errors: AtomicU64,
@@ -37,6 +39,7 @@ impl Baselines {
         let all = Self {
             by_key: DashMap::new(),
             file,
+            saving: Mutex::default(),
             max: max.min(BASELINES_MAX),
             refused: AtomicU64::new(0),
             file_errors: AtomicU64::new(0),
@@ -93,6 +96,7 @@ impl Baselines {
             is_held || now_h < heard_h.saturating_add(KEPT_H)
         });
         let Some(path) = &self.file else { return };
+        let _only_one = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         let known: Vec<(Key, SharedBaseline)> =
             self.by_key.iter().map(|entry| (*entry.key(), Arc::clone(entry.value()))).collect();
         let learnt = known.iter().map(|(key, baseline)| {

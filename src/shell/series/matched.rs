@@ -156,7 +156,7 @@ impl Matched {
         let was_away = sender_back_s > self.heard_s;
         self.heard_s = self.heard_s.max(moment.now_s);
         let now = Newest { value, at: moment.at };
-        for (place, track) in (0_u8..).zip(&mut self.tracks) {
+        for (place, track) in (0..=u8::MAX).zip(&mut self.tracks) {
             if was_away || track.is_silent {
                 track.is_silent = false;
                 track.with_standing(Standing::forget);
@@ -203,7 +203,7 @@ impl Matched {
     pub(super) fn fall_silent(&mut self, now_s: u32, sender: &Sender) -> Fallen {
         let heard_s = self.heard_s.max(sender.back_s());
         let mut fallen = Fallen::default();
-        for (place, track) in (0_u8..).zip(&mut self.tracks) {
+        for (place, track) in (0..=u8::MAX).zip(&mut self.tracks) {
             let is_due = |since_s: u32| since_s.saturating_add(track.absent_after_s) <= now_s;
             if !track.is_waited_for() || !is_due(heard_s) {
                 continue;
