@@ -290,8 +290,8 @@ impl Correlator {
     }
 
     /// Nothing was heard, and nobody knows what became of each series: until it is heard again, no
-    /// band comes to hold. What had begun to last goes on then if the sample still lies in its band,
-    /// and the downtime does not count; after a long one it begins again.
+    /// band comes to hold. What had begun to last goes on then if the sample still lies in its
+    /// band, and the downtime does not count; after a long one it begins again.
     pub(crate) fn was_down(&mut self, at: At, downtime_ns: u64) {
         let is_awaited = |watch: &Watch| watch.absence.is_none() && !watch.is_idle();
         let watches = self.watches.iter().filter(|(_, watch)| is_awaited(watch));

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! "vigie baselines\n" | version u32 | record* | records u32 | CRC-32C of all before u32
-//! record: key 16 octets | hour of the first value u32 | of the newest u32 | 168 buckets of 8 octets
+//! record: key, 16 octets | hour of the first value u32 | of the newest u32 | 168 buckets, 8 octets
 //! ```
 //! Integers are little-endian. The file is written aside and renamed: it is the old one or the new
 //! one, whatever happens.

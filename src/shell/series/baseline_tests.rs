@@ -118,7 +118,8 @@ proptest! {
         let mut nearest = f64::INFINITY;
         for part in 1..OF_HOUR {
             let at = Timestamp(number * HOUR_NS + part * HOUR_NS / OF_HOUR);
-            nearest = nearest.min(baseline.look(stepped(number, part), (at, None), &rule()).spreads);
+            let seen = baseline.look(stepped(number, part), (at, None), &rule());
+            nearest = nearest.min(seen.spreads);
         }
         prop_assert!(nearest > spreads - 4.0 && nearest > 2.0, "{nearest} of {spreads}");
     }

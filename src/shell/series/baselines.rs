@@ -74,10 +74,10 @@ impl Baselines {
         }
         // Several at once may go beyond by as many as there are threads.
         if self.by_key.len() >= self.max {
-            let before = self.refused.fetch_add(1, Ordering::Relaxed);
-            if before.saturating_add(1).is_power_of_two() {
-                let (refused, max) = (before.saturating_add(1), self.max);
-                tracing::error!(refused, max, alarm = ?texts, "too many baselines: no more are learnt");
+            let refused = self.refused.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            if refused.is_power_of_two() {
+                let (max, alarm) = (self.max, format!("{texts:?}"));
+                tracing::error!(refused, max, alarm, "too many baselines: no more is learnt");
             }
             return None;
         }

@@ -8,9 +8,9 @@
 //! silence means are the engine's.
 //!
 //! Reading order: `key` (by what a series is known), `table`, `matched` (a series that rules look
-//! at), `measure` and `pair` (the number that a rule compares), `bucket`, `baseline`, `baselines` and
-//! `baseline_file` (what is usual), `shares` and `peers` (series of one alarm), `standing` (what was
-//! told), `visit` (a request), `sweep` (silence), `senders`, `account`.
+//! at), `measure` and `pair` (the number that a rule compares), `bucket`, `baseline`, `baselines`
+//! and `baseline_file` (what is usual), `shares` and `peers` (series of one alarm), `standing`
+//! (what was told), `visit` (a request), `sweep` (silence), `senders`, `account`.
 
 mod account;
 mod baseline;

@@ -1,9 +1,9 @@
 //! Series that mean one alarm by one rule: cores of a processor without a qualifier, two collectors
 //! that measure the same. The alarm stands as the worst of them does.
 //!
-//! In: what each brings. Out: what is held against the bands, or nothing while another stands worse.
-//! One leads: what it brings counts. Another leads when it stands worse, and the worst when the one
-//! that led gets better, or sends nothing for as long as its rule calls silence.
+//! In: what each brings. Out: what is held against the bands, or nothing while another stands
+//! worse. One leads: what it brings counts. Another leads when it stands worse, and the worst when
+//! the one that led gets better, or sends nothing for as long as its rule calls silence.
 
 use crate::classify::News;
 use crate::model::severity::Severity;

@@ -1,6 +1,6 @@
 //! What several series share: found by texts, gone with the last series that holds it.
 
-use crate::shell::series::key::{Key, Keys};
+use crate::shell::series::key::Keys;
 use dashmap::DashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -9,7 +9,8 @@ pub(super) type Shared<T> = Arc<Mutex<T>>;
 
 /// Everything of one kind that a series holds.
 pub(super) struct Shares<T> {
-    by_key: DashMap<(u64, u64), Weak<Mutex<T>>>,
+    /// By the keyed half of a key: one of 64 bits is enough here, and half as large.
+    by_key: DashMap<u64, Weak<Mutex<T>>>,
 }
 
 impl<T> Default for Shares<T> {
@@ -21,8 +22,7 @@ impl<T> Default for Shares<T> {
 impl<T: Default> Shares<T> {
     /// What belongs to these texts, and whether another series holds it already.
     pub(super) fn of(&self, keys: &Keys, texts: &[&str]) -> (Shared<T>, bool) {
-        let Key { hash, check } = keys.of_texts(texts);
-        let mut place = self.by_key.entry((hash, check)).or_default();
+        let mut place = self.by_key.entry(keys.of_texts(texts).check).or_default();
         if let Some(known) = place.upgrade() {
             return (known, true);
         }
