@@ -110,10 +110,9 @@ impl Directory {
         whole.or_else(|| self.by_exact_name(name.split_once('.')?.0))
     }
 
-    /// The time zone of the device of this name; `None` for an unknown device and for UTC.
+    /// The time zone of the device of this name, if it is known.
     pub(super) fn zone_of(&self, device: &str) -> Option<TimeZone> {
-        let zone = self.by_name(device)?.zone;
-        (*zone != TimeZone::UTC).then(|| zone.clone())
+        Some(self.by_name(device)?.zone.clone())
     }
 
     /// The name that the inventory gives to this component of the device, if it is another one.

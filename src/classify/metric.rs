@@ -29,8 +29,8 @@ pub struct Hit {
     pub target: Target,
     /// Qualifier of the alarm.
     pub qualifier: Box<str>,
-    /// Whose hours a baseline goes by; `None` for UTC.
-    pub zone: Option<TimeZone>,
+    /// Whose hours a baseline goes by.
+    pub zone: TimeZone,
     /// The line for people, with marks where numbers go.
     text: Box<str>,
 }
@@ -127,8 +127,9 @@ impl Classifier {
             rule.text.write(&mut values, &mut text);
         }
         clean::cut(&mut text, TEXT_BYTES_MAX.saturating_sub(VALUE_BYTES));
-        let zone = rule.baseline.as_ref().filter(|baseline| baseline.is_by_site);
-        let zone = zone.and_then(|_| self.directory().zone_of(&target.device));
+        let is_by_site = rule.baseline.as_ref().is_some_and(|baseline| baseline.is_by_site);
+        let of_site = is_by_site.then(|| self.directory().zone_of(&target.device)).flatten();
+        let zone = of_site.unwrap_or(TimeZone::UTC);
         let (qualifier, text) = (qualifier.into(), text.into());
         Some(Hit { rule: place?, side, target, qualifier, zone, text })
     }

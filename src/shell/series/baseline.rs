@@ -69,7 +69,7 @@ impl Baseline {
     pub(super) fn look(
         &mut self,
         value: f64,
-        (at, zone): (Timestamp, Option<&TimeZone>),
+        (at, zone): (Timestamp, &TimeZone),
         rule: &BaselineRule,
     ) -> Seen {
         let number = hour_of(at, zone);
@@ -184,9 +184,9 @@ pub(super) fn hour_since_1970(at: Timestamp) -> u32 {
 }
 
 /// The same as clocks there show it.
-fn hour_of(at: Timestamp, zone: Option<&TimeZone>) -> i64 {
-    let instant = zone.and_then(|_| jiff::Timestamp::from_nanosecond(i128::from(at.0)).ok());
-    let offset_s = zone.zip(instant).map_or(0, |(zone, at)| zone.to_offset(at).seconds());
+fn hour_of(at: Timestamp, zone: &TimeZone) -> i64 {
+    let instant = jiff::Timestamp::from_nanosecond(i128::from(at.0));
+    let offset_s = instant.map_or(0, |at| zone.to_offset(at).seconds());
     at.plus_ns(i64::from(offset_s).saturating_mul(NS_PER_S)).0.div_euclid(HOUR_NS)
 }
 

@@ -74,7 +74,7 @@ fn go(
         for part in 0..OF_HOUR {
             let number = MONDAY_H + hour;
             let at = Timestamp(number * HOUR_NS + part * HOUR_NS / OF_HOUR);
-            let seen = baseline.look(value(number, part), (at, None), &rule());
+            let seen = baseline.look(value(number, part), (at, &TimeZone::UTC), &rule());
             furthest = furthest.max(seen.spreads.abs());
         }
     }
@@ -103,14 +103,15 @@ proptest! {
             let size = if faulty.contains(&(number - MONDAY_H)) { factor } else { 1.0 };
             load.at(number, part) * size
         };
-        prop_assert_eq!(go(&mut baseline, begins..learnt, with_fault), 0.0, "it is learning");
+        let furthest = go(&mut baseline, begins..learnt, with_fault);
+        prop_assert!(furthest <= 0.0, "it is learning");
         let furthest = go(&mut baseline, learnt..learnt + WEEK_H + later, usual);
         prop_assert!(furthest < 4.0, "{furthest} spreads");
         // A step of so many spreads, as they are at that hour.
         let from = learnt + WEEK_H + later;
         let number = MONDAY_H + from;
         let at = Timestamp(number * HOUR_NS);
-        let seen = baseline.look(load.at(number, 0), (at, None), &rule());
+        let seen = baseline.look(load.at(number, 0), (at, &TimeZone::UTC), &rule());
         let expected = seen.expected.expect("it is learnt");
         let (_, spread) = baseline.usual.expect("it is learnt");
         let step = spread.max(rule().spread_least(expected)) * spreads;
@@ -118,7 +119,7 @@ proptest! {
         let mut nearest = f64::INFINITY;
         for part in 1..OF_HOUR {
             let at = Timestamp(number * HOUR_NS + part * HOUR_NS / OF_HOUR);
-            let seen = baseline.look(stepped(number, part), (at, None), &rule());
+            let seen = baseline.look(stepped(number, part), (at, &TimeZone::UTC), &rule());
             nearest = nearest.min(seen.spreads);
         }
         prop_assert!(nearest > spreads - 4.0 && nearest > 2.0, "{nearest} of {spreads}");
@@ -155,7 +156,7 @@ proptest! {
         for (value, minute) in values {
             if !value.is_nan() {
                 let at = Timestamp(MONDAY_H * HOUR_NS + minute * HOUR_NS / 60);
-                let seen = baseline.look(value, (at, None), &rule());
+                let seen = baseline.look(value, (at, &TimeZone::UTC), &rule());
                 prop_assert!(!seen.spreads.is_nan(), "{seen:?}");
             }
         }
@@ -182,23 +183,24 @@ fn an_hour_that_was_never_seen_is_like_those_next_to_it_or_usual() {
     }
     let next = 2 * WEEK_H;
     assert!(go(&mut baseline, next + 10..next + 11, |_, _| 500.0) > 4.0);
-    assert_eq!(go(&mut baseline, next + 51..next + 52, |_, _| 500.0), 0.0, "nobody knows");
+    let furthest = go(&mut baseline, next + 51..next + 52, |_, _| 500.0);
+    assert!(furthest <= 0.0, "nobody knows");
 }
 
 #[test]
 fn hours_go_by_the_place_where_it_is_asked_for() {
     let paris = TimeZone::get("Europe/Paris").expect("a time zone");
     let at = |text: &str| Timestamp::parse(text).expect("an instant");
-    let place = |text: &str, zone| place_of(hour_of(at(text), zone));
-    assert_eq!(place("2026-01-05T00:30:00Z", None), 0, "Monday");
-    assert_eq!(place("2026-01-05T00:30:00Z", Some(&paris)), 1);
-    assert_eq!(place("2026-07-06T00:30:00Z", None), 0, "no summer in UTC");
-    assert_eq!(place("2026-07-06T00:30:00Z", Some(&paris)), 2);
+    let place = |text: &str, zone: &TimeZone| place_of(hour_of(at(text), zone));
+    assert_eq!(place("2026-01-05T00:30:00Z", &TimeZone::UTC), 0, "Monday");
+    assert_eq!(place("2026-01-05T00:30:00Z", &paris), 1);
+    assert_eq!(place("2026-07-06T00:30:00Z", &TimeZone::UTC), 0, "no summer in UTC");
+    assert_eq!(place("2026-07-06T00:30:00Z", &paris), 2);
     // The hour that comes twice is one, the hour that is left out is none.
     let twice = ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"];
-    assert_eq!(twice.map(|text| place(text, Some(&paris))), [6 * 24 + 2; 2]);
+    assert_eq!(twice.map(|text| place(text, &paris)), [6 * 24 + 2; 2]);
     let around = ["2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"];
-    assert_eq!(around.map(|text| place(text, Some(&paris))), [6 * 24 + 1, 6 * 24 + 3]);
+    assert_eq!(around.map(|text| place(text, &paris)), [6 * 24 + 1, 6 * 24 + 3]);
 }
 
 #[test]

@@ -143,6 +143,8 @@ mod tests {
     use super::*;
     use crate::classify::BaselineRule;
     use crate::model::time::NS_PER_S;
+    use crate::shell::series::baseline::Seen;
+    use jiff::tz::TimeZone;
 
     fn rule() -> BaselineRule {
         BaselineRule {
@@ -165,11 +167,13 @@ mod tests {
         dir
     }
 
-    fn look(all: &Baselines, value: f64, hour: i64) -> f64 {
+    fn look(all: &Baselines, value: f64, hour: i64) -> Seen {
         let baseline = all.of(&["rule", "pe1"]).expect("room");
         let mut baseline = baseline.lock().expect("not poisoned");
-        baseline.look(value, (at(hour), None), &rule()).spreads
+        baseline.look(value, (at(hour), &TimeZone::UTC), &rule())
     }
+
+    const LEARNT: Seen = Seen { spreads: 10.0, expected: Some(10.0) };
 
     #[test]
     fn what_was_learnt_outlasts_a_restart_and_a_damaged_file_does_not_stop_anything() {
@@ -179,17 +183,17 @@ mod tests {
         for hour in 0..300 {
             look(&all, 10.0, hour);
         }
-        assert_eq!(look(&all, 15.0, 300), 10.0);
+        assert_eq!(look(&all, 15.0, 300), LEARNT);
         all.save(at(300));
         let again = Baselines::load(Some(path.clone()), 10);
         assert_eq!((again.known(), again.file_errors()), (1, 0));
-        assert_eq!(look(&again, 15.0, 301), 10.0, "nothing was forgotten");
+        assert_eq!(look(&again, 15.0, 301), LEARNT, "nothing was forgotten");
         let mut bytes = std::fs::read(&path).expect("a file");
         bytes[100] ^= 1;
         std::fs::write(&path, bytes).expect("written");
         let damaged = Baselines::load(Some(path.clone()), 10);
         assert_eq!((damaged.known(), damaged.file_errors()), (0, 1));
-        assert_eq!(look(&damaged, 15.0, 302), 0.0, "it is learnt anew");
+        assert_eq!(look(&damaged, 15.0, 302).expected, None, "it is learnt anew");
         assert!(!path.exists() && dir.join("baselines.damaged").exists());
         damaged.save(at(302));
         assert_eq!(Baselines::load(Some(path), 10).known(), 1);

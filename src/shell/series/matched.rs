@@ -261,7 +261,7 @@ impl Track {
         else {
             return News::Value(number);
         };
-        let seen = locked(baseline).look(number, (at, self.hit.zone.as_ref()), rule);
+        let seen = locked(baseline).look(number, (at, &self.hit.zone), rule);
         News::Deviation { spreads: seen.spreads, value: number, expected: seen.expected }
     }
 
@@ -277,6 +277,7 @@ impl Track {
             OfAlarm::Peers(peers) => {
                 let mut peers = locked(peers);
                 let member = Member { series, heard_s: moment.now_s, news };
+                let moment = Moment { at: peers.time_of(moment.at), ..moment };
                 let news = peers.take(member, &rule.threshold, self.absent_after_s)?;
                 stand(&mut peers.standing, news, moment, rule)
             }

@@ -8,6 +8,7 @@
 use crate::classify::News;
 use crate::model::severity::Severity;
 use crate::model::threshold::ThresholdRule;
+use crate::model::time::Timestamp;
 use crate::shell::series::standing::Standing;
 
 /// Those that do not lead are kept up to so many; of more the next sample of each counts.
@@ -18,6 +19,8 @@ const OTHERS_MAX: usize = 64;
 pub(super) struct Peers {
     /// Where the alarm stands.
     pub(super) standing: Standing,
+    /// Time of the newest sample of them all.
+    newest: Timestamp,
     leader: Option<Member>,
     others: Vec<Member>,
 }
@@ -34,6 +37,13 @@ pub(super) struct Member {
 }
 
 impl Peers {
+    /// The time of a sample, or that of a newer one of another series: time does not go back for
+    /// the alarm.
+    pub(super) fn time_of(&mut self, sampled_at: Timestamp) -> Timestamp {
+        self.newest = self.newest.max(sampled_at);
+        self.newest
+    }
+
     /// Takes what a series brings; gives what is to be held against the bands, if anything.
     pub(super) fn take(
         &mut self,

@@ -5,6 +5,7 @@ use super::*;
 use crate::model::event::Verb;
 use crate::shell::batch::NO_PEER;
 use crate::shell::series::table::Bounds;
+use jiff::tz::TimeZone;
 
 fn values(seen: &[Seen]) -> Vec<f64> {
     seen.iter().filter_map(|event| event.value).collect()
@@ -265,14 +266,15 @@ fn an_alarm_that_several_series_mean_stands_as_the_worst_of_them() {
 
 #[test]
 fn rules_beyond_what_a_series_can_have_are_counted() {
-    let mut rules = RULES.to_owned();
-    for number in 0..260 {
-        rules += &format!(
+    let rule = |number: u32| {
+        format!(
             "\n[[metric]]\nname = \"r{number}\"\nmetric = \"many_x\"\n\
              alarm_type = \"test-hot\"\nqualifier = \"{number}\"\n\
              bands = [{{ severity = \"major\", above = 1 }}]\n"
-        );
-    }
+        )
+    };
+    let rules: Vec<String> = (0..260).map(rule).collect();
+    let rules = format!("{RULES}{}", rules.concat());
     let bench = Bench::with(Bounds::default(), &rules, None);
     let (_, seen) = bench.send(Some(true), "many,host=pe1 x=2");
     assert_eq!((seen.len(), bench.intake.counters().rules_cut()), (255, 5));
@@ -320,7 +322,7 @@ fn learn(path: &std::path::Path) {
     for hour in -500..0 {
         let at = crate::model::time::Timestamp(from_now(hour * 3_600));
         for _ in 0..4 {
-            baseline.lock().expect("not poisoned").look(100.0, (at, None), &rule);
+            baseline.lock().expect("not poisoned").look(100.0, (at, &TimeZone::UTC), &rule);
         }
     }
     all.save(crate::model::time::Timestamp(from_now(0)));

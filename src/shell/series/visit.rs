@@ -149,7 +149,7 @@ impl<'i> Visit<'i> {
         let baseline = match &rule.baseline {
             None => None,
             Some(baseline) => {
-                let zone = hit.zone.as_ref().and_then(|zone| zone.iana_name()).unwrap_or("UTC");
+                let zone = hit.zone.iana_name().unwrap_or("UTC");
                 Some(baselines.of(&[&alarm[..], &[&baseline.subject, zone]].concat())?)
             }
         };
