@@ -105,15 +105,14 @@ fn tell(story: &str, script: &Script, may_be_compact: bool) -> Run {
     run
 }
 
-/// What comes to last for many series at once is told by a pulse for each, for each founds an alarm;
-/// what founds nothing takes few.
+/// What comes to last for many series at once takes a pulse for each, for each founds an alarm; what
+/// founds nothing takes few.
 #[test]
 fn many_series_at_once_take_few_pulses() {
     const SERIES: usize = 200;
-    let samples = |at: &str, value: u32| -> String {
-        (0..SERIES)
-            .map(|number| format!("at {at} sample edge-1 load {value} of p{number}\n"))
-            .collect()
+    let samples = |at: &str, value: u32| {
+        let line = |number| format!("at {at} sample edge-1 load {value} of p{number}\n");
+        (0..SERIES).map(line).collect::<Vec<_>>().concat()
     };
     let story = samples("10s", 75) + &samples("20s", 20) + "pulse until 30m\n";
     let pulses = |story: &str| {
