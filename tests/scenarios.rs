@@ -105,8 +105,8 @@ fn tell(story: &str, script: &Script, may_be_compact: bool) -> Run {
     run
 }
 
-/// What comes to last for many series at once takes a pulse for each, for each founds an alarm; what
-/// founds nothing takes few.
+/// What comes to last for many series at once takes a pulse for each, for each founds an alarm;
+/// what founds nothing takes few.
 #[test]
 fn many_series_at_once_take_few_pulses() {
     const SERIES: usize = 200;
