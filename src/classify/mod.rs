@@ -32,4 +32,6 @@ pub use classifier::{Classified, Classifier, IgnoreCause, Origin, Scratch};
 pub use directory::Directory;
 pub use labels::LabelMap;
 pub use metric::{Hit, News};
-pub use rules::{Computation, MetricRule, Quantity, RuleSet, RuleSource, Side, compile};
+pub use rules::{
+    BaselineRule, Computation, MetricRule, Quantity, RuleSet, RuleSource, Side, compile,
+};

@@ -55,7 +55,7 @@ pub struct Watch {
     pub told: Option<Severity>,
     /// Time of the last sample that was told.
     sampled_at: Option<Timestamp>,
-    /// Whether the series sends nothing any more.
+    /// Whether the series sends nothing any more, or was not heard yet since vigie was down.
     pub is_silent: bool,
     /// The alarm type that its silence raised.
     pub absence: Option<u32>,
@@ -213,6 +213,11 @@ impl Watch {
                 *state = BandState::Outside;
             }
         }
+    }
+
+    /// Until a sample comes, time does not count: nobody knows whether its bands still last.
+    pub fn await_sample(&mut self) {
+        self.is_silent = true;
     }
 
     /// The rule has other limits now, which the next sample is held against.

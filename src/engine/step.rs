@@ -26,7 +26,7 @@ impl Engine {
             }
         } else {
             if is_pulse {
-                self.fire_watch(at);
+                self.fire_watches(at);
             }
             self.fire_due(at, if is_pulse { FIRED_BY_PULSE_MAX } else { FIRED_MAX });
         }
@@ -56,12 +56,16 @@ impl Engine {
         }
     }
 
-    /// At most one watch in a step, and only where nothing else is to come: what it raises may
-    /// found an incident, which has the position for its name.
-    fn fire_watch(&mut self, at: At) {
-        if let Some(due) = self.correlator.watches.timers.pop_due(at.engine) {
+    /// Only where nothing else is to come, and no further once something has the position for its
+    /// name: what the next raises may found an alarm or an incident too.
+    fn fire_watches(&mut self, at: At) {
+        for _ in 0..FIRED_BY_PULSE_MAX {
+            let Some(due) = self.correlator.watches.timers.pop_due(at.engine) else { return };
             self.correlator.watch_due(at, due, &mut self.changes);
             self.settle(at);
+            if self.correlator.named_at == self.position {
+                return;
+            }
         }
     }
 
@@ -82,7 +86,7 @@ impl Engine {
                 None
             }
             Input::Boot(boot) => {
-                self.correlator.was_down(boot.downtime_ns);
+                self.correlator.was_down(at, boot.downtime_ns);
                 if self.correlator.alarms.is_empty() {
                     self.correlator.reseed(boot.hash_seed);
                 }

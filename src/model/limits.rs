@@ -57,6 +57,9 @@ pub const SERIES_PER_SENDER_MAX: u32 = 1_000_000;
 pub const SERIES_IDLE_S: u32 = 3_600;
 /// For how much longer it is kept while its whole sender is silent, s.
 pub const SERIES_KEPT_S: u32 = 86_400;
+/// Baselines kept at once, about 2 kB each. Beyond it a new series gets none and its rule says
+/// nothing of it; counted (`vigie_baselines_refused_total`).
+pub const BASELINES_MAX: usize = 50_000;
 /// Symbols of one remote write 2.0 body; one with more is refused.
 pub const SYMBOLS_MAX: usize = 1_000_000;
 /// Nesting of an attribute's value (lists in lists); a sample with a deeper one is rejected.

@@ -35,7 +35,7 @@ use crate::shell::publish::publisher::KafkaPublisher;
 use crate::shell::recover::{self, RecoverError, Replay};
 use crate::shell::self_alarm::{INPUT_SKIPPED, SELF, SelfAlarms};
 use crate::shell::sequencer::Sequencer;
-use crate::shell::series::{SAMPLES, SeriesIntake, SeriesParts};
+use crate::shell::series::{BASELINES, SAMPLES, SeriesIntake, SeriesParts};
 use crate::shell::shared::{Control, Shared};
 use crate::shell::sinks;
 use crate::shell::store::thread::StoreThread;
@@ -115,6 +115,7 @@ pub struct Daemon {
     view: SharedView,
     udp: Vec<UdpThread>,
     samples_udp: Vec<SamplesUdp>,
+    series: Arc<SeriesIntake>,
     streams: Vec<tokio::task::JoinHandle<()>>,
     runtime: Runtime,
     http: HttpListeners,
@@ -254,6 +255,7 @@ impl Daemon {
             self.shared.kafka_cursor.store(cursor, Ordering::Release);
         }
         self.runtime.shutdown_timeout(Duration::from_secs(3));
+        self.series.save_baselines();
         let applied = self.shared.applied.load(Ordering::Acquire);
         if let Err(error) = journal.close() {
             tracing::error!(%error, "the journal was not closed");
@@ -408,6 +410,7 @@ impl Launch {
             stop: Arc::clone(&stop),
             own: own_alarms.clone(),
             backfill_after: config.metrics.backfill_after,
+            baselines: Some(config.state.dir.join(BASELINES)),
         }));
         let sequencer =
             boot((journal, replay, clock, hash_seed), &shared, (counters, end), (supervision, out))
@@ -455,7 +458,7 @@ impl Launch {
             .with_samples(SampleDoor { series: Arc::clone(&series), bodies });
         let samples_udp = serve_samples(&runtime, opened.samples, &ledger, &series)
             .map_err(system("thread for samples"))?;
-        runtime.spawn(series.watch());
+        runtime.spawn(Arc::clone(&series).watch());
         http.serve(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
         let sock = runtime
             .block_on(async { control::bind(&config.state.dir) })
@@ -490,6 +493,7 @@ impl Launch {
             view,
             udp: opened.udp.into_iter().map(|(_, thread)| thread).collect(),
             samples_udp,
+            series,
             streams: opened.streams,
             runtime,
             http,

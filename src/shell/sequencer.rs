@@ -265,13 +265,17 @@ impl Sequencer {
         taken
     }
 
-    /// The passage of time is an input.
+    /// The passage of time is an input; several when much is due, for one of them founds at most
+    /// one incident.
     fn pulse(&mut self, at: At) -> usize {
-        let is_due = self.engine.next_deadline().is_some_and(|due| due <= at.engine);
-        if is_due {
+        for taken in 0..PULSES_MAX {
+            let is_long = taken > 0 && self.clock.now().ns_since(at.engine) > PULSES_NS_MAX;
+            if is_long || self.engine.next_deadline().is_none_or(|due| due > at.engine) {
+                return taken;
+            }
             self.input(at, Kind::Pulse, &[], &Input::Pulse);
         }
-        usize::from(is_due)
+        PULSES_MAX
     }
 
     fn watch_wall_clock(&mut self, at: At) {
@@ -536,6 +540,10 @@ const COUNTS_MAX: usize = 4_096;
 const STEP_NS_MIN: u64 = 500_000_000;
 /// A round takes no further batches after that time, ns.
 const ROUND_NS_MAX: u64 = 4_000_000;
+/// Pulses of one round at most: messages wait meanwhile.
+const PULSES_MAX: usize = 64;
+/// Nor further pulses after that, ns.
+const PULSES_NS_MAX: u64 = 2_000_000;
 const PERIOD_NS: u64 = 1_000_000_000;
 const MARK_NS: u64 = 10_000_000_000;
 /// Rounds without input before the sequencer parks instead of polling.

@@ -264,6 +264,43 @@ impl Sources {
         changes.with_label_values(none).inc_by(counters.band_changes());
         let known = gauge(registry, ("vigie_series_known", "Series of metrics known."), none)?;
         known.with_label_values(none).set(i64::from(self.series.series_known()));
+        self.fill_shared_series(registry)
+    }
+
+    fn fill_shared_series(&self, registry: &Registry) -> prometheus::Result<()> {
+        let none: &[&str] = &[];
+        let [known, refused, file_errors] = self.series.baselines();
+        let held = gauge(
+            registry,
+            ("vigie_baselines_known", "Series of which it is learnt what is usual."),
+            none,
+        )?;
+        held.with_label_values(none).set(signed(known));
+        let counters = self.series.counters();
+        for (name, help, count) in [
+            (
+                "vigie_baselines_refused_total",
+                "Times that a series got no baseline, since there are too many.",
+                refused,
+            ),
+            (
+                "vigie_baseline_file_errors_total",
+                "Times that the file of baselines could not be read or written.",
+                file_errors,
+            ),
+            (
+                "vigie_series_sharing_alarm_total",
+                "Series that mean an alarm which another one means by the same rule.",
+                counters.alarms_shared(),
+            ),
+            (
+                "vigie_series_rules_cut_total",
+                "Rules beyond 255 that do not look at a series, summed over all series.",
+                counters.rules_cut(),
+            ),
+        ] {
+            counter(registry, (name, help), none)?.with_label_values(none).inc_by(count);
+        }
         Ok(())
     }
 

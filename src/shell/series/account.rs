@@ -155,6 +155,8 @@ pub struct SampleCounters {
     by_protocol: [Sums; Protocol::ALL.len()],
     band_changes: AtomicU64,
     bodies_refused: AtomicU64,
+    alarms_shared: AtomicU64,
+    rules_cut: AtomicU64,
 }
 
 /// What a protocol brought, at a moment.
@@ -197,6 +199,28 @@ impl SampleCounters {
     #[must_use]
     pub fn bodies_refused(&self) -> u64 {
         self.bodies_refused.load(Ordering::Relaxed)
+    }
+
+    /// A series means an alarm that another one means by the same rule; gives how many do.
+    pub fn share_alarm(&self) -> u64 {
+        self.alarms_shared.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// Series that mean an alarm which another one means by the same rule.
+    #[must_use]
+    pub fn alarms_shared(&self) -> u64 {
+        self.alarms_shared.load(Ordering::Relaxed)
+    }
+
+    /// So many rules do not look at a series, for there are too many.
+    pub fn cut_rules(&self, rules: u64) {
+        self.rules_cut.fetch_add(rules, Ordering::Relaxed);
+    }
+
+    /// Rules that do not look at a series, for there are too many, summed over all series.
+    #[must_use]
+    pub fn rules_cut(&self) -> u64 {
+        self.rules_cut.load(Ordering::Relaxed)
     }
 
     /// Changes of band that were told and are durable.

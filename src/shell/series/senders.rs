@@ -68,6 +68,14 @@ impl Sender {
         self.back_s.load(Ordering::Acquire)
     }
 
+    /// Nobody was listening: what it did not say meanwhile counts for nothing.
+    fn excuse(&self, now_s: u32) {
+        if !self.is_silent.load(Ordering::Acquire) {
+            self.heard_s.fetch_max(now_s, Ordering::Relaxed);
+            self.back_s.store(now_s, Ordering::Release);
+        }
+    }
+
     /// The engine is told that it is silent; `false` if it was told already.
     pub(super) fn has_fallen_silent(&self) -> bool {
         !self.is_silent.swap(true, Ordering::AcqRel)
@@ -160,6 +168,11 @@ impl Senders {
         list.push(Arc::clone(&sender));
         self.by_peer.insert(peer, Arc::clone(&sender));
         sender
+    }
+
+    /// Nobody was listening until now: neither senders nor series are silent for that.
+    pub(super) fn excuse_all(&self, now_s: u32) {
+        self.list().iter().for_each(|sender| sender.excuse(now_s));
     }
 
     /// All of them, by place.

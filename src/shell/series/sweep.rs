@@ -22,6 +22,12 @@ use std::time::Duration;
 pub(super) const COLLECTOR_SILENT: &str = "collector-silent";
 /// Silences told in one sweep; the next one goes on.
 const SILENCES_MAX: usize = 4_096;
+/// Seconds between two looks for what no series shares any more.
+const SHARES_SWEPT_EVERY_S: u32 = 60;
+/// Seconds after which what was learnt of series is written down.
+const SAVED_EVERY_S: u32 = 3_600;
+/// A sweep that comes so many seconds after the one before comes late.
+const STALLED_S: u32 = 15;
 /// Time between two sweeps.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
@@ -44,17 +50,35 @@ impl SeriesIntake {
     /// Sweeps until it is told to stop.
     pub async fn watch(self: Arc<Self>) {
         let mut beat = tokio::time::interval(SWEEP_EVERY);
+        let (mut swept_s, mut save_s) = (0, SAVED_EVERY_S);
         loop {
             tokio::select! {
                 _ = beat.tick() => {}
                 () = self.stop.requested() => return,
             }
             let intake = Arc::clone(&self);
-            let work = move || intake.sweep(intake.core.second(intake.core.way.clock.now()));
+            let before_s = swept_s;
+            swept_s = self.core.second(self.core.way.clock.now());
+            let work = move || {
+                intake.core.excuse_after_stall(before_s, swept_s);
+                intake.sweep(swept_s)
+            };
             // An error means that the runtime ends.
             let Ok(swept) = tokio::task::spawn_blocking(work).await else { return };
             swept.settle(&self.core).await;
+            if swept_s < save_s {
+                continue;
+            }
+            save_s = swept_s.saturating_add(SAVED_EVERY_S);
+            let intake = Arc::clone(&self);
+            let save = move || intake.save_baselines();
+            let Ok(()) = tokio::task::spawn_blocking(save).await else { return };
         }
+    }
+
+    /// Writes down what was learnt of series.
+    pub fn save_baselines(&self) {
+        self.core.baselines.save(self.core.way.clock.at().wall);
     }
 
     pub(super) fn sweep(&self, now_s: u32) -> Swept {
@@ -74,7 +98,10 @@ impl SeriesIntake {
                 silences.push(Silence { place, peer, classifier, tracks });
             }
         });
-        self.core.pairs.sweep();
+        if now_s.is_multiple_of(SHARES_SWEPT_EVERY_S) {
+            self.core.pairs.sweep();
+            self.core.peers.sweep();
+        }
         self.watch_explosions(now_s, &senders);
         self.core.tell_silence(silences, silent_senders)
     }
@@ -91,6 +118,18 @@ impl SeriesIntake {
 }
 
 impl Core {
+    /// The machine slept, or was too busy to sweep: what was not heard meanwhile is not silent.
+    pub(super) fn excuse_after_stall(&self, before_s: u32, now_s: u32) {
+        let stalled_s = now_s.saturating_sub(before_s);
+        if before_s > 0 && stalled_s > STALLED_S {
+            tracing::warn!(
+                stalled_s,
+                "nothing was heard for a while: no series is silent for that"
+            );
+            self.senders.excuse_all(now_s);
+        }
+    }
+
     fn tell_silence(&self, silences: Vec<Silence>, senders: Vec<Arc<Sender>>) -> Swept {
         let arrived = self.way.clock.at();
         let mut submission = Submission::new(&self.way);

@@ -4,14 +4,14 @@
 //! In: series and samples, as a decoder visits them. Out: events in the lanes, the request's
 //! account, and what a sender is told about samples that were not taken.
 
-use crate::classify::{Classifier, News, Origin};
+use crate::classify::{Classifier, Hit, MetricRule, Origin};
 use crate::model::event::Verb;
 use crate::model::sample::{
     Labels, METRIC_NAME, Recall, Rejection, Sample, SampleFault, Samples, SeriesKind, Tally,
 };
 use crate::model::time::{NS_PER_S, Timestamp};
 use crate::shell::series::account::{Account, Protocol, Refusal};
-use crate::shell::series::matched::{Matched, Moment, Tell};
+use crate::shell::series::matched::{First, Joined, Matched, Moment, OfAlarm, RULES_MAX, Tell};
 use crate::shell::series::senders::Sender;
 use crate::shell::series::table::{Known, Place, Touch};
 use crate::shell::series::{Core, SeriesIntake};
@@ -25,6 +25,8 @@ const AHEAD_NS_MAX: i64 = 600 * NS_PER_S;
 const NOTES_MAX: usize = 5;
 /// A name in such words is cut at so many characters.
 const NOTE_NAME_CHARS: usize = 64;
+/// Labels in a log are cut at so many characters.
+const SHOWN_CHARS: usize = 1_024;
 
 /// A request at work.
 pub struct Visit<'i> {
@@ -139,6 +141,66 @@ impl<'i> Visit<'i> {
         self.notes.add(1, format_args!("the decoder failed on this body"));
     }
 
+    /// What the series shares with others by a rule; `None` when it cannot have a baseline.
+    fn join(&self, hit: &Hit, rule: &MetricRule, labels: &Labels<'_>) -> Option<Joined> {
+        let Core { keys, pairs, peers, baselines, .. } = self.core;
+        let target = &hit.target;
+        let alarm = [rule.name(), &target.device, &target.component, &hit.qualifier];
+        let baseline = match &rule.baseline {
+            None => None,
+            Some(baseline) => {
+                let zone = hit.zone.iana_name().unwrap_or("UTC");
+                Some(baselines.of(&[&alarm[..], &[&baseline.subject, zone]].concat())?)
+            }
+        };
+        // Under other rules zones have other numbers.
+        let epoch = self.classifier.epoch().to_string();
+        let texts = [&alarm[..], &[&epoch]].concat();
+        if rule.computation.divisor.is_some() {
+            return Some(Joined { alarm: OfAlarm::Ratio(pairs.of(keys, &texts).0), baseline });
+        }
+        let (peers, is_known) = peers.of(keys, &texts);
+        if is_known {
+            self.note_shared(alarm, labels);
+        }
+        Some(Joined { alarm: OfAlarm::Peers(peers), baseline })
+    }
+
+    /// Says, ever more seldom, that another series means the same alarm.
+    fn note_shared(&self, [rule, device, component, qualifier]: [&str; 4], labels: &Labels<'_>) {
+        let series = self.core.counters.share_alarm();
+        if series.is_power_of_two() {
+            let labels = shown(labels);
+            tracing::warn!(
+                rule,
+                device,
+                component,
+                qualifier,
+                labels,
+                series,
+                "several series mean one alarm, which stands as the worst of them; \
+                 put the label that tells them apart into the rule's `qualifier`"
+            );
+        }
+    }
+
+    /// Says, ever more seldom, that not all rules look at a series.
+    fn note_cut(&self, hits: usize, labels: &Labels<'_>) {
+        let Some(cut) = hits.checked_sub(RULES_MAX).filter(|cut| *cut > 0) else { return };
+        let before = self.core.counters.rules_cut();
+        let cut = u64::try_from(cut).unwrap_or(u64::MAX);
+        self.core.counters.cut_rules(cut);
+        if before.saturating_add(cut).leading_zeros() < before.leading_zeros() {
+            let labels = shown(labels);
+            tracing::error!(
+                labels,
+                rules = hits,
+                most = RULES_MAX,
+                "too many rules for one series: those declared last do not look at it"
+            );
+        }
+    }
+
     fn touch(&self) -> Touch<'_> {
         Touch {
             now_s: self.now_s,
@@ -187,8 +249,7 @@ impl<'i> Visit<'i> {
     fn tell(&mut self, place: Place, classifier: &Classifier) {
         for tell in self.tells.drain(..) {
             let when = (&self.origin, Some(tell.since));
-            let news = News::Value(tell.value);
-            let event = classifier.series_event(&tell.hit, news, when, &mut self.line);
+            let event = classifier.series_event(&tell.hit, tell.news, when, &mut self.line);
             let Some(event) = event.filter(|_| !self.submission.has_failed()) else { continue };
             self.submission.push(&event);
             self.told.push((place, tell.track));
@@ -221,13 +282,11 @@ impl Samples for Visit<'_> {
             if hits.is_empty() {
                 return None;
             }
-            let how = (kind.temporality, self.now_s);
-            let matched = Matched::new(&self.classifier, hits, how, |hit, rule| {
-                let target = &hit.target;
-                let texts = [rule, &target.device, &target.component, &hit.qualifier];
-                self.core.pairs.of(keys, &texts)
-            });
-            Some(Box::new(matched))
+            self.note_cut(hits.len(), labels);
+            let temporality = kind.temporality;
+            let first = First { series: key.check, temporality, now_s: self.now_s };
+            let join = |hit: &Hit, rule: &MetricRule| self.join(hit, rule, labels);
+            Some(Box::new(Matched::new(&self.classifier, hits, first, join)))
         };
         let known = self.core.table.enter((key, block), &self.touch(), resolve);
         if known == Known::Full {
@@ -259,6 +318,17 @@ impl Samples for Visit<'_> {
             self.notes.add(samples, format_args!("{place} {name:?}: {}", fault.as_str()));
         }
     }
+}
+
+/// Labels for a log, cut where they get long.
+fn shown(labels: &Labels<'_>) -> String {
+    let mut shown = String::new();
+    for (name, value) in labels.iter() {
+        let between = if shown.is_empty() { "" } else { ", " };
+        // Writing to a text cannot fail.
+        let _ = write!(shown, "{between}{name}={value:?}");
+    }
+    shown.chars().take(SHOWN_CHARS).collect()
 }
 
 impl Notes {
