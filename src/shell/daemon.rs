@@ -16,11 +16,11 @@ use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
 use crate::shell::fd_store::Kept;
 use crate::shell::http::HttpListeners;
 use crate::shell::intake::http::{Bodies, SampleDoor};
-use crate::shell::intake::samples_udp::SamplesUdp;
 use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
-use crate::shell::intake::udp::{UdpListener, UdpThread};
+use crate::shell::intake::udp::UdpThread;
 use crate::shell::journal::{Journal, JournalError, Kind, Options, RealDisk};
+use crate::shell::kafka_link::Links;
 use crate::shell::lanes::Lanes;
 use crate::shell::listeners::{self, Bound, Intake, ListenError};
 use crate::shell::observe::counters::ListenerCounters;
@@ -32,6 +32,7 @@ use crate::shell::publish::Published;
 use crate::shell::publish::feed::{FEED_EFFECTS_MAX, HISTORY_EFFECTS_MAX, feed};
 use crate::shell::publish::publisher::KafkaPublisher;
 use crate::shell::recover::{self, RecoverError, Replay};
+use crate::shell::sample_sources::SampleSources;
 use crate::shell::self_alarm::{INPUT_SKIPPED, SELF, SelfAlarms};
 use crate::shell::sequencer::{Control, Sequencer, Shared};
 use crate::shell::series::{SAMPLES, SeriesIntake, SeriesParts};
@@ -112,7 +113,7 @@ pub struct Daemon {
     ledger: Vec<(String, Arc<ListenerCounters>)>,
     view: SharedView,
     udp: Vec<(u16, Arc<UdpThread>)>,
-    samples_udp: Vec<SamplesUdp>,
+    samples: SampleSources,
     streams: Vec<tokio::task::JoinHandle<()>>,
     runtime: Runtime,
     http: HttpListeners,
@@ -155,6 +156,9 @@ impl Daemon {
     ) -> Result<Self, StartError> {
         let supervision = supervise::load(&config, given, 1).map_err(StartError::Mistakes)?;
         let http = HttpListeners::load(&config).map_err(StartError::Access)?;
+        let links = Links::load(&config).map_err(|unready| {
+            StartError::Access(unready.into_iter().map(|one| one.diagnostic).collect())
+        })?;
         let mut kept = Kept::sort_out(&mut adopted, &config.listeners);
         kept.forget_unwanted();
         let mut bound = Vec::new();
@@ -175,7 +179,7 @@ impl Daemon {
             .iter()
             .map(|listener| (listener.name.clone(), Arc::new(ListenerCounters::default())))
             .collect();
-        Launch { config, supervision, http, bound, core, ledger }.launch()
+        Launch { config, supervision, http, links, bound, core, ledger }.launch()
     }
 
     /// The addresses listened on, by listener.
@@ -230,7 +234,7 @@ impl Daemon {
                 let _ = thread.join();
             }
         }
-        self.samples_udp.into_iter().for_each(SamplesUdp::join);
+        self.samples.join();
         let streams = self.streams;
         self.runtime.block_on(async {
             for stream in streams {
@@ -320,6 +324,7 @@ struct Launch {
     config: Config,
     supervision: Supervision,
     http: HttpListeners,
+    links: Links,
     bound: Vec<Bound>,
     core: Core,
     ledger: Vec<(String, Arc<ListenerCounters>)>,
@@ -327,7 +332,7 @@ struct Launch {
 
 impl Launch {
     fn launch(self) -> Result<Daemon, StartError> {
-        let Self { config, supervision, http, bound, core, ledger } = self;
+        let Self { config, supervision, http, links, bound, core, ledger } = self;
         let Core { journal, replay, journal_uuid, clock, hash_seed } = core;
         let system = |doing| move |source| StartError::System { doing, source };
         let applied = replay.applied;
@@ -349,18 +354,18 @@ impl Launch {
         let mut feeds = vec![("history".to_owned(), store_feed.counters())];
         out.history = Some(store_feed);
         let mut kafka = None;
-        if let Some(wanted) = &config.kafka {
+        if let Some((wanted, access)) = config.kafka.as_ref().zip(links.sink) {
             let (kafka_feed, kafka_end) = feed(applied, FEED_EFFECTS_MAX);
             feeds.push(("kafka".to_owned(), kafka_feed.counters()));
             out.decisions = Some(kafka_feed);
+            let settings = sinks::kafka_settings(wanted, access);
             let start = sinks::publisher_start(
-                (wanted, &journal_uuid),
+                (&settings, &journal_uuid),
                 kafka_cursor,
                 kafka_end,
                 &recover::journal_dir(&config.state.dir),
                 durable,
             );
-            let settings = sinks::kafka_settings(wanted);
             let started = KafkaPublisher::start(settings, start);
             kafka = Some(started.map_err(system("Kafka thread"))?);
         }
@@ -408,6 +413,10 @@ impl Launch {
         let sequencer =
             boot((journal, replay, clock, hash_seed), &shared, (counters, end), (supervision, out))
                 .map_err(system("sequencer thread"))?;
+        let from = (&config, ledger.as_slice());
+        let samples =
+            SampleSources::start(from, opened.samples, links.sources, &series, runtime.handle())
+                .map_err(system("a thread for samples"))?;
         let readiness = Arc::new(Readiness::default());
         let metrics = Sources {
             listeners: intake_ledger(&config, &ledger)
@@ -426,6 +435,7 @@ impl Launch {
             feeds,
             sockets: opened.udp.clone(),
             series: Arc::clone(&series),
+            sources: samples.status(),
             tzdb: sinks::tzdb_version(),
         };
         let (stop_http, stopped) = watch::channel(false);
@@ -449,8 +459,6 @@ impl Launch {
         let state = state
             .with_alertmanager(alertmanager)
             .with_samples(SampleDoor { series: Arc::clone(&series), bodies });
-        let samples_udp = serve_samples(&runtime, opened.samples, &ledger, &series)
-            .map_err(system("thread for samples"))?;
         runtime.spawn(series.watch());
         http.serve(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
         let sock = runtime
@@ -469,6 +477,7 @@ impl Launch {
                 outbox: outbox_status,
                 store: store.status(),
                 kafka: kafka.as_ref().map(KafkaPublisher::status),
+                sources: samples.status(),
                 retirement,
                 own: own_alarms,
             },
@@ -485,7 +494,7 @@ impl Launch {
             ledger,
             view,
             udp: opened.udp,
-            samples_udp,
+            samples,
             streams: opened.streams,
             runtime,
             http,
@@ -566,21 +575,6 @@ fn runtime() -> io::Result<Runtime> {
         .thread_name("tokio")
         .enable_all()
         .build()
-}
-
-/// Starts the listeners of samples over UDP.
-fn serve_samples(
-    runtime: &Runtime,
-    sockets: Vec<(u16, UdpListener)>,
-    ledger: &[(String, Arc<ListenerCounters>)],
-    series: &Arc<SeriesIntake>,
-) -> io::Result<Vec<SamplesUdp>> {
-    let start = |(listener, socket)| {
-        let counters = ledger.get(usize::from(listener)).map(|(_, counters)| counters);
-        let counters = counters.map_or_else(Arc::default, Arc::clone);
-        SamplesUdp::start(socket, counters, Arc::clone(series), runtime.handle().clone())
-    };
-    sockets.into_iter().map(start).collect()
 }
 
 /// Under which name the ledger of posted alerts is shown.

@@ -66,8 +66,8 @@ fn packaged_defaults_are_told_truly() {
 fn kafka_can_be_switched_on_by_flags() {
     let checked = with(&["kafka.brokers=[\"127.0.0.1:9092\"]", "kafka.properties.\"linger.ms\"=5"]);
     let kafka = checked.value.and_then(|config| config.kafka).expect("kafka");
-    assert_eq!(kafka.brokers, ["127.0.0.1:9092"]);
-    assert_eq!(kafka.properties, [("linger.ms".to_owned(), "5".to_owned())]);
+    assert_eq!(kafka.link.brokers, ["127.0.0.1:9092"]);
+    assert_eq!(kafka.link.properties, [("linger.ms".to_owned(), "5".to_owned())]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod demotion;
 pub mod feed;
 pub mod guard;
 pub mod http;
+pub mod kafka;
 mod open;
 pub mod pipeline;
 pub mod samples_udp;

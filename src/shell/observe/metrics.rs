@@ -2,6 +2,7 @@
 //! that the stages keep, so that no stage pays for a metric.
 
 use crate::model::severity::Severity;
+use crate::shell::intake::kafka::SourceStatus;
 use crate::shell::intake::udp::UdpThread;
 use crate::shell::observe::counters::{HttpCounters, ListenerCounters};
 use crate::shell::outbox::OutboxStatus;
@@ -36,6 +37,8 @@ pub struct Sources {
     pub sockets: Vec<(u16, Arc<UdpThread>)>,
     /// The intake of samples.
     pub series: Arc<SeriesIntake>,
+    /// Sources of samples by name.
+    pub sources: Vec<(String, Arc<SourceStatus>)>,
     /// Version of the time-zone data in use.
     pub tzdb: String,
 }
@@ -58,6 +61,7 @@ impl Sources {
         self.fill_refusals(registry)?;
         self.fill_gauges(registry)?;
         self.fill_samples(registry)?;
+        self.fill_sources(registry)?;
         self.fill_sinks(registry)?;
         self.fill_rounds(registry)?;
         self.fill_latency(registry)
@@ -264,6 +268,47 @@ impl Sources {
         changes.with_label_values(none).inc_by(counters.band_changes());
         let known = gauge(registry, ("vigie_series_known", "Series of metrics known."), none)?;
         known.with_label_values(none).set(i64::from(self.series.series_known()));
+        Ok(())
+    }
+
+    fn fill_sources(&self, registry: &Registry) -> prometheus::Result<()> {
+        let of = &["source"];
+        let records = counter(
+            registry,
+            ("vigie_source_records_total", "Records taken from a source, durable or rejected."),
+            of,
+        )?;
+        let bytes = counter(
+            registry,
+            ("vigie_source_bytes_total", "Bytes of the records taken from a source."),
+            of,
+        )?;
+        let retries = counter(
+            registry,
+            (
+                "vigie_source_retries_total",
+                "Times that records of a source were read again, since they were not durable.",
+            ),
+            of,
+        )?;
+        let lag = gauge(
+            registry,
+            ("vigie_source_lag_records", "Records of a source that are not yet committed."),
+            of,
+        )?;
+        let failing = gauge(
+            registry,
+            ("vigie_source_failing", "1 while a source cannot be read for a minute or longer."),
+            of,
+        )?;
+        for (name, status) in &self.sources {
+            let label = [name.as_str()];
+            records.with_label_values(&label).inc_by(status.records());
+            bytes.with_label_values(&label).inc_by(status.bytes());
+            retries.with_label_values(&label).inc_by(status.retries());
+            lag.with_label_values(&label).set(signed(status.lag()));
+            failing.with_label_values(&label).set(i64::from(status.is_failing()));
+        }
         Ok(())
     }
 

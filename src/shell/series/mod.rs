@@ -28,6 +28,7 @@ pub(in crate::shell) mod testing;
 mod tests;
 
 pub use account::{Account, Protocol, Refusal, SampleCounters, Shown};
+pub use senders::SenderName;
 pub use visit::{Settled, Told, Visit};
 
 use crate::model::sample::Tally;
@@ -41,7 +42,6 @@ use crate::shell::series::pair::Pairs;
 use crate::shell::series::senders::Senders;
 use crate::shell::series::table::{Bounds, Table};
 use crate::shell::submission::Way;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -120,15 +120,15 @@ impl SeriesIntake {
         self.stop.is_requested()
     }
 
-    /// Takes the samples of a request that `peer` sends; `decode` visits them. May wait for room in
-    /// the lanes: for threads that may block. What comes back is to be settled.
+    /// Takes the samples of a request of that sender; `decode` visits them. May wait for room in the
+    /// lanes: for threads that may block. What comes back is to be settled.
     pub fn take(
         &self,
         protocol: Protocol,
-        peer: IpAddr,
+        sender: impl Into<SenderName>,
         decode: impl FnOnce(&mut Visit<'_>) -> Tally,
     ) -> Told {
-        let sender = self.core.senders.of(peer);
+        let sender = self.core.senders.of(sender.into());
         let mut visit = Visit::new(&self.core, protocol, sender);
         visit.hear_sender();
         let Some(tally) = guarded(|| decode(&mut visit)) else {

@@ -32,6 +32,7 @@ pub struct Visit<'i> {
     classifier: Arc<Classifier>,
     sender: Arc<Sender>,
     origin: Origin,
+    untimed_at: Timestamp,
     protocol: Protocol,
     now_s: u32,
     request: u32,
@@ -90,7 +91,7 @@ pub struct Settled {
 impl<'i> Visit<'i> {
     pub(super) fn new(core: &'i Core, protocol: Protocol, sender: Arc<Sender>) -> Self {
         let arrived = core.way.clock.at();
-        let origin = Origin { peer: sender.peer, listener: core.listener, arrived };
+        let origin = Origin { peer: sender.peer(), listener: core.listener, arrived };
         Self {
             classifier: core.classifier.load_full(),
             now_s: core.second(arrived.engine),
@@ -99,6 +100,7 @@ impl<'i> Visit<'i> {
             core,
             sender,
             origin,
+            untimed_at: arrived.wall,
             protocol,
             current: Current::None,
             is_back: false,
@@ -117,6 +119,16 @@ impl<'i> Visit<'i> {
             let text = "sends samples again";
             self.core.push_about_sender(&self.sender, Verb::Clear, text, &mut self.submission);
         }
+    }
+
+    /// Samples without a time are of that instant, and not of the moment at which they come.
+    pub fn date_untimed(&mut self, at: Timestamp) {
+        self.untimed_at = at;
+    }
+
+    /// The body is refused as a whole: one fault for all that may be in it.
+    pub fn refuse(&mut self, refusal: Refusal) {
+        self.account.add_refusal(refusal, 1);
     }
 
     /// The body is read.
@@ -161,7 +173,7 @@ impl<'i> Visit<'i> {
     }
 
     fn apply(&mut self, place: Place, sample: &Sample) {
-        let at = sample.at.unwrap_or(self.origin.arrived.wall);
+        let at = sample.at.unwrap_or(self.untimed_at);
         if let Some(refusal) = self.check_age(at) {
             self.account.add_refusal(refusal, 1);
             if refusal == Refusal::TooNew {
@@ -215,9 +227,10 @@ impl Samples for Visit<'_> {
         let key = keys.of_labels(labels);
         let block = labels.block().map(|block| keys.of_block(block));
         let resolve = || {
-            let read = |name: &str| labels.get(name);
+            let sender = &self.sender;
+            let read = |name: &str| labels.get(name).or_else(|| sender.device_label(name));
             let metric = labels.get(METRIC_NAME).unwrap_or_default();
-            let hits = self.classifier.resolve_series(metric, &read, self.sender.peer);
+            let hits = self.classifier.resolve_series(metric, &read, sender.peer());
             if hits.is_empty() {
                 return None;
             }
@@ -274,6 +287,12 @@ impl Notes {
 }
 
 impl Told {
+    /// Whether it found no room in the lanes: what comes after it will not find any either.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        matches!(self.sent, Sent::Failed)
+    }
+
     /// Waits for the disk, and lets the series know what came of it.
     pub async fn settle(self, intake: &SeriesIntake) -> Settled {
         let Self { sent, told, back, request, protocol, mut account, tally, notes } = self;
