@@ -13,6 +13,7 @@ mod crash;
 mod faults;
 mod fd_store;
 mod kafka;
+mod kafka_samples;
 mod operator;
 #[cfg(debug_assertions)]
 mod poison;

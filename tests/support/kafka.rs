@@ -1,4 +1,5 @@
-//! A real Kafka broker in KRaft mode, one node being broker and controller, and a consumer.
+//! A real Kafka broker in KRaft mode, one node being broker and controller, a consumer and a
+//! producer.
 
 use crate::support::components::{kafka_jars, program};
 use crate::support::eventually::eventually;
@@ -9,12 +10,18 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
+
+/// Who may come in where a password is asked for.
+pub(crate) const USER: &str = "vigie";
+/// Its password.
+pub(crate) const PASSWORD: &str = "correct horse";
 
 /// How long a broker may take to start, on two busy cores.
 const START: Duration = Duration::from_secs(120);
@@ -23,6 +30,7 @@ const START: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(crate) struct Broker {
     address: String,
+    address_with_password: String,
     properties: PathBuf,
     scratch: Scratch,
     process: Option<Process>,
@@ -32,7 +40,7 @@ impl Broker {
     /// A new, empty broker that answers.
     pub(crate) fn start() -> Self {
         let scratch = Scratch::new("kafka");
-        let (port, controller) = (free_port(), free_port());
+        let [port, asking, controller] = std::array::from_fn(|_| free_port());
         let data = scratch.path().join("data");
         let properties = scratch.write(
             "server.properties",
@@ -41,9 +49,16 @@ impl Broker {
                  node.id=1\n\
                  controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
                  controller.listener.names=CONTROLLER\n\
-                 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-                 advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-                 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+                 listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{asking},\
+                 CONTROLLER://127.0.0.1:{controller}\n\
+                 advertised.listeners=PLAINTEXT://127.0.0.1:{port},\
+                 SASL_PLAINTEXT://127.0.0.1:{asking}\n\
+                 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,\
+                 SASL_PLAINTEXT:SASL_PLAINTEXT\n\
+                 listener.name.sasl_plaintext.sasl.enabled.mechanisms=PLAIN\n\
+                 listener.name.sasl_plaintext.plain.sasl.jaas.config=\
+                 org.apache.kafka.common.security.plain.PlainLoginModule required \
+                 user_{USER}=\"{PASSWORD}\";\n\
                  log.dirs={}\n\
                  broker.session.timeout.ms=2000\n\
                  broker.heartbeat.interval.ms=500\n\
@@ -56,8 +71,10 @@ impl Broker {
                 data.display()
             ),
         );
-        let address = format!("127.0.0.1:{port}");
-        let mut broker = Self { address, properties, scratch, process: None };
+        let [address, address_with_password] =
+            [port, asking].map(|port| format!("127.0.0.1:{port}"));
+        let mut broker =
+            Self { address, address_with_password, properties, scratch, process: None };
         broker.format();
         broker.restart();
         broker
@@ -66,6 +83,11 @@ impl Broker {
     /// Host and port, for clients.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The same for clients of whom a password is asked.
+    pub(crate) fn address_with_password(&self) -> &str {
+        &self.address_with_password
     }
 
     /// Ends the broker as a power cut would; its data stay.
@@ -115,6 +137,11 @@ impl Broker {
         Subscription { consumer, records: Vec::new() }
     }
 
+    /// A producer to a topic.
+    pub(crate) fn producer<'t>(&self, topic: &'t str) -> Producer<'t> {
+        Producer { producer: self.client().create().expect("a client"), topic }
+    }
+
     fn format(&self) {
         let mut command = java();
         command
@@ -135,6 +162,37 @@ impl Broker {
             .set("reconnect.backoff.max.ms", "500")
             .set("log_level", "2");
         config
+    }
+}
+
+/// Writes to a topic with one partition, in order.
+pub(crate) struct Producer<'t> {
+    producer: BaseProducer,
+    topic: &'t str,
+}
+
+impl Producer<'_> {
+    /// Writes a record with headers, and waits until the broker has it.
+    pub(crate) fn send(&self, value: &[u8], headers: &[(&str, &str)]) {
+        let mut all = OwnedHeaders::new();
+        for (key, value) in headers {
+            all = all.insert(Header { key, value: Some(*value) });
+        }
+        let record: BaseRecord<'_, (), [u8]> =
+            BaseRecord::to(self.topic).payload(value).headers(all);
+        self.producer.send(record).map_err(|(error, _)| error).expect("there is room");
+        self.flush();
+    }
+
+    /// Writes a record when there is time.
+    pub(crate) fn queue(&self, value: &[u8]) {
+        let record: BaseRecord<'_, (), [u8]> = BaseRecord::to(self.topic).payload(value);
+        self.producer.send(record).map_err(|(error, _)| error).expect("there is room");
+    }
+
+    /// Waits until the broker has everything.
+    pub(crate) fn flush(&self) {
+        self.producer.flush(Duration::from_secs(30)).expect("the broker takes it");
     }
 }
 

@@ -283,6 +283,11 @@ impl Sources {
             ("vigie_source_bytes_total", "Bytes of the records taken from a source."),
             of,
         )?;
+        let empty = counter(
+            registry,
+            ("vigie_source_empty_records_total", "Records of a source that hold no sample."),
+            of,
+        )?;
         let retries = counter(
             registry,
             (
@@ -305,6 +310,7 @@ impl Sources {
             let label = [name.as_str()];
             records.with_label_values(&label).inc_by(status.records());
             bytes.with_label_values(&label).inc_by(status.bytes());
+            empty.with_label_values(&label).inc_by(status.empty());
             retries.with_label_values(&label).inc_by(status.retries());
             lag.with_label_values(&label).set(signed(status.lag()));
             failing.with_label_values(&label).set(i64::from(status.is_failing()));

@@ -9,7 +9,7 @@ use crate::decode::metrics::body::{BodyFault, inflate};
 use crate::decode::metrics::line_protocol::{self, Precision};
 use crate::decode::metrics::otlp::{binary, json};
 use crate::decode::metrics::{remote_write_1, remote_write_2};
-use crate::model::sample::{Samples, Tally};
+use crate::model::sample::{Rejection, Samples, Tally};
 use crate::shell::config::Encoding;
 use crate::shell::series::Refusal;
 
@@ -60,14 +60,19 @@ pub(super) fn decode<S: Samples + ?Sized>(
     }
     let form = form(body.content_type, terms.encoding).ok_or(Refusal::ContentTypeUnknown)?;
     let bytes = plain(body, form, terms.bytes_max, memory)?;
-    Ok(match form {
+    let tally = match form {
         Form::RemoteWrite if is_remote_write_2(bytes) => remote_write_2::decode(bytes, samples),
         Form::RemoteWrite1 | Form::RemoteWrite => remote_write_1::decode(bytes, samples),
         Form::RemoteWrite2 => remote_write_2::decode(bytes, samples),
         Form::Otlp => binary::decode(bytes, samples),
         Form::OtlpJson => json::decode(bytes, samples),
         Form::Influx => line_protocol::decode(bytes, terms.precision, samples),
-    })
+    };
+    // Nobody is answered that the rest cannot be read: it counts as one sample at least.
+    if let Some(fault) = tally.broken.filter(|_| tally.rejected == 0) {
+        samples.rejected(&Rejection { fault, samples: 1, place: 0, name: "" });
+    }
+    Ok(tally)
 }
 
 /// What the content type says, else what the source says; `None` for a type that is not taken.
@@ -144,7 +149,7 @@ fn is_remote_write_2(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::sample::{Labels, Recall, Rejection, Sample, SeriesKind};
+    use crate::model::sample::{Labels, Recall, Sample, SeriesKind};
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use std::io::Write as _;

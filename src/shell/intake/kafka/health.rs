@@ -35,6 +35,7 @@ pub struct SourceStatus {
     words: Mutex<String>,
     records: AtomicU64,
     bytes: AtomicU64,
+    empty: AtomicU64,
     retries: AtomicU64,
     lag: AtomicU64,
 }
@@ -49,6 +50,7 @@ impl Default for SourceStatus {
             words: Mutex::new("no broker answers".to_owned()),
             records: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            empty: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             lag: AtomicU64::new(0),
         }
@@ -84,6 +86,12 @@ impl SourceStatus {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Records that could be read and hold no sample.
+    #[must_use]
+    pub fn empty(&self) -> u64 {
+        self.empty.load(Ordering::Relaxed)
+    }
+
     /// Times that records were read again, since they were not durable.
     #[must_use]
     pub fn retries(&self) -> u64 {
@@ -100,9 +108,11 @@ impl SourceStatus {
         self.is_connected.load(Ordering::Relaxed)
     }
 
-    pub(super) fn count(&self, records: u64, bytes: u64) {
-        self.records.fetch_add(records, Ordering::Relaxed);
+    pub(super) fn count(&self, bytes: usize, is_empty: bool) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.records.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.empty.fetch_add(u64::from(is_empty), Ordering::Relaxed);
     }
 
     pub(super) fn count_retry(&self) {

@@ -76,7 +76,7 @@ impl KafkaReader {
     /// When librdkafka does not accept the settings, or the system has no thread to give.
     pub fn start(parts: ReaderParts) -> io::Result<Self> {
         let status = Arc::new(SourceStatus::default());
-        let mut reader = Reader::new(parts, Arc::clone(&status));
+        let reader = Reader::new(parts, Arc::clone(&status));
         let first = reader.connect().map_err(io::Error::other)?;
         let name = reader.parts.source.name.clone();
         let (running, ended) = sync_channel(0);
@@ -303,7 +303,9 @@ impl Reader {
             if !is_durable {
                 continue;
             }
-            self.status.count(1, u64::try_from(record.payload_len()).unwrap_or(u64::MAX));
+            let tally = settled.as_ref().map(|settled| settled.tally).unwrap_or_default();
+            let is_empty = tally.seen == 0 && tally.broken.is_none() && refused.is_none();
+            self.status.count(record.payload_len(), is_empty);
             let complaint = settled.and_then(|settled| settled.complaint());
             let why = refused.map(|refusal| refusal.as_str().to_owned()).or(complaint);
             if let Some(why) = why
