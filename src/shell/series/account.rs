@@ -62,8 +62,8 @@ pub enum Refusal {
     NotDurable,
     /// The decoder panicked on the body: one for all that was left of it.
     DecoderPanicked,
-    /// A record without a value: one, since it holds nothing that could be counted. So for those
-    /// that follow, which nobody can be told to send otherwise.
+    /// A record of Kafka without a value. It counts as one, and so do the four that follow: how
+    /// many samples are in them nobody knows, and there is nobody to answer.
     RecordEmpty,
     /// A record of a content type that is not taken.
     ContentTypeUnknown,

@@ -259,13 +259,17 @@ mod tests {
         assert_eq!(read(b"", NO_HEADERS, write), Err("record-empty"));
         assert_eq!(read(b"abc", ["", "zstd"], write), Err("encoding-unknown"));
         assert_eq!(read(b"abc", ["", "snappy"], write), Err("body-damaged"));
-        assert_eq!(read(&gzip(&[b' '; 20_000]), NO_HEADERS, write), Err("body-too-large"));
-        assert_eq!(read(&snappy(&[b' '; 20_000]), NO_HEADERS, write), Err("body-too-large"));
-        assert_eq!(read(&[b' '; 20_000], NO_HEADERS, Encoding::Influx), Err("body-too-large"));
+        let large = b" ".repeat(20_000);
+        assert_eq!(read(&gzip(&large), NO_HEADERS, write), Err("body-too-large"));
+        assert_eq!(read(&snappy(&large), NO_HEADERS, write), Err("body-too-large"));
+        assert_eq!(read(&large, NO_HEADERS, Encoding::Influx), Err("body-too-large"));
         for broken in [&b"\xff\xff\xff"[..], b"no protobuf at all", b"\x0a\x7f"] {
             let said = read(broken, NO_HEADERS, write).expect("the decoder names it");
             assert!(said.ends_with('!'), "{said}");
         }
-        assert_eq!(read(b"no lines", NO_HEADERS, Encoding::Influx).as_deref(), Ok("field-invalid!"));
+        assert_eq!(
+            read(b"no lines", NO_HEADERS, Encoding::Influx).as_deref(),
+            Ok("field-invalid!")
+        );
     }
 }

@@ -13,7 +13,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -118,7 +118,7 @@ impl Scene {
         places.add_partition(TOPIC, 0);
         let answer = consumer.committed_offsets(places, Duration::from_secs(10));
         let answer = answer.expect("an answer");
-        let place = answer.elements().first().map(|place| place.offset());
+        let place = answer.elements().first().map(TopicPartitionListElem::offset);
         match place {
             Some(Offset::Offset(offset)) => Some(offset),
             _ => None,
