@@ -120,8 +120,8 @@ impl SeriesIntake {
         self.stop.is_requested()
     }
 
-    /// Takes the samples of a request of that sender; `decode` visits them. May wait for room in the
-    /// lanes: for threads that may block. What comes back is to be settled.
+    /// Takes the samples of a request of that sender; `decode` visits them. May wait for room in
+    /// the lanes: for threads that may block. What comes back is to be settled.
     pub fn take(
         &self,
         protocol: Protocol,

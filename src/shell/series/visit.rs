@@ -121,9 +121,16 @@ impl<'i> Visit<'i> {
         }
     }
 
-    /// Samples without a time are of that instant, and not of the moment at which they come.
-    pub fn date_untimed(&mut self, at: Timestamp) {
-        self.untimed_at = at;
+    /// Samples without a time that follow are of that instant; of the moment at which they come
+    /// when there is none.
+    pub fn date_untimed(&mut self, at: Option<Timestamp>) {
+        self.untimed_at = at.unwrap_or(self.origin.arrived.wall);
+    }
+
+    /// Whether there was no room in the lanes: what is visited now comes to nothing.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.submission.has_failed()
     }
 
     /// The body is refused as a whole: one fault for all that may be in it.
@@ -146,7 +153,7 @@ impl<'i> Visit<'i> {
     }
 
     /// The decoder panicked: what was visited counts, and the body is a fault.
-    pub(super) fn panicked(&mut self) {
+    pub fn panicked(&mut self) {
         self.account.add_refusal(Refusal::DecoderPanicked, 1);
         self.notes.add(1, format_args!("the decoder failed on this body"));
     }
@@ -287,12 +294,6 @@ impl Notes {
 }
 
 impl Told {
-    /// Whether it found no room in the lanes: what comes after it will not find any either.
-    #[must_use]
-    pub fn has_failed(&self) -> bool {
-        matches!(self.sent, Sent::Failed)
-    }
-
     /// Waits for the disk, and lets the series know what came of it.
     pub async fn settle(self, intake: &SeriesIntake) -> Settled {
         let Self { sent, told, back, request, protocol, mut account, tally, notes } = self;

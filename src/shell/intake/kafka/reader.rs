@@ -2,25 +2,28 @@
 //! stores how far that is.
 //!
 //! In: records of the partitions that the group gives to this consumer. Out: told samples and
-//! stored offsets. A round that is not durable as a whole is read again from its first such record,
-//! after a pause in which the partitions are paused and the group is still served. When librdkafka
-//! fails for good, the consumer is replaced; it goes on at what was committed.
+//! stored offsets. The records of a sender in a round are one request, so that a series tells in
+//! their order. What of a round is not durable is read again, after a pause in which the partitions
+//! are paused and the group is still served. When librdkafka fails for good, the consumer is
+//! replaced; it goes on at what was committed.
 
 use crate::model::sample::Tally;
 use crate::model::time::Timestamp;
 use crate::shell::clock;
 use crate::shell::config::KafkaSource;
+use crate::shell::intake::guard::guarded;
 use crate::shell::intake::kafka::encoding::{Body, Terms, decode};
 use crate::shell::intake::kafka::health::{Notes, SourceStatus};
 use crate::shell::intake::kafka::progress::Progress;
 use crate::shell::intake::kafka::settings::client_config;
 use crate::shell::kafka_link::{self, Properties};
 use crate::shell::publish::limiter::Limiter;
-use crate::shell::series::{Protocol, Refusal, SenderName, SeriesIntake, Settled, Told};
+use crate::shell::series::{Protocol, Refusal, SenderName, SeriesIntake, Told, Visit};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -144,11 +147,15 @@ struct Reader {
     limiter: Limiter,
 }
 
-/// A record on its way.
-struct InFlight<'c> {
-    record: BorrowedMessage<'c>,
-    refused: Option<Refusal>,
-    settled: tokio::task::JoinHandle<Settled>,
+/// What decoding a record came to.
+#[derive(Clone, Copy)]
+enum Found {
+    /// Samples; some of them may be wrong.
+    Samples,
+    /// No sample, and nothing wrong.
+    Nothing,
+    /// The record, or its end, cannot be read for this reason.
+    Fault(&'static str),
 }
 
 /// The consumer is of no more use, for this reason.
@@ -223,108 +230,124 @@ impl Reader {
             resumed.map_err(|error| lost(&error))?;
         }
         self.find_topics(consumer, now_ns);
-        let batch = self.gather(consumer)?;
-        if batch.is_empty() {
+        let records = self.gather(consumer)?;
+        if records.is_empty() {
             return Ok(());
         }
-        let progress = self.settle(batch);
+        let progress = self.take_all(&records);
         self.store(consumer, &progress);
         self.read_again(consumer, &progress, now_ns)
     }
 
-    /// Takes what is there, up to the size of a round.
-    fn gather<'c>(&mut self, consumer: &'c Consumer) -> Result<Vec<InFlight<'c>>, Lost> {
-        let mut batch = Vec::new();
+    /// Records that are there, up to the size of a round.
+    fn gather<'c>(&mut self, consumer: &'c Consumer) -> Result<Vec<BorrowedMessage<'c>>, Lost> {
+        let mut records = Vec::new();
         let (mut patience, mut bytes) = (POLL, 0_usize);
-        while batch.len() < ROUND_RECORDS_MAX && bytes < ROUND_BYTES_MAX {
-            let record = match consumer.poll(patience) {
+        while records.len() < ROUND_RECORDS_MAX && bytes < ROUND_BYTES_MAX {
+            match consumer.poll(patience) {
                 None => break,
-                Some(Ok(record)) => record,
+                Some(Ok(record)) => {
+                    patience = Duration::ZERO;
+                    bytes = bytes.saturating_add(record.payload_len());
+                    records.push(record);
+                }
                 Some(Err(error)) => {
                     self.note_error(&error)?;
                     break;
                 }
-            };
-            patience = Duration::ZERO;
-            bytes = bytes.saturating_add(record.payload_len());
-            let (told, refused) = self.take(&record);
-            let is_crowded = told.has_failed();
-            let series = Arc::clone(&self.parts.series);
-            let settled = self.parts.runtime.spawn(async move { told.settle(&series).await });
-            batch.push(InFlight { record, refused, settled });
-            if is_crowded {
-                break;
             }
         }
-        Ok(batch)
+        Ok(records)
     }
 
-    fn take(&mut self, record: &BorrowedMessage<'_>) -> (Told, Option<Refusal>) {
-        let header = |name: &str| {
-            let headers = record.headers()?;
-            let found = headers.iter().find(|header| header.key.eq_ignore_ascii_case(name))?;
-            std::str::from_utf8(found.value?).ok().map(str::trim)
-        };
-        let body = Body {
-            bytes: record.payload().unwrap_or_default(),
-            content_type: header("content-type").unwrap_or_default(),
-            content_encoding: header("content-encoding").unwrap_or_default(),
-        };
-        let source = &self.parts.source;
-        let named = source.sender_header.as_deref().and_then(header);
-        let sender = match named.filter(|name| !name.is_empty()) {
-            Some(name) => name.chars().take(SENDER_CHARS_MAX).collect(),
-            None => format!("{}@{}", record.topic(), source.name),
-        };
-        let at = record.timestamp().to_millis().and_then(|ms| ms.checked_mul(1_000_000));
-        let (terms, memory) = (self.terms, &mut self.memory);
-        let mut refused = None;
-        let sender = SenderName::Name(sender.into());
-        let told = self.parts.series.take(Protocol::Kafka, sender, |visit| {
-            if let Some(at) = at {
-                visit.date_untimed(Timestamp(at));
-            }
-            decode(body, terms, memory, visit).unwrap_or_else(|refusal| {
-                visit.refuse(refusal);
-                refused = Some(refusal);
-                Tally::default()
-            })
-        });
-        (told, refused)
-    }
-
-    /// Waits for all of them.
-    fn settle(&self, batch: Vec<InFlight<'_>>) -> Progress {
-        let mut progress = Progress::default();
-        for InFlight { record, refused, settled } in batch {
+    /// Takes the samples of all of them, in one request for each sender, and waits until what they
+    /// tell is durable.
+    fn take_all(&mut self, records: &[BorrowedMessage<'_>]) -> Progress {
+        let mut by_sender: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (place, record) in records.iter().enumerate() {
+            by_sender.entry(self.sender_of(record)).or_default().push(place);
+        }
+        let mut in_flight = Vec::new();
+        for (sender, places) in by_sender {
+            let chosen: Vec<_> = places.iter().filter_map(|place| records.get(*place)).collect();
+            let (told, found) = self.take(&sender, &chosen);
+            let series = Arc::clone(&self.parts.series);
+            // Beside each other, so that all of them together wait no longer than one.
+            let settled = self.parts.runtime.spawn(async move { told.settle(&series).await });
+            in_flight.push((places, found, settled));
+        }
+        let mut found_at: Vec<Option<Found>> = vec![None; records.len()];
+        for (places, found, settled) in in_flight {
             let settled = self.parts.runtime.block_on(settled).ok();
-            let is_durable = settled.as_ref().is_some_and(|settled| settled.is_durable);
-            progress.note(record.topic(), record.partition(), record.offset(), is_durable);
-            if !is_durable {
-                continue;
+            let Some(settled) = settled.filter(|settled| settled.is_durable) else { continue };
+            let fault = places.iter().zip(&found).find_map(|(place, one)| match one {
+                Found::Fault(why) => Some((*place, (*why).to_owned())),
+                Found::Samples | Found::Nothing => None,
+            });
+            let first = places.first().copied().zip(settled.complaint());
+            if let Some((place, why)) = fault.or(first) {
+                self.complain(records.get(place), &why);
             }
-            let tally = settled.as_ref().map(|settled| settled.tally).unwrap_or_default();
-            let is_empty = tally.seen == 0 && tally.broken.is_none() && refused.is_none();
-            self.status.count(record.payload_len(), is_empty);
-            let complaint = settled.and_then(|settled| settled.complaint());
-            let why = refused.map(|refusal| refusal.as_str().to_owned()).or(complaint);
-            if let Some(why) = why
-                && let Some(suppressed) = self.limiter.pass(clock::boot_ns())
-            {
-                let (topic, partition) = (record.topic(), record.partition());
-                let (source, offset) = (&self.parts.source.name, record.offset());
-                tracing::warn!(
-                    source,
-                    topic,
-                    partition,
-                    offset,
-                    why,
-                    suppressed,
-                    "not all of a record could be taken"
-                );
+            for (place, one) in places.into_iter().zip(found) {
+                if let Some(there) = found_at.get_mut(place) {
+                    *there = Some(one);
+                }
+            }
+        }
+        let mut progress = Progress::default();
+        for (record, found) in records.iter().zip(found_at) {
+            let (topic, partition) = (record.topic(), record.partition());
+            progress.note(topic, partition, record.offset(), found.is_some());
+            if let Some(found) = found {
+                self.status.count(record.payload_len(), matches!(found, Found::Nothing));
             }
         }
         progress
+    }
+
+    /// Who sends it: whom the header names, else the topic.
+    fn sender_of(&self, record: &BorrowedMessage<'_>) -> String {
+        let source = &self.parts.source;
+        let named = source.sender_header.as_deref().and_then(|name| header(record, name));
+        match named.filter(|name| !name.is_empty()) {
+            Some(name) => name.chars().take(SENDER_CHARS_MAX).collect(),
+            None => format!("{}@{}", record.topic(), source.name),
+        }
+    }
+
+    /// Takes the samples of the records of a sender as one request.
+    fn take(&mut self, sender: &str, records: &[&BorrowedMessage<'_>]) -> (Told, Vec<Found>) {
+        let (terms, memory) = (self.terms, &mut self.memory);
+        let mut found = Vec::with_capacity(records.len());
+        let sender = SenderName::Name(sender.into());
+        let told = self.parts.series.take(Protocol::Kafka, sender, |visit| {
+            for record in records {
+                // Then nothing of the request is durable, and all of it is read again.
+                if visit.has_failed() {
+                    break;
+                }
+                found.push(visit_record(record, terms, memory, visit));
+            }
+            Tally::default()
+        });
+        (told, found)
+    }
+
+    fn complain(&self, record: Option<&BorrowedMessage<'_>>, why: &str) {
+        let Some(record) = record else { return };
+        if let Some(suppressed) = self.limiter.pass(clock::boot_ns()) {
+            let (topic, partition) = (record.topic(), record.partition());
+            let (source, offset) = (&self.parts.source.name, record.offset());
+            tracing::warn!(
+                source,
+                topic,
+                partition,
+                offset,
+                why,
+                suppressed,
+                "records hold what cannot be taken, from this one on"
+            );
+        }
     }
 
     /// Stores how far is durable; librdkafka commits it about once a second and at the end.
@@ -407,6 +430,44 @@ impl Reader {
             !is_there
         });
         self.status.miss(self.unseen.len());
+    }
+}
+
+/// A header of a record as text, by its name in any case.
+fn header<'r>(record: &'r BorrowedMessage<'_>, name: &str) -> Option<&'r str> {
+    let headers = record.headers()?;
+    let found = headers.iter().find(|header| header.key.eq_ignore_ascii_case(name))?;
+    std::str::from_utf8(found.value?).ok().map(str::trim)
+}
+
+/// Visits the samples of a record; a panic of the decoder costs this record alone.
+fn visit_record(
+    record: &BorrowedMessage<'_>,
+    terms: Terms,
+    memory: &mut Vec<u8>,
+    visit: &mut Visit<'_>,
+) -> Found {
+    let at = record.timestamp().to_millis().and_then(|ms| ms.checked_mul(1_000_000));
+    visit.date_untimed(at.map(Timestamp));
+    let body = Body {
+        bytes: record.payload().unwrap_or_default(),
+        content_type: header(record, "content-type").unwrap_or_default(),
+        content_encoding: header(record, "content-encoding").unwrap_or_default(),
+    };
+    match guarded(|| decode(body, terms, memory, visit)) {
+        Some(Ok(tally)) => match tally.broken {
+            Some(fault) => Found::Fault(fault.as_str()),
+            None if tally.seen == 0 => Found::Nothing,
+            None => Found::Samples,
+        },
+        Some(Err(refusal)) => {
+            visit.refuse(refusal);
+            Found::Fault(refusal.as_str())
+        }
+        None => {
+            visit.panicked();
+            Found::Fault(Refusal::DecoderPanicked.as_str())
+        }
     }
 }
 
