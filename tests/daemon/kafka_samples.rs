@@ -163,6 +163,31 @@ fn a_broker_that_dies_delays_samples_and_nothing_else() {
 }
 
 #[test]
+fn a_source_without_brokers_is_an_alarm_that_clears_by_itself() {
+    let mut broker = Broker::start();
+    broker.create_topics(&[TOPIC]);
+    broker.producer(TOPIC).send(b"temp,host=pe1 c=95", &[]);
+    broker.kill();
+    let home = home(broker.address());
+    let daemon = home.start();
+    let failing = |is_as: fn(&serde_json::Value) -> bool| {
+        eventually("the alarm of the source", DELIVERY, || {
+            let alarms = daemon.list("alarms")?;
+            let mut failing =
+                alarms.iter().filter(|alarm| text(alarm, "alarm_type") == "vigie-source-failing");
+            failing.find(|alarm| is_as(alarm)).cloned().ok_or_else(|| format!("{alarms:?}"))
+        })
+    };
+    let raised = failing(is_active);
+    assert_eq!((text(&raised, "resource"), text(&raised, "qualifier")), ("vigie", "noc"));
+    assert!(text(&raised, "text").starts_with("noc cannot be read"), "{raised}");
+    broker.restart();
+    daemon.alarm("test-hot", "pe1", is_active);
+    failing(is_cleared);
+    assert!(daemon.terminate().success());
+}
+
+#[test]
 fn a_broker_that_asks_for_a_password_gets_it_from_a_file() {
     let broker = Broker::start();
     broker.create_topics(&[TOPIC]);

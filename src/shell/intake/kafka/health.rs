@@ -10,8 +10,9 @@ use crate::shell::publish::limiter::Limiter;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionList;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -182,7 +183,20 @@ impl ClientContext for Notes {
     }
 }
 
-impl ConsumerContext for Notes {}
+impl ConsumerContext for Notes {
+    /// What is not committed is read again after a restart: worth knowing when it lasts.
+    fn commit_callback(&self, committed: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        let Err(error) = committed else { return };
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NoOffset) {
+            return;
+        }
+        let words = kafka_link::words(&error);
+        self.status.trouble(&words);
+        if let Some(suppressed) = self.log_limiter.pass(clock::boot_ns()) {
+            tracing::warn!(source = &*self.source, words, suppressed, "offsets not committed");
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

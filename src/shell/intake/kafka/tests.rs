@@ -14,6 +14,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -21,7 +22,7 @@ use tokio::runtime::Runtime;
 const TOPIC: &str = "telegraf";
 const PATIENCE_NS: u64 = 60_000_000_000;
 
-/// A cluster with a topic of one partition, an intake, and the place of the sequencer.
+/// A cluster with a topic, an intake, and the place of the sequencer.
 struct Scene {
     cluster: MockCluster<'static, DefaultProducerContext>,
     producer: BaseProducer,
@@ -31,8 +32,12 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::with_partitions(1)
+    }
+
+    fn with_partitions(count: i32) -> Self {
         let cluster = MockCluster::new(1).expect("a mock cluster");
-        cluster.create_topic(TOPIC, 1, 1).expect("a topic");
+        cluster.create_topic(TOPIC, count, 1).expect("a topic");
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", cluster.bootstrap_servers());
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build();
@@ -65,12 +70,16 @@ impl Scene {
     }
 
     fn start(&self) -> KafkaReader {
+        self.start_on(&self.bench)
+    }
+
+    fn start_on(&self, bench: &Bench) -> KafkaReader {
         let source = self.source(Encoding::Influx);
         let brokers = source.link.brokers.join(",");
         let parts = ReaderParts {
             source,
             access: vec![("bootstrap.servers".to_owned(), brokers)],
-            series: Arc::clone(&self.bench.intake),
+            series: Arc::clone(&bench.intake),
             runtime: self.runtime.handle().clone(),
             bytes_max: 100_000,
         };
@@ -91,6 +100,17 @@ impl Scene {
             BaseRecord::to(TOPIC).payload(value).headers(all);
         record.timestamp = at_ms;
         self.producer.send(record).map_err(|(error, _)| error).expect("room");
+        self.producer.flush(Duration::from_secs(10)).expect("delivered");
+    }
+
+    /// Produces a hot device to each of four partitions.
+    fn produce_round(&self, round: u32) {
+        for partition in 0..4 {
+            let line = format!("temp,host=pe{round}-{partition} c=95");
+            let record: BaseRecord<'_, (), [u8]> =
+                BaseRecord::to(TOPIC).payload(line.as_bytes()).partition(partition);
+            self.producer.send(record).map_err(|(error, _)| error).expect("room");
+        }
         self.producer.flush(Duration::from_secs(10)).expect("delivered");
     }
 
@@ -184,6 +204,7 @@ fn what_is_not_durable_is_not_committed_and_read_again() {
     assert_eq!(values(&seen).last(), Some(&96.0), "{seen:?}");
     assert!(values(&seen).contains(&95.0), "the state at the end is told: {seen:?}");
     assert!(scene.rejected("not-durable") >= 1);
+    scene.journal_until(true, |_| scene.committed() == Some(3));
     // The next that comes is heard, and a restart begins behind it.
     scene.produce(b"temp,host=pe1 c=30", &[]);
     let seen = scene.journal_until(true, |_| status.records() == 4);
@@ -227,4 +248,46 @@ fn brokers_that_go_and_come_back_cost_nothing() {
     assert_eq!(values(&seen), [20.0]);
     assert!(!status.is_failing());
     scene.stop(reader);
+}
+
+/// Devices that were told, each as often as it was.
+fn devices(seen: &[Seen]) -> Vec<&str> {
+    let mut devices: Vec<_> = seen.iter().map(|event| &*event.device).collect();
+    devices.sort_unstable();
+    devices
+}
+
+#[test]
+fn partitions_that_go_to_another_reader_and_come_back_are_read_on() {
+    let scene = Scene::with_partitions(4);
+    let other = Bench::default();
+    let first = scene.start();
+    scene.produce_round(1);
+    let seen = scene.journal_until(true, |seen| seen.len() == 4);
+    assert_eq!(devices(&seen), ["pe1-0", "pe1-1", "pe1-2", "pe1-3"]);
+    // The other takes some of the partitions over, and reads what comes then. What the first had
+    // not committed by then may be read again.
+    let second = scene.start_on(&other);
+    let (mut round, mut taken) = (1, Vec::new());
+    let expected = |round: u32| -> BTreeSet<String> {
+        (2..=round).flat_map(|one| (0..4).map(move |part| format!("pe{one}-{part}"))).collect()
+    };
+    let seen = scene.journal_until(true, |seen| {
+        taken.extend(other.journal(true).into_iter().filter(|event| event.verb == Verb::Crossing));
+        let told = seen.iter().chain(&taken).map(|event| event.device.clone()).collect();
+        let is_all = expected(round).is_subset(&told);
+        if is_all && taken.is_empty() {
+            round += 1;
+            scene.produce_round(round);
+        }
+        is_all && !taken.is_empty()
+    });
+    assert!(!seen.is_empty(), "the first keeps some of them");
+    // It ends, and what it had comes back.
+    other.stop.request(EngineTime(1));
+    second.join(Duration::from_secs(30));
+    scene.produce_round(99);
+    let seen = scene.journal_until(true, |seen| seen.len() == 4);
+    assert_eq!(devices(&seen), ["pe99-0", "pe99-1", "pe99-2", "pe99-3"]);
+    scene.stop(first);
 }
