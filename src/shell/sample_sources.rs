@@ -1,5 +1,6 @@
 //! What takes samples in beside HTTP, each on a thread of its own: sockets and Kafka.
 
+use crate::shell::clock;
 use crate::shell::config::Config;
 use crate::shell::intake::kafka::{KafkaReader, ReaderParts, SourceStatus};
 use crate::shell::intake::samples_udp::SamplesUdp;
@@ -12,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// How long a stop waits for each Kafka group to be left.
-const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a stop waits for the Kafka groups to be left, all of them together, ns.
+const LEAVE_PATIENCE_NS: u64 = 5_000_000_000;
 
 /// The running threads.
 pub struct SampleSources {
@@ -62,6 +63,9 @@ impl SampleSources {
     /// Waits for the threads to end, after a stop was requested.
     pub fn join(self) {
         self.udp.into_iter().for_each(SamplesUdp::join);
-        self.kafka.into_iter().for_each(|reader| reader.join(LEAVE_PATIENCE));
+        let until_ns = clock::boot_ns().saturating_add(LEAVE_PATIENCE_NS);
+        for reader in self.kafka {
+            reader.join(Duration::from_nanos(until_ns.saturating_sub(clock::boot_ns())));
+        }
     }
 }

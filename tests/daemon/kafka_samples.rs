@@ -5,6 +5,7 @@ use crate::support::daemon::{Daemon, Home, is_active, is_cleared, text};
 use crate::support::eventually::eventually;
 use crate::support::kafka::{Broker, PASSWORD, Producer, USER};
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 /// Where the samples are.
@@ -184,30 +185,63 @@ fn a_source_without_brokers_is_an_alarm_that_clears_by_itself() {
     broker.restart();
     daemon.alarm("test-hot", "pe1", is_active);
     failing(is_cleared);
+    // A group whose broker is away does not hold up a stop.
+    broker.kill();
     assert!(daemon.terminate().success());
+}
+
+/// A password file that only its owner reads.
+fn password_file(home: &Home, password: &str) -> std::path::PathBuf {
+    let file = home.folder().join("password");
+    std::fs::write(&file, format!("{password}\n")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    file
+}
+
+/// How user and password are given, for a section.
+fn sasl(section: &str, mechanism: &str, file: &std::path::Path) -> String {
+    let password = format!("password = {{ file = \"{}\" }}", file.display());
+    format!("{section}.sasl={{ mechanism = \"{mechanism}\", username = \"{USER}\", {password} }}")
 }
 
 #[test]
 fn a_broker_that_asks_for_a_password_gets_it_from_a_file() {
     let broker = Broker::start();
     broker.create_topics(&[TOPIC]);
-    let producer = broker.producer(TOPIC);
-    producer.send(b"temp,host=pe1 c=95", &[]);
+    broker.producer(TOPIC).send(b"temp,host=pe1 c=95", &[]);
     let home = home(broker.address_with_password());
-    let sasl = |file: &std::path::Path| {
-        format!(
-            "sources.noc.sasl={{ mechanism = \"PLAIN\", username = \"{USER}\", password = {{ file \
-             = \"{}\" }} }}",
-            file.display()
-        )
-    };
-    let file = home.folder().join("password");
-    std::fs::write(&file, format!("{PASSWORD}\n")).unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode;
-    std::fs::set_permissions(&file, mode(0o600)).unwrap();
-    let setting = sasl(&file);
-    let home = home.with(&setting);
+    let file = password_file(&home, PASSWORD);
+    let home = home.with(&sasl("sources.noc", "PLAIN", &file));
     let daemon = home.start();
     daemon.alarm("test-hot", "pe1", is_active);
+    assert!(daemon.terminate().success());
+}
+
+#[cfg(feature = "kafka-tls")]
+#[test]
+fn tls_with_a_certificate_and_a_scram_password_serve_reading_and_publishing() {
+    use crate::support::sender::link_down;
+    const TLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls");
+    let broker = Broker::start_secure();
+    broker.create_topics(&[TOPIC, "vigie.events", "vigie.incidents"]);
+    broker.producer(TOPIC).send(b"temp,host=pe1 c=95", &[]);
+    let mut home = home(broker.address_with_tls()).with_kafka(broker.address_with_tls());
+    let file = password_file(&home, PASSWORD);
+    let key = home.folder().join("client.key");
+    std::fs::copy(format!("{TLS}/client.key"), &key).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let certificate = format!("certificate = \"{TLS}/client.pem\", key = \"{}\"", key.display());
+    for section in ["sources.noc", "kafka"] {
+        home = home
+            .with(&sasl(section, "SCRAM-SHA-512", &file))
+            .with(&format!("{section}.tls={{ ca = \"{TLS}/ca.pem\", {certificate} }}"));
+    }
+    let daemon = home.start();
+    daemon.alarm("test-hot", "pe1", is_active);
+    link_down(home.traps, 1);
+    let mut events = broker.consumer("vigie.events");
+    eventually("an event is published", DELIVERY, || {
+        if events.read().is_empty() { Err("none".to_owned()) } else { Ok(()) }
+    });
     assert!(daemon.terminate().success());
 }

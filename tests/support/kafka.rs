@@ -29,8 +29,8 @@ const START: Duration = Duration::from_secs(120);
 /// A broker with its data, running or not.
 #[derive(Debug)]
 pub(crate) struct Broker {
-    address: String,
-    address_with_password: String,
+    /// Plain, with a password, with TLS and a password.
+    addresses: [String; 3],
     properties: PathBuf,
     scratch: Scratch,
     process: Option<Process>,
@@ -39,9 +39,24 @@ pub(crate) struct Broker {
 impl Broker {
     /// A new, empty broker that answers.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// One that has a further listener, on which it speaks TLS, asks for a certificate and for a
+    /// password by SCRAM-SHA-512.
+    #[cfg(feature = "kafka-tls")]
+    pub(crate) fn start_secure() -> Self {
+        Self::start_with(",SASL_SSL://127.0.0.1:")
+    }
+
+    fn start_with(secure: &str) -> Self {
         let scratch = Scratch::new("kafka");
-        let [port, asking, controller] = std::array::from_fn(|_| free_port());
+        let [port, asking, controller, hidden] = std::array::from_fn(|_| free_port());
+        let secure = if secure.is_empty() { String::new() } else { format!("{secure}{hidden}") };
         let data = scratch.path().join("data");
+        let tls = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls");
+        let read = |name| std::fs::read_to_string(format!("{tls}/{name}")).expect("a PEM file");
+        let keystore = scratch.write("server.pem", &(read("server.key") + &read("server.pem")));
         let properties = scratch.write(
             "server.properties",
             &format!(
@@ -50,15 +65,23 @@ impl Broker {
                  controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
                  controller.listener.names=CONTROLLER\n\
                  listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{asking},\
-                 CONTROLLER://127.0.0.1:{controller}\n\
+                 CONTROLLER://127.0.0.1:{controller}{secure}\n\
                  advertised.listeners=PLAINTEXT://127.0.0.1:{port},\
-                 SASL_PLAINTEXT://127.0.0.1:{asking}\n\
+                 SASL_PLAINTEXT://127.0.0.1:{asking}{secure}\n\
                  listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,\
-                 SASL_PLAINTEXT:SASL_PLAINTEXT\n\
+                 SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL\n\
                  listener.name.sasl_plaintext.sasl.enabled.mechanisms=PLAIN\n\
                  listener.name.sasl_plaintext.plain.sasl.jaas.config=\
                  org.apache.kafka.common.security.plain.PlainLoginModule required \
                  user_{USER}=\"{PASSWORD}\";\n\
+                 listener.name.sasl_ssl.ssl.keystore.type=PEM\n\
+                 listener.name.sasl_ssl.ssl.keystore.location={}\n\
+                 listener.name.sasl_ssl.ssl.truststore.type=PEM\n\
+                 listener.name.sasl_ssl.ssl.truststore.location={tls}/ca.pem\n\
+                 listener.name.sasl_ssl.ssl.client.auth=required\n\
+                 listener.name.sasl_ssl.sasl.enabled.mechanisms=SCRAM-SHA-512\n\
+                 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\
+                 org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
                  log.dirs={}\n\
                  broker.session.timeout.ms=2000\n\
                  broker.heartbeat.interval.ms=500\n\
@@ -68,13 +91,12 @@ impl Broker {
                  share.coordinator.state.topic.replication.factor=1\n\
                  transaction.state.log.replication.factor=1\n\
                  transaction.state.log.min.isr=1\n",
+                keystore.display(),
                 data.display()
             ),
         );
-        let [address, address_with_password] =
-            [port, asking].map(|port| format!("127.0.0.1:{port}"));
-        let mut broker =
-            Self { address, address_with_password, properties, scratch, process: None };
+        let addresses = [port, asking, hidden].map(|port| format!("127.0.0.1:{port}"));
+        let mut broker = Self { addresses, properties, scratch, process: None };
         broker.format();
         broker.restart();
         broker
@@ -82,12 +104,18 @@ impl Broker {
 
     /// Host and port, for clients.
     pub(crate) fn address(&self) -> &str {
-        &self.address
+        &self.addresses[0]
     }
 
     /// The same for clients of whom a password is asked.
     pub(crate) fn address_with_password(&self) -> &str {
-        &self.address_with_password
+        &self.addresses[1]
+    }
+
+    /// The same for clients that speak TLS; only of a secure broker.
+    #[cfg(feature = "kafka-tls")]
+    pub(crate) fn address_with_tls(&self) -> &str {
+        &self.addresses[2]
     }
 
     /// Ends the broker as a power cut would; its data stay.
@@ -147,7 +175,8 @@ impl Broker {
         command
             .args(["kafka.tools.StorageTool", "format", "--standalone"])
             .args(["--cluster-id", "dmlnaWUtdGVzdHMtMDAwMQ", "--config"])
-            .arg(&self.properties);
+            .arg(&self.properties)
+            .args(["--add-scram", &format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]")]);
         let status =
             Process::start(&mut command, &self.scratch.path().join("format.log")).wait(START);
         assert!(status.success(), "the Kafka storage cannot be formatted: {status}");
@@ -156,7 +185,7 @@ impl Broker {
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
-            .set("bootstrap.servers", &self.address)
+            .set("bootstrap.servers", self.address())
             .set("group.id", "vigie-tests")
             .set("enable.auto.commit", "false")
             .set("reconnect.backoff.max.ms", "500")

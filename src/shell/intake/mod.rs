@@ -1,6 +1,6 @@
 //! Intake: from sockets to batches of events in the lanes.
 //!
-//! In: datagrams (traps, syslog), syslog streams, and samples of metrics ([`http`],
+//! In: datagrams (traps, syslog), syslog streams, and samples of metrics ([`http`], [`kafka`],
 //! [`samples_udp`]), which go another way: [`crate::shell::series`]. Out: batches in
 //! [`crate::shell::lanes`], and the counters of each listener, so that received = journaled +
 //! ignored + shed (`journaled` is added by the sequencer). It decodes nothing itself: each message

@@ -294,6 +294,12 @@ impl Notes {
 }
 
 impl Told {
+    /// Whether it found no room in the lanes: what comes after it will not find any either.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        matches!(self.sent, Sent::Failed)
+    }
+
     /// Waits for the disk, and lets the series know what came of it.
     pub async fn settle(self, intake: &SeriesIntake) -> Settled {
         let Self { sent, told, back, request, protocol, mut account, tally, notes } = self;

@@ -152,6 +152,7 @@ mod tests {
     use crate::model::sample::{Labels, Recall, Sample, SeriesKind};
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use proptest::prelude::*;
     use std::io::Write as _;
 
     /// Names of the metrics that were seen.
@@ -219,6 +220,8 @@ mod tests {
     }
 
     const NO_HEADERS: [&str; 2] = ["", ""];
+    const ENCODINGS: [Encoding; 4] =
+        [Encoding::RemoteWrite, Encoding::Otlp, Encoding::OtlpJson, Encoding::Influx];
 
     #[test]
     fn remote_write_is_read_in_both_versions_compressed_or_not() {
@@ -271,5 +274,20 @@ mod tests {
             read(b"no lines", NO_HEADERS, Encoding::Influx).as_deref(),
             Ok("field-invalid!")
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_and_no_headers_do_harm(
+            start in prop::sample::select(vec!["", "\x0a", "\x22", "\x1f\u{8b}", "{", "a b=1"]),
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            content_type in prop::sample::select(vec!["", "application/json", "text/plain", ";="]),
+            content_encoding in prop::sample::select(vec!["", "gzip", "snappy", "identity", "x"]),
+        ) {
+            let bytes = [start.as_bytes(), &bytes].concat();
+            for encoding in ENCODINGS {
+                let _ = read(&bytes, [content_type, content_encoding], encoding);
+            }
+        }
     }
 }

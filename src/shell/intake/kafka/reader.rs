@@ -271,10 +271,15 @@ impl Reader {
         for (sender, places) in by_sender {
             let chosen: Vec<_> = places.iter().filter_map(|place| records.get(*place)).collect();
             let (told, found) = self.take(&sender, &chosen);
+            let is_crowded = told.has_failed();
             let series = Arc::clone(&self.parts.series);
             // Beside each other, so that all of them together wait no longer than one.
             let settled = self.parts.runtime.spawn(async move { told.settle(&series).await });
             in_flight.push((places, found, settled));
+            // What is left of the round would wait as long, and the group wants to be served.
+            if is_crowded {
+                break;
+            }
         }
         let mut found_at: Vec<Option<Found>> = vec![None; records.len()];
         for (places, found, settled) in in_flight {
