@@ -193,8 +193,9 @@ fn a_source_without_brokers_is_an_alarm_that_clears_by_itself() {
 /// A password file that only its owner reads.
 fn password_file(home: &Home, password: &str) -> std::path::PathBuf {
     let file = home.folder().join("password");
-    std::fs::write(&file, format!("{password}\n")).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(&file, format!("{password}\n")).expect("the folder can be written");
+    let mode = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&file, mode).expect("the file is ours");
     file
 }
 
