@@ -208,7 +208,8 @@ impl Rounds {
             if now && !*before {
                 let words = status.words();
                 tracing::error!(source = name, words, "the source cannot be read");
-                let text = format!("{name} cannot be read, what is in it waits: {words}");
+                let text =
+                    format!("{name} cannot be read, or not all of it; it waits there: {words}");
                 self.watched.own.raise(SOURCE_FAILING, name, &text);
             } else if *before && !now {
                 self.watched.own.clear(SOURCE_FAILING, name, &format!("{name} is read again"));
