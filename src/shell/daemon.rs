@@ -16,11 +16,11 @@ use crate::shell::config::{Config, Supervised, Sync as SyncPromise};
 use crate::shell::fd_store::Kept;
 use crate::shell::http::HttpListeners;
 use crate::shell::intake::http::{Bodies, SampleDoor};
-use crate::shell::intake::samples_udp::SamplesUdp;
 use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
-use crate::shell::intake::udp::{UdpListener, UdpThread};
+use crate::shell::intake::udp::UdpThread;
 use crate::shell::journal::{Journal, JournalError, Kind, Options, RealDisk};
+use crate::shell::kafka_link::Links;
 use crate::shell::lanes::Lanes;
 use crate::shell::listeners::{self, Bound, Intake, ListenError};
 use crate::shell::new_settings::NewSettings;
@@ -33,6 +33,7 @@ use crate::shell::publish::Published;
 use crate::shell::publish::feed::{FEED_EFFECTS_MAX, HISTORY_EFFECTS_MAX, feed};
 use crate::shell::publish::publisher::KafkaPublisher;
 use crate::shell::recover::{self, RecoverError, Replay};
+use crate::shell::sample_sources::SampleSources;
 use crate::shell::self_alarm::{INPUT_SKIPPED, SELF, SelfAlarms};
 use crate::shell::sequencer::Sequencer;
 use crate::shell::series::{BASELINES, SAMPLES, SeriesIntake, SeriesParts};
@@ -114,7 +115,7 @@ pub struct Daemon {
     ledger: Vec<(String, Arc<ListenerCounters>)>,
     view: SharedView,
     udp: Vec<UdpThread>,
-    samples_udp: Vec<SamplesUdp>,
+    samples: SampleSources,
     series: Arc<SeriesIntake>,
     streams: Vec<tokio::task::JoinHandle<()>>,
     runtime: Runtime,
@@ -158,6 +159,9 @@ impl Daemon {
     ) -> Result<Self, StartError> {
         let supervision = supervise::load(&config, given, 1).map_err(StartError::Mistakes)?;
         let http = HttpListeners::load(&config).map_err(StartError::Access)?;
+        let links = Links::load(&config).map_err(|unready| {
+            StartError::Access(unready.into_iter().map(|one| one.diagnostic).collect())
+        })?;
         let mut kept = Kept::sort_out(&mut adopted, &config.listeners);
         kept.forget_unwanted();
         let mut bound = Vec::new();
@@ -178,7 +182,7 @@ impl Daemon {
             .iter()
             .map(|listener| (listener.name.clone(), Arc::new(ListenerCounters::default())))
             .collect();
-        Launch { config, supervision, http, bound, core, ledger }.launch()
+        Launch { config, supervision, http, links, bound, core, ledger }.launch()
     }
 
     /// The addresses listened on, by listener.
@@ -235,7 +239,7 @@ impl Daemon {
             // A receive thread that panicked has aborted the process already.
             let _ = thread.join();
         }
-        self.samples_udp.into_iter().for_each(SamplesUdp::join);
+        self.samples.join();
         let streams = self.streams;
         self.runtime.block_on(async {
             for stream in streams {
@@ -326,6 +330,7 @@ struct Launch {
     config: Config,
     supervision: Supervision,
     http: HttpListeners,
+    links: Links,
     bound: Vec<Bound>,
     core: Core,
     ledger: Vec<(String, Arc<ListenerCounters>)>,
@@ -333,7 +338,7 @@ struct Launch {
 
 impl Launch {
     fn launch(self) -> Result<Daemon, StartError> {
-        let Self { config, supervision, http, bound, core, ledger } = self;
+        let Self { config, supervision, http, links, bound, core, ledger } = self;
         let Core { journal, replay, journal_uuid, clock, hash_seed } = core;
         let system = |doing| move |source| StartError::System { doing, source };
         let applied = replay.applied;
@@ -355,18 +360,18 @@ impl Launch {
         let mut feeds = vec![("history".to_owned(), store_feed.counters())];
         out.history = Some(store_feed);
         let mut kafka = None;
-        if let Some(wanted) = &config.kafka {
+        if let Some((wanted, access)) = config.kafka.as_ref().zip(links.sink) {
             let (kafka_feed, kafka_end) = feed(applied, FEED_EFFECTS_MAX);
             feeds.push(("kafka".to_owned(), kafka_feed.counters()));
             out.decisions = Some(kafka_feed);
+            let settings = sinks::kafka_settings(wanted, access);
             let start = sinks::publisher_start(
-                (wanted, &journal_uuid),
+                (&settings, &journal_uuid),
                 kafka_cursor,
                 kafka_end,
                 &recover::journal_dir(&config.state.dir),
                 durable,
             );
-            let settings = sinks::kafka_settings(wanted);
             let started = KafkaPublisher::start(settings, start);
             kafka = Some(started.map_err(system("Kafka thread"))?);
         }
@@ -415,6 +420,10 @@ impl Launch {
         let sequencer =
             boot((journal, replay, clock, hash_seed), &shared, (counters, end), (supervision, out))
                 .map_err(system("sequencer thread"))?;
+        let from = (&config, ledger.as_slice());
+        let samples =
+            SampleSources::start(from, opened.samples, links.sources, &series, runtime.handle())
+                .map_err(system("a thread for samples"))?;
         let readiness = Arc::new(Readiness::default());
         let metrics = Sources {
             listeners: intake_ledger(&config, &ledger)
@@ -433,6 +442,7 @@ impl Launch {
             feeds,
             sockets: opened.udp.iter().map(|(_, one)| Arc::clone(one.watch())).collect(),
             series: Arc::clone(&series),
+            sources: samples.status(),
             tzdb: sinks::tzdb_version(),
         };
         let (stop_http, stopped) = watch::channel(false);
@@ -456,8 +466,6 @@ impl Launch {
         let state = state
             .with_alertmanager(alertmanager)
             .with_samples(SampleDoor { series: Arc::clone(&series), bodies });
-        let samples_udp = serve_samples(&runtime, opened.samples, &ledger, &series)
-            .map_err(system("thread for samples"))?;
         runtime.spawn(Arc::clone(&series).watch());
         http.serve(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
         let sock = runtime
@@ -476,6 +484,7 @@ impl Launch {
                 outbox: outbox_status,
                 store: store.status(),
                 kafka: kafka.as_ref().map(KafkaPublisher::status),
+                sources: samples.status(),
                 retirement,
                 own: own_alarms,
             },
@@ -492,7 +501,7 @@ impl Launch {
             ledger,
             view,
             udp: opened.udp.into_iter().map(|(_, thread)| thread).collect(),
-            samples_udp,
+            samples,
             series,
             streams: opened.streams,
             runtime,
@@ -574,21 +583,6 @@ fn runtime() -> io::Result<Runtime> {
         .thread_name("tokio")
         .enable_all()
         .build()
-}
-
-/// Starts the listeners of samples over UDP.
-fn serve_samples(
-    runtime: &Runtime,
-    sockets: Vec<(u16, UdpListener)>,
-    ledger: &[(String, Arc<ListenerCounters>)],
-    series: &Arc<SeriesIntake>,
-) -> io::Result<Vec<SamplesUdp>> {
-    let start = |(listener, socket)| {
-        let counters = ledger.get(usize::from(listener)).map(|(_, counters)| counters);
-        let counters = counters.map_or_else(Arc::default, Arc::clone);
-        SamplesUdp::start(socket, counters, Arc::clone(series), runtime.handle().clone())
-    };
-    sockets.into_iter().map(start).collect()
 }
 
 /// Under which name the ledger of posted alerts is shown.

@@ -5,6 +5,7 @@ use crate::engine::input::Loss;
 use crate::shell::clock;
 use crate::shell::clock_quality::{self, ClockNews, ClockWatch};
 use crate::shell::config::Config;
+use crate::shell::intake::kafka::SourceStatus;
 use crate::shell::intake::udp::UdpWatch;
 use crate::shell::journal::Retirement;
 use crate::shell::observe::counters::ListenerCounters;
@@ -12,7 +13,7 @@ use crate::shell::outbox::OutboxStatus;
 use crate::shell::publish::publisher::PublisherStatus;
 use crate::shell::recover;
 use crate::shell::self_alarm::{
-    ALARMS_FULL, CLOCK_UNSYNCHRONISED, DATA_LOST, SINK_FAILING, SelfAlarms,
+    ALARMS_FULL, CLOCK_UNSYNCHRONISED, DATA_LOST, SINK_FAILING, SOURCE_FAILING, SelfAlarms,
 };
 use crate::shell::shared::{Control, Shared};
 use crate::shell::store::thread::StoreStatus;
@@ -34,6 +35,8 @@ pub struct Watched {
     pub store: Arc<StoreStatus>,
     /// Kafka, if it is on.
     pub kafka: Option<Arc<PublisherStatus>>,
+    /// Sources of samples, by name.
+    pub sources: Vec<(String, Arc<SourceStatus>)>,
     /// The way to give journal segments back.
     pub retirement: Retirement,
     /// The way in for alarms about vigie itself.
@@ -71,6 +74,7 @@ impl Upkeep {
             shed: vec![0; watched.ledger.len()],
             refused: shared.gauges.load().as_ref().as_ref().map_or(0, |all| all.alarms_refused),
             failing: (false, false),
+            failing_sources: vec![false; watched.sources.len()],
             seen: Vec::new(),
             shared,
             sockets,
@@ -107,6 +111,7 @@ struct Rounds {
     shed: Vec<u64>,
     refused: u64,
     failing: (bool, bool),
+    failing_sources: Vec<bool>,
     seen: Vec<u64>,
     shared: Arc<Shared>,
     sockets: Vec<(u16, Arc<UdpWatch>)>,
@@ -122,6 +127,7 @@ impl Rounds {
         self.note_shed();
         self.note_refused();
         self.note_sinks();
+        self.note_sources();
         self.note_clock();
         self.feed_watchdog();
         self.snapshot();
@@ -191,6 +197,22 @@ impl Rounds {
                 self.watched.own.raise(SINK_FAILING, name, &text);
             } else if *before && !now {
                 self.watched.own.clear(SINK_FAILING, name, &format!("{name} is written again"));
+            }
+            *before = now;
+        }
+    }
+
+    fn note_sources(&mut self) {
+        for ((name, status), before) in self.watched.sources.iter().zip(&mut self.failing_sources) {
+            let now = status.is_failing();
+            if now && !*before {
+                let words = status.words();
+                tracing::error!(source = name, words, "the source cannot be read");
+                let text =
+                    format!("{name} cannot be read, or not all of it; it waits there: {words}");
+                self.watched.own.raise(SOURCE_FAILING, name, &text);
+            } else if *before && !now {
+                self.watched.own.clear(SOURCE_FAILING, name, &format!("{name} is read again"));
             }
             *before = now;
         }

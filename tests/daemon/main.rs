@@ -14,6 +14,7 @@ mod crash;
 mod faults;
 mod fd_store;
 mod kafka;
+mod kafka_samples;
 mod operator;
 mod otlp;
 #[cfg(debug_assertions)]

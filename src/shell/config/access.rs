@@ -8,7 +8,7 @@
 use crate::shell::config::fields::Fields;
 use crate::shell::config::file::Base;
 use crate::shell::config::findings::{Located, Place, quoted};
-use crate::shell::config::secret::{self, Origin, Secret, SecretSource};
+use crate::shell::config::secret::{self, Origin, Secret};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -201,20 +201,9 @@ fn roles(fields: &mut Fields<'_>) -> Option<BTreeSet<Role>> {
 fn tls(fields: &mut Fields<'_>, base: &Base<'_>) -> Option<TlsFiles> {
     let words = "certificate = \"FILE\" and key = \"FILE\"";
     let mut fields = secret::braces(fields, "tls", words)?;
-    let certificate = file("certificate", &mut fields, base);
-    let key = match fields.text_if_any("key") {
-        Some(text) => base.resolve(&text, fields.findings).map(|path| Secret {
-            source: SecretSource::File(path),
-            origin: fields.findings.origin(text.place),
-        }),
-        None => secret::braces(&mut fields, "key", "credential = \"NAME\", or as \"FILE\"")
-            .and_then(|mut inner| {
-                let secret = secret::read(&mut inner, base);
-                inner.finish();
-                secret
-            }),
-    };
-    let client_ca = file("client_ca", &mut fields, base);
+    let certificate = secret::named_file("certificate", &mut fields, base);
+    let key = secret::private_key(&mut fields, base);
+    let client_ca = secret::named_file("client_ca", &mut fields, base);
     for key in ["certificate", "key"] {
         if !fields.was_read(key) {
             fields.missing(key);
@@ -222,12 +211,6 @@ fn tls(fields: &mut Fields<'_>, base: &Base<'_>) -> Option<TlsFiles> {
     }
     fields.finish();
     Some(TlsFiles { certificate: certificate?, key: key?, client_ca })
-}
-
-fn file(key: &'static str, fields: &mut Fields<'_>, base: &Base<'_>) -> Option<(PathBuf, Origin)> {
-    let text = fields.text(key)?;
-    let path = base.resolve(&text, fields.findings)?;
-    Some((path, fields.findings.origin(text.place)))
 }
 
 /// What is known of the listener when one of its clients is read.

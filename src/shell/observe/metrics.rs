@@ -2,6 +2,7 @@
 //! that the stages keep, so that no stage pays for a metric.
 
 use crate::model::severity::Severity;
+use crate::shell::intake::kafka::SourceStatus;
 use crate::shell::intake::udp::UdpWatch;
 use crate::shell::observe::counters::{HttpCounters, ListenerCounters};
 use crate::shell::outbox::OutboxStatus;
@@ -36,6 +37,8 @@ pub struct Sources {
     pub sockets: Vec<Arc<UdpWatch>>,
     /// The intake of samples.
     pub series: Arc<SeriesIntake>,
+    /// Sources of samples by name.
+    pub sources: Vec<(String, Arc<SourceStatus>)>,
     /// Version of the time-zone data in use.
     pub tzdb: String,
 }
@@ -58,6 +61,7 @@ impl Sources {
         self.fill_refusals(registry)?;
         self.fill_gauges(registry)?;
         self.fill_samples(registry)?;
+        self.fill_sources(registry)?;
         self.fill_sinks(registry)?;
         self.fill_rounds(registry)?;
         self.fill_latency(registry)
@@ -300,6 +304,53 @@ impl Sources {
             ),
         ] {
             counter(registry, (name, help), none)?.with_label_values(none).inc_by(count);
+        }
+        Ok(())
+    }
+
+    fn fill_sources(&self, registry: &Registry) -> prometheus::Result<()> {
+        let of = &["source"];
+        let records = counter(
+            registry,
+            ("vigie_source_records_total", "Records taken from a source, durable or rejected."),
+            of,
+        )?;
+        let bytes = counter(
+            registry,
+            ("vigie_source_bytes_total", "Bytes of the records taken from a source."),
+            of,
+        )?;
+        let empty = counter(
+            registry,
+            ("vigie_source_empty_records_total", "Records of a source that hold no sample."),
+            of,
+        )?;
+        let retries = counter(
+            registry,
+            (
+                "vigie_source_retries_total",
+                "Times that records of a source were read again, since they were not durable.",
+            ),
+            of,
+        )?;
+        let lag = gauge(
+            registry,
+            ("vigie_source_lag_records", "Records of a source that are not yet committed."),
+            of,
+        )?;
+        let failing = gauge(
+            registry,
+            ("vigie_source_failing", "1 while a source cannot be read for a minute or longer."),
+            of,
+        )?;
+        for (name, status) in &self.sources {
+            let label = [name.as_str()];
+            records.with_label_values(&label).inc_by(status.records());
+            bytes.with_label_values(&label).inc_by(status.bytes());
+            empty.with_label_values(&label).inc_by(status.empty());
+            retries.with_label_values(&label).inc_by(status.retries());
+            lag.with_label_values(&label).set(signed(status.lag()));
+            failing.with_label_values(&label).set(i64::from(status.is_failing()));
         }
         Ok(())
     }

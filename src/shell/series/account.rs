@@ -22,17 +22,20 @@ pub enum Protocol {
     Influx,
     /// InfluxDB line protocol over UDP.
     InfluxUdp,
+    /// Records of a Kafka topic, however they are written.
+    Kafka,
 }
 
 impl Protocol {
     /// Every protocol; the index is the discriminant.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::RemoteWrite1,
         Self::RemoteWrite2,
         Self::Otlp,
         Self::OtlpGrpc,
         Self::Influx,
         Self::InfluxUdp,
+        Self::Kafka,
     ];
 
     /// The label value.
@@ -45,6 +48,7 @@ impl Protocol {
             Self::OtlpGrpc => "otlp-grpc",
             Self::Influx => "influx",
             Self::InfluxUdp => "influx-udp",
+            Self::Kafka => "kafka",
         }
     }
 }
@@ -62,12 +66,33 @@ pub enum Refusal {
     NotDurable,
     /// The decoder panicked on the body: one for all that was left of it.
     DecoderPanicked,
+    /// A record of Kafka without a value. It counts as one, and so do the four that follow: how
+    /// many samples are in them nobody knows, and there is nobody to answer.
+    RecordEmpty,
+    /// A record of a content type that is not taken.
+    ContentTypeUnknown,
+    /// A record that is compressed in a way that is not taken.
+    EncodingUnknown,
+    /// A record that cannot be inflated.
+    BodyDamaged,
+    /// A record that is larger than the setting allows, before or after inflation.
+    BodyTooLarge,
 }
 
 impl Refusal {
     /// Every reason; the index is the discriminant.
-    pub const ALL: [Self; 5] =
-        [Self::TooOld, Self::TooNew, Self::SeriesLimit, Self::NotDurable, Self::DecoderPanicked];
+    pub const ALL: [Self; 10] = [
+        Self::TooOld,
+        Self::TooNew,
+        Self::SeriesLimit,
+        Self::NotDurable,
+        Self::DecoderPanicked,
+        Self::RecordEmpty,
+        Self::ContentTypeUnknown,
+        Self::EncodingUnknown,
+        Self::BodyDamaged,
+        Self::BodyTooLarge,
+    ];
 
     /// The label value.
     #[must_use]
@@ -78,6 +103,11 @@ impl Refusal {
             Self::SeriesLimit => "series-limit",
             Self::NotDurable => "not-durable",
             Self::DecoderPanicked => "decoder-panicked",
+            Self::RecordEmpty => "record-empty",
+            Self::ContentTypeUnknown => "content-type-unknown",
+            Self::EncodingUnknown => "encoding-unknown",
+            Self::BodyDamaged => "body-damaged",
+            Self::BodyTooLarge => "body-too-large",
         }
     }
 }

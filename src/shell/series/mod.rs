@@ -35,6 +35,7 @@ pub(in crate::shell) mod testing;
 mod tests;
 
 pub use account::{Account, Protocol, Refusal, SampleCounters, Shown};
+pub use senders::SenderName;
 pub use visit::{Settled, Told, Visit};
 
 use crate::model::limits::BASELINES_MAX;
@@ -52,7 +53,6 @@ use crate::shell::series::senders::Senders;
 use crate::shell::series::shares::Shares;
 use crate::shell::series::table::{Bounds, Table};
 use crate::shell::submission::Way;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -141,15 +141,15 @@ impl SeriesIntake {
         self.stop.is_requested()
     }
 
-    /// Takes the samples of a request that `peer` sends; `decode` visits them. May wait for room in
+    /// Takes the samples of a request of that sender; `decode` visits them. May wait for room in
     /// the lanes: for threads that may block. What comes back is to be settled.
     pub fn take(
         &self,
         protocol: Protocol,
-        peer: IpAddr,
+        sender: impl Into<SenderName>,
         decode: impl FnOnce(&mut Visit<'_>) -> Tally,
     ) -> Told {
-        let sender = self.core.senders.of(peer);
+        let sender = self.core.senders.of(sender.into());
         let mut visit = Visit::new(&self.core, protocol, sender);
         visit.hear_sender();
         let Some(tally) = guarded(|| decode(&mut visit)) else {

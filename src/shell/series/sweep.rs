@@ -93,7 +93,7 @@ impl SeriesIntake {
                 silent_senders.push(Arc::clone(sender));
             }
             if !fallen.tracks.is_empty() {
-                let (peer, tracks) = (sender.peer, fallen.tracks);
+                let (peer, tracks) = (sender.peer(), fallen.tracks);
                 let classifier = Arc::clone(&matched.classifier);
                 silences.push(Silence { place, peer, classifier, tracks });
             }
@@ -109,7 +109,7 @@ impl SeriesIntake {
     /// Raises the alarm about senders with too many series; it expires by itself.
     fn watch_explosions(&self, now_s: u32, senders: &[Arc<Sender>]) {
         for sender in senders.iter().filter(|sender| sender.is_to_be_blamed(now_s)) {
-            let (name, series) = (sender.peer.to_string(), sender.series());
+            let (name, series) = (sender.name.to_string(), sender.series());
             tracing::error!(sender = name, series, "new series are refused: there are too many");
             let text = format!("{name} has {series} series here; new ones are refused");
             self.own.raise(SERIES_EXPLOSION, &name, &text);
@@ -148,7 +148,7 @@ impl Core {
             }
         }
         for sender in &senders {
-            tracing::error!(sender = %sender.peer, "a sender of samples fell silent");
+            tracing::error!(sender = %sender.name, "a sender of samples fell silent");
             let text = "sends no samples any more: nothing is known of what it measures";
             self.push_about_sender(sender, Verb::Silent, text, &mut submission);
         }
@@ -165,7 +165,8 @@ impl Core {
     ) {
         let classifier = self.classifier.load();
         let nameless = LabelMap::default();
-        let target = nameless.target(&|_| None, classifier.directory(), sender.peer);
+        let read = |label: &str| sender.device_label(label);
+        let target = nameless.target(&read, classifier.directory(), sender.peer());
         submission.push(&Event {
             verb,
             severity: Severity::Minor,
@@ -179,7 +180,7 @@ impl Core {
             uptime_cs: None,
             value: None,
             lease_until: None,
-            peer: sender.peer,
+            peer: sender.peer(),
             is_known: target.is_known,
             is_in_service: false,
             device: &target.device,

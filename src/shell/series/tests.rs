@@ -163,7 +163,7 @@ fn a_series_falls_silent_alone_and_comes_back() {
     let _ = bench.send(Some(true), "temp,host=pe1 c=95\ntemp,host=pe2 c=70");
     assert!(sweep(&bench, 60, true).is_empty(), "not yet");
     // The sender goes on with one of them only.
-    bench.intake.core.senders.of(NO_PEER).hear(60);
+    bench.intake.core.senders.of(NO_PEER.into()).hear(60);
     let seen = sweep(&bench, 62, false);
     assert_eq!(verbs(&seen), [(Verb::Silent, "pe1"), (Verb::Silent, "pe2")]);
     assert_eq!(sweep(&bench, 63, true), seen, "it was not durable");

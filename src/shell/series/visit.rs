@@ -34,6 +34,7 @@ pub struct Visit<'i> {
     classifier: Arc<Classifier>,
     sender: Arc<Sender>,
     origin: Origin,
+    untimed_at: Timestamp,
     protocol: Protocol,
     now_s: u32,
     request: u32,
@@ -92,7 +93,7 @@ pub struct Settled {
 impl<'i> Visit<'i> {
     pub(super) fn new(core: &'i Core, protocol: Protocol, sender: Arc<Sender>) -> Self {
         let arrived = core.way.clock.at();
-        let origin = Origin { peer: sender.peer, listener: core.listener, arrived };
+        let origin = Origin { peer: sender.peer(), listener: core.listener, arrived };
         Self {
             classifier: core.classifier.load_full(),
             now_s: core.second(arrived.engine),
@@ -101,6 +102,7 @@ impl<'i> Visit<'i> {
             core,
             sender,
             origin,
+            untimed_at: arrived.wall,
             protocol,
             current: Current::None,
             is_back: false,
@@ -121,6 +123,23 @@ impl<'i> Visit<'i> {
         }
     }
 
+    /// Samples without a time that follow are of that instant; of the moment at which they come
+    /// when there is none.
+    pub fn date_untimed(&mut self, at: Option<Timestamp>) {
+        self.untimed_at = at.unwrap_or(self.origin.arrived.wall);
+    }
+
+    /// Whether there was no room in the lanes: what is visited now comes to nothing.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.submission.has_failed()
+    }
+
+    /// The body is refused as a whole: one fault for all that may be in it.
+    pub fn refuse(&mut self, refusal: Refusal) {
+        self.account.add_refusal(refusal, 1);
+    }
+
     /// The body is read.
     pub(super) fn finish(self, tally: Tally) -> Told {
         Told {
@@ -136,7 +155,7 @@ impl<'i> Visit<'i> {
     }
 
     /// The decoder panicked: what was visited counts, and the body is a fault.
-    pub(super) fn panicked(&mut self) {
+    pub fn panicked(&mut self) {
         self.account.add_refusal(Refusal::DecoderPanicked, 1);
         self.notes.add(1, format_args!("the decoder failed on this body"));
     }
@@ -223,7 +242,7 @@ impl<'i> Visit<'i> {
     }
 
     fn apply(&mut self, place: Place, sample: &Sample) {
-        let at = sample.at.unwrap_or(self.origin.arrived.wall);
+        let at = sample.at.unwrap_or(self.untimed_at);
         if let Some(refusal) = self.check_age(at) {
             self.account.add_refusal(refusal, 1);
             if refusal == Refusal::TooNew {
@@ -276,9 +295,10 @@ impl Samples for Visit<'_> {
         let key = keys.of_labels(labels);
         let block = labels.block().map(|block| keys.of_block(block));
         let resolve = || {
-            let read = |name: &str| labels.get(name);
+            let sender = &self.sender;
+            let read = |name: &str| labels.get(name).or_else(|| sender.device_label(name));
             let metric = labels.get(METRIC_NAME).unwrap_or_default();
-            let hits = self.classifier.resolve_series(metric, &read, self.sender.peer);
+            let hits = self.classifier.resolve_series(metric, &read, sender.peer());
             if hits.is_empty() {
                 return None;
             }
@@ -344,6 +364,12 @@ impl Notes {
 }
 
 impl Told {
+    /// Whether it found no room in the lanes: what comes after it will not find any either.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        matches!(self.sent, Sent::Failed)
+    }
+
     /// Waits for the disk, and lets the series know what came of it.
     pub async fn settle(self, intake: &SeriesIntake) -> Settled {
         let Self { sent, told, back, request, protocol, mut account, tally, notes } = self;
