@@ -34,7 +34,7 @@ use crate::shell::publish::publisher::KafkaPublisher;
 use crate::shell::recover::{self, RecoverError, Replay};
 use crate::shell::self_alarm::{INPUT_SKIPPED, SELF, SelfAlarms};
 use crate::shell::sequencer::{Control, Sequencer, Shared};
-use crate::shell::series::{SAMPLES, SeriesIntake, SeriesParts};
+use crate::shell::series::{Protocol, SAMPLES, SeriesIntake, SeriesParts, Shown};
 use crate::shell::sinks;
 use crate::shell::store::thread::StoreThread;
 use crate::shell::submission::Way;
@@ -113,6 +113,7 @@ pub struct Daemon {
     view: SharedView,
     udp: Vec<(u16, Arc<UdpThread>)>,
     samples_udp: Vec<SamplesUdp>,
+    series: Arc<SeriesIntake>,
     streams: Vec<tokio::task::JoinHandle<()>>,
     runtime: Runtime,
     http: HttpListeners,
@@ -194,6 +195,12 @@ impl Daemon {
     #[must_use]
     pub fn ledger(&self) -> Vec<(String, Arc<ListenerCounters>)> {
         intake_ledger(&self.config, &self.ledger)
+    }
+
+    /// The account of samples of each protocol.
+    #[must_use]
+    pub fn samples(&self) -> Vec<(Protocol, Shown)> {
+        self.series.counters().shown().collect()
     }
 
     /// Reads rules and inventory again, and certificates, tokens and passwords. With mistakes in
@@ -451,7 +458,7 @@ impl Launch {
             .with_samples(SampleDoor { series: Arc::clone(&series), bodies });
         let samples_udp = serve_samples(&runtime, opened.samples, &ledger, &series)
             .map_err(system("thread for samples"))?;
-        runtime.spawn(series.watch());
+        runtime.spawn(Arc::clone(&series).watch());
         http.serve(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
         let sock = runtime
             .block_on(async { control::bind(&config.state.dir) })
@@ -486,6 +493,7 @@ impl Launch {
             view,
             udp: opened.udp,
             samples_udp,
+            series,
             streams: opened.streams,
             runtime,
             http,
