@@ -123,8 +123,12 @@ fn the_client_of_the_prometheus_project_writes_version_2() {
     assert_eq!(write(&["70"]), "2 0 0");
     daemon.alarm("test-hot", "pe1", is_cleared);
     let metrics = daemon.metrics().unwrap();
-    let of = |name: &str| metrics.sum(name, &[("protocol", "remote-write-2")]);
-    let account = ["received", "applied", "unmatched", "rejected"]
-        .map(|part| of(&format!("vigie_samples_{part}_total")).to_string());
+    let account = [
+        "vigie_samples_received_total",
+        "vigie_samples_applied_total",
+        "vigie_samples_unmatched_total",
+        "vigie_samples_rejected_total",
+    ]
+    .map(|name| metrics.sum(name, &[("protocol", "remote-write-2")]).to_string());
     assert_eq!(account, ["5", "3", "2", "0"]);
 }

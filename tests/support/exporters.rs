@@ -58,9 +58,9 @@ const DEGRADED: &str = "Personalities : [raid1]\n\
     523712 blocks super 1.2 [2/1] [U_]\n\n\
     unused devices: <none>\n";
 
-/// Starts an exporter that numbers its answers, on a port of 127.0.0.1. In the answer of that number
-/// the series `pulse{number="…"}` is 1, and those of the numbers before are 0: what one sample tells
-/// no other one tells. It ends with the test program.
+/// Starts an exporter that numbers its answers, on a port of 127.0.0.1. In the answer of that
+/// number the series `pulse{number="…"}` is 1, and those of the numbers before are 0: what one
+/// sample tells no other one tells. It ends with the test program.
 pub(crate) fn start_pulse() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
     let port = listener.local_addr().expect("bound").port();

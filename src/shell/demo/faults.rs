@@ -340,8 +340,9 @@ impl<'p> Scene<'p> {
 
 /// Reports of one cause come in within this time, ms.
 const SPREAD_MS: usize = 300;
-/// A link holds for so long after its optic has begun to fade, ms.
-const FADES_FOR_MS: u64 = 5_500;
+/// A link holds for so long after its optic has begun to fade, ms: until samples have opened a
+/// ticket.
+const FADES_FOR_MS: u64 = 6_500;
 /// Routing protocols notice later than interfaces, ms.
 const SESSIONS_AFTER_MS: u64 = 350;
 /// Equipment that is not heard says it again, ms.

@@ -1,4 +1,5 @@
-//! `vigie demo`: a small datacenter that sends genuine packets and samples over loopback and breaks.
+//! `vigie demo`: a small datacenter that sends genuine packets and samples over loopback, and
+//! breaks.
 //!
 //! In: how long, which seed. Out: a story on the terminal, and a verdict: whether every fault that
 //! was staged became an incident with the right root, and whether the ledger adds up. The daemon

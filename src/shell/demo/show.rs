@@ -428,6 +428,11 @@ impl<'p> Show<'p> {
                     screen.below("… further tickets are opened, not listed")?;
                 }
             }
+            News::TicketOtherNature(image) => {
+                if self.lines_left.tickets > 0 {
+                    self.say(now, (Tone::Ticket, "ticket"), &screen::other_nature(image), screen)?;
+                }
+            }
             News::TicketRestored(image) => {
                 let text = format!("{}  service restored, clock stopped", image.number);
                 self.say(now, (Tone::Good, "ticket"), &text, screen)?;
