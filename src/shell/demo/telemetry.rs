@@ -1,6 +1,8 @@
 //! What is measured all day: every hypervisor by a Telegraf of its own, every optic by a Prometheus
 //! that reads the switches through snmp_exporter.
 //!
+//! Servers with two links hang on copper; every other link is a fibre with an optic at each end.
+//!
 //! In: the time, and what faults do to the equipment. Out: requests as those collectors post them.
 //! Values are steady, with noise that stays far from every limit; only an optic that fades leaves
 //! its band.
@@ -74,6 +76,11 @@ impl Telemetry {
             }
             for (number, port) in device.ports.iter().enumerate() {
                 let end = End { device: place, port: number };
+                let is_copper =
+                    port.peer.is_some_and(|peer| plan.device(peer.device).role == Role::Hypervisor);
+                if is_copper {
+                    continue;
+                }
                 let power_cdbm = noise(&mut self.random, POWER_CDBM, NOISE_CDB);
                 let fading = condition.fading.iter().find(|(known, _)| *known == end);
                 let power_cdbm = match fading {
@@ -117,6 +124,7 @@ const FADING_CDB_PER_S: u64 = 700;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::Timestamp;
 
     #[test]
     fn noise_stays_in_its_band_and_a_fading_optic_leaves_it() {
@@ -130,5 +138,27 @@ mod tests {
             [-400, -1_100, -1_800, -4_000]
         );
         assert_eq!(faded(-400, u64::MAX), DARK_CDBM);
+    }
+
+    #[test]
+    fn what_is_down_is_not_measured() {
+        let plan = Datacenter::new();
+        let rack = plan.racks.last().expect("twenty");
+        let (server, switch) = (rack.hypervisors[0], rack.switches[0]);
+        let moment = Moment { ms: 0, wall: Timestamp(1_795_502_400_000_000_000) };
+        let samples = |condition: &Condition| -> Vec<u64> {
+            let mut telemetry = Telemetry { next_rack: 19, ..Telemetry::new(1) };
+            let reports = telemetry.due(&plan, moment, condition);
+            reports.iter().map(|report| report.samples).collect()
+        };
+        let whole = samples(&Condition::default());
+        let [hosts, optics] = whole[..] else { panic!("{whole:?}") };
+        let end = End { device: switch, port: 0 };
+        let mut condition =
+            Condition { silent: [server].into(), dark: [end].into(), fading: Vec::new() };
+        let count = u64::try_from(rack.hypervisors.len()).expect("few");
+        assert_eq!(samples(&condition), [hosts - hosts / count, optics - 1]);
+        condition.fading.push((end, 60_000));
+        assert_eq!(samples(&condition), [hosts - hosts / count, optics], "it measures no light");
     }
 }

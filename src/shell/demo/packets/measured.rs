@@ -36,33 +36,21 @@ pub(in crate::shell::demo) fn host_report(
 ) -> Report {
     let mut body = String::new();
     for host in hosts {
-        let lines: [(&str, &[(&str, i32, u16)]); 5] = [
-            ("cpu,cpu=cpu-total", &[("usage_idle", 6_200, 900)]),
-            ("mem", &[("available_percent", 3_800, 300)]),
-            (
-                "disk,device=sda2,fstype=xfs,mode=rw,path=/",
-                &[("used_percent", 5_400, 20), ("inodes_used_percent", 700, 10)],
-            ),
-            (
-                "sensors,chip=coretemp-isa-0000,feature=package_id_0",
-                &[("temp_input", 5_600, 300), ("temp_crit", 10_000, 0)],
-            ),
-            ("system", &[("load1", 420, 150)]),
-        ];
-        for (series, fields) in lines {
+        for (series, fields) in HOST_LINES {
             let mut between = ' ';
             let _ = write!(body, "{series},host={host}");
-            for (field, mean, by) in fields {
+            for (field, mean, by) in *fields {
                 let _ = write!(body, "{between}{field}={}", hundredths(level(*mean, *by)));
                 between = ',';
             }
             let _ = writeln!(body, " {}", at.0);
         }
     }
+    let each = count(HOST_LINES.iter().map(|(_, fields)| fields.len()).sum());
     Report {
         path: "/api/v2/write?org=demo&bucket=demo&precision=ns",
         headers: "Content-Type: text/plain; charset=utf-8\r\n",
-        samples: count(hosts.len()).saturating_mul(HOST_SAMPLES),
+        samples: count(hosts.len()).saturating_mul(each),
         body: body.into_bytes(),
     }
 }
@@ -135,8 +123,23 @@ fn push_number(mut number: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// Fields of a host's lines.
-const HOST_SAMPLES: u64 = 7;
+/// A field: its name, its mean and by how much it varies, both in hundredths.
+type Field = (&'static str, i32, u16);
+
+/// Measurement with its tags, and fields, of each line of a host.
+const HOST_LINES: &[(&str, &[Field])] = &[
+    ("cpu,cpu=cpu-total", &[("usage_idle", 6_200, 900)]),
+    ("mem", &[("available_percent", 3_800, 300)]),
+    (
+        "disk,device=sda2,fstype=xfs,mode=rw,path=/",
+        &[("used_percent", 5_400, 20), ("inodes_used_percent", 700, 10)],
+    ),
+    (
+        "sensors,chip=coretemp-isa-0000,feature=package_id_0",
+        &[("temp_input", 5_600, 300), ("temp_crit", 10_000, 0)],
+    ),
+    ("system", &[("load1", 420, 150)]),
+];
 const FIXED_64: u8 = 1;
 const LENGTH_DELIMITED: u8 = 2;
 /// Fields of a write request and of its series.
