@@ -36,7 +36,7 @@ use crate::shell::recover::{self, RecoverError, Replay};
 use crate::shell::sample_sources::SampleSources;
 use crate::shell::self_alarm::{INPUT_SKIPPED, SELF, SelfAlarms};
 use crate::shell::sequencer::Sequencer;
-use crate::shell::series::{BASELINES, SAMPLES, SeriesIntake, SeriesParts};
+use crate::shell::series::{BASELINES, Protocol, SAMPLES, SeriesIntake, SeriesParts, Shown};
 use crate::shell::shared::{Control, Shared};
 use crate::shell::sinks;
 use crate::shell::store::thread::StoreThread;
@@ -201,6 +201,12 @@ impl Daemon {
     #[must_use]
     pub fn ledger(&self) -> Vec<(String, Arc<ListenerCounters>)> {
         intake_ledger(&self.config, &self.ledger)
+    }
+
+    /// The account of samples of each protocol.
+    #[must_use]
+    pub fn samples(&self) -> Vec<(Protocol, Shown)> {
+        self.series.counters().shown().collect()
     }
 
     /// Reads rules and inventory again, and certificates, tokens and passwords. With mistakes in

@@ -49,7 +49,17 @@ pub(crate) fn opentelemetry_python() -> PathBuf {
     folder.join("bin/python")
 }
 
-/// Where `tests/run` puts what no package of the system has.
+/// The program that sends remote write 2.0 with the client of the Prometheus project.
+///
+/// # Panics
+/// When it is missing; the message names the remedy.
+pub(crate) fn remote_write_2() -> PathBuf {
+    let path = cache().join("remote-write-2");
+    assert!(path.is_file(), "missing {}: run tests/run, which builds it", path.display());
+    path
+}
+
+/// Where `tests/run` puts what no package holds.
 fn cache() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()).map_or_else(
         || Path::new(&std::env::var_os("HOME").expect("HOME is set")).join(".cache"),

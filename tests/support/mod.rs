@@ -4,6 +4,7 @@
 pub(crate) mod components;
 pub(crate) mod daemon;
 pub(crate) mod eventually;
+pub(crate) mod exporters;
 pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod metrics;
