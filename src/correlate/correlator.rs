@@ -178,8 +178,6 @@ impl Correlator {
     /// Builds the look-ups that a snapshot does not hold.
     pub fn rebuild(&mut self) {
         self.hasher = KeyHasher::new(self.seed);
-        self.resources.shrink();
-        self.topology.shrink();
         self.resources.rebuild_index(&self.hasher);
         self.alarms.rebuild_index(&self.hasher, &self.resources, &self.types);
     }

@@ -118,8 +118,6 @@ impl Correlator {
             let units = self.renew_one(at, &mut renewal, changes);
             left = left.saturating_sub(units.max(1));
             if renewal.stage == Stage::Over {
-                self.resources.shrink();
-                self.topology.shrink();
                 return Some(renewal.settings);
             }
         }

@@ -1,6 +1,7 @@
 //! The resources that are known or were heard, each with a slot number that stays.
 
 use crate::model::index::{HashIndex, KeyHasher};
+use crate::model::paged::Paged;
 use crate::model::time::{EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -67,7 +68,7 @@ impl Resource {
 /// Every resource by slot and by name.
 #[derive(Clone, Serialize, Deserialize, Default)]
 pub struct ResourceTable {
-    slots: Vec<Resource>,
+    slots: Paged<Resource>,
     #[serde(skip)]
     by_name: HashIndex,
 }
@@ -231,13 +232,6 @@ impl ResourceTable {
         0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
     }
 
-    /// Gives back the room that a growing table kept for more: an inventory seldom grows.
-    pub fn shrink(&mut self) {
-        if self.slots.capacity() / 4 > self.slots.len() / 3 {
-            self.slots.shrink_to_fit();
-        }
-    }
-
     /// Builds the index again after the table was read from a snapshot.
     pub fn rebuild_index(&mut self, hasher: &KeyHasher) {
         self.by_name = HashIndex::default();
@@ -248,7 +242,8 @@ impl ResourceTable {
                 resource.device = device;
             }
         }
-        let found = (0_u32..).zip(&self.slots).filter(|(_, resource)| resource.is_now.is_none());
+        let found =
+            (0_u32..).zip(self.slots.iter()).filter(|(_, resource)| resource.is_now.is_none());
         for (slot, resource) in found {
             self.by_name.insert(hasher.hash(&[&resource.device, &resource.component]), slot);
             for alias in &resource.aliases {

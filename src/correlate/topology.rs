@@ -8,6 +8,7 @@
 
 use crate::correlate::resource::Slot;
 use crate::model::alarm_type::ResourceEffect;
+use crate::model::paged::Paged;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -77,7 +78,7 @@ impl Node {
 /// The graph, by resource slot. A resource without entry needs only its device.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Topology {
-    nodes: Vec<Node>,
+    nodes: Paged<Node>,
 }
 
 impl Topology {
@@ -95,9 +96,8 @@ impl Topology {
 
     /// The node of a resource, to be changed; made when it is new.
     pub fn node_mut(&mut self, slot: Slot) -> &mut Node {
-        let needed = place(slot).saturating_add(1);
-        if self.nodes.len() < needed {
-            self.nodes.resize_with(needed, Node::default);
+        while self.nodes.len() <= place(slot) {
+            self.nodes.push(Node::default());
         }
         self.nodes.get_mut(place(slot)).expect("the table was just made long enough")
     }
@@ -114,13 +114,6 @@ impl Topology {
         let needs = &mut self.node_mut(slot).needs;
         needs.reserve_exact(1);
         needs.push(group);
-    }
-
-    /// Gives back the room that a growing table kept for more.
-    pub fn shrink(&mut self) {
-        if self.nodes.capacity() / 4 > self.nodes.len() / 3 {
-            self.nodes.shrink_to_fit();
-        }
     }
 
     /// Makes these the needs of a resource; `false` if they were already.
