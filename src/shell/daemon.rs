@@ -1,41 +1,37 @@
 //! The daemon: brings the state up to date, opens the listeners, starts the threads, and ends them
 //! in the order in which messages flow.
 
-use crate::engine::input::{Boot, Input};
 use crate::engine::snapshot::Snapshot;
-use crate::engine::{ENGINE_VERSION, Engine, digest};
+use crate::engine::{ENGINE_VERSION, digest};
 use crate::model::diagnostic::Diagnostic;
-use crate::model::time::{At, EngineTime};
 use crate::shell::alertmanager::{Alertmanager, Parts, Turns};
 use crate::shell::api::view::{SharedView, ViewBounds, ViewWriter};
 use crate::shell::api::{ApiState, Readiness};
+use crate::shell::boot::{Core, SequencerThread, boot, open_core};
 use crate::shell::clock::EngineClock;
-use crate::shell::codec::encode;
 use crate::shell::commands::Commands;
-use crate::shell::config::{Config, Supervised, Sync as SyncPromise};
+use crate::shell::config::{Config, Supervised};
+use crate::shell::control;
 use crate::shell::fd_store::Kept;
 use crate::shell::http::HttpListeners;
 use crate::shell::intake::http::{Bodies, SampleDoor};
 use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
 use crate::shell::intake::udp::UdpThread;
-use crate::shell::journal::{Journal, JournalError, Kind, Options, RealDisk};
+use crate::shell::journal::JournalError;
 use crate::shell::kafka_link::Links;
 use crate::shell::lanes::Lanes;
 use crate::shell::listeners::{self, Bound, Intake, ListenError};
 use crate::shell::new_settings::NewSettings;
 use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::observe::metrics::Sources;
-use crate::shell::outbox::{Outbox, OutboxEnd, Staged, outbox};
+use crate::shell::outbox::outbox;
 use crate::shell::pipeline::SharedClassifier;
-use crate::shell::poison;
-use crate::shell::publish::Published;
 use crate::shell::publish::feed::{FEED_EFFECTS_MAX, HISTORY_EFFECTS_MAX, feed};
 use crate::shell::publish::publisher::KafkaPublisher;
-use crate::shell::recover::{self, RecoverError, Replay};
+use crate::shell::recover::{self, RecoverError};
 use crate::shell::sample_sources::SampleSources;
 use crate::shell::self_alarm::{INPUT_SKIPPED, SELF, SelfAlarms};
-use crate::shell::sequencer::Sequencer;
 use crate::shell::series::{BASELINES, Protocol, SAMPLES, SeriesIntake, SeriesParts, Shown};
 use crate::shell::shared::{Control, Shared};
 use crate::shell::sinks;
@@ -43,13 +39,12 @@ use crate::shell::store::thread::StoreThread;
 use crate::shell::submission::Way;
 use crate::shell::supervise::{self, Supervision};
 use crate::shell::upkeep::{Upkeep, Watched};
-use crate::shell::{clock_quality, control};
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -121,7 +116,7 @@ pub struct Daemon {
     runtime: Runtime,
     http: HttpListeners,
     stop_http: watch::Sender<bool>,
-    sequencer: JoinHandle<(Journal, Engine, [u8; 32])>,
+    sequencer: SequencerThread,
     outbox: JoinHandle<()>,
     store: StoreThread,
     kafka: Option<KafkaPublisher>,
@@ -135,15 +130,6 @@ pub struct Stopped {
     pub position: u64,
     /// Digest after it, as text.
     pub digest: String,
-}
-
-/// Everything that exists before the listeners are opened.
-struct Core {
-    journal: Journal,
-    replay: Replay,
-    journal_uuid: String,
-    clock: EngineClock,
-    hash_seed: u64,
 }
 
 impl Daemon {
@@ -277,58 +263,6 @@ impl Daemon {
         }
         Stopped { position, digest: digest::to_hex(&digest) }
     }
-}
-
-/// Makes the folder, and finds out now whether it can be written: later errors would name files of
-/// which an operator knows nothing.
-fn make_writable(dir: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(dir)?;
-    let probe = dir.join(format!(".probe-{}", std::process::id()));
-    std::fs::File::create(&probe)?;
-    std::fs::remove_file(&probe)
-}
-
-/// Opens and replays the journal.
-fn open_core(config: &Config) -> Result<Core, StartError> {
-    let dir = &config.state.dir;
-    make_writable(dir).map_err(|source| StartError::StateFolder { path: dir.clone(), source })?;
-    let mut options = Options::in_folder(recover::journal_dir(dir));
-    options.segment_bytes = config.journal.segment_bytes;
-    options.retain_bytes = config.journal.retain_bytes;
-    options.check_from = recover::newest_snapshot(dir).unwrap_or(0);
-    if config.journal.sync == SyncPromise::Kernel {
-        options = options.trusting_the_kernel();
-    }
-    let (journal, recovery) = Journal::open(options, Arc::new(RealDisk))?;
-    for corruption in &recovery.corruptions {
-        tracing::error!(
-            "the journal is damaged: {corruption}; `vigie journal repair` ends the report"
-        );
-    }
-    if recovery.truncated_bytes > 0 {
-        let bytes = recovery.truncated_bytes;
-        tracing::warn!(bytes, "a torn end of the journal was cut off");
-    }
-    let last_position = recovery.last.map_or(0, |(position, _)| position);
-    let (journal, replay) = poison::replay(journal, Replay::begin(dir, last_position)?)?;
-    let last = recovery.last.map_or(At::default(), |(_, at)| at);
-    let start = EngineTime(last.engine.0.max(replay.at.engine.0).saturating_add(1));
-    let hash_seed = random_seed()
-        .map_err(|source| StartError::System { doing: "reading /dev/urandom", source })?;
-    Ok(Core {
-        journal_uuid: recovery.journal_uuid.to_string(),
-        journal,
-        replay,
-        clock: EngineClock::starting_at(start),
-        hash_seed,
-    })
-}
-
-fn random_seed() -> io::Result<u64> {
-    use std::io::Read as _;
-    let mut bytes = [0_u8; 8];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(u64::from_le_bytes(bytes))
 }
 
 /// What [`Daemon::start`] has gathered.
@@ -542,45 +476,6 @@ fn intake_ledger(
         .filter(|(listener, _)| listener.transport.access().is_none())
         .map(|(_, entry)| entry.clone())
         .collect()
-}
-
-type SequencerThread = JoinHandle<(Journal, Engine, [u8; 32])>;
-
-/// Starts outbox and sequencer; shows what recovery knows; journals boot, clock and settings.
-fn boot(
-    (journal, replay, clock, hash_seed): (Journal, Replay, EngineClock, u64),
-    shared: &Arc<Shared>,
-    (counters, end): (Vec<Arc<ListenerCounters>>, OutboxEnd),
-    (supervision, out): (Supervision, Outbox),
-) -> io::Result<(SequencerThread, JoinHandle<()>)> {
-    let outbox = std::thread::Builder::new().name("outbox".to_owned()).spawn(move || out.run())?;
-    let at = clock.at();
-    let mut effects = Vec::new();
-    replay.engine.show_everything(at, &mut effects);
-    let position = replay.applied;
-    let effects: Vec<Published> = (0_u32..)
-        .zip(effects)
-        .map(|(ordinal, effect)| Published { position, ordinal, at, effect })
-        .collect();
-    if !effects.is_empty() {
-        end.stage(Staged { durable_at: position, effects, is_known: true });
-    }
-    let parts = (journal, replay.engine, replay.digest);
-    let mut sequencer = Sequencer::new(parts, clock, Arc::clone(shared), (counters, end));
-    let started = Boot {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        engine_version: ENGINE_VERSION,
-        hash_seed,
-        downtime_ns: u64::try_from(at.wall.ns_since(replay.at.wall)).unwrap_or(0),
-    };
-    sequencer.apply(Kind::Boot, &encode(&started), &Input::Boot(started.clone()));
-    let quality = clock_quality::read();
-    let payload = encode(&quality);
-    sequencer.apply(Kind::ClockQuality, &payload, &Input::ClockQuality(quality));
-    sequencer.apply_settings(NewSettings::new(supervision.settings).0);
-    let thread =
-        std::thread::Builder::new().name("sequencer".to_owned()).spawn(move || sequencer.run())?;
-    Ok((thread, outbox))
 }
 
 fn runtime() -> io::Result<Runtime> {

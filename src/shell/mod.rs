@@ -3,6 +3,7 @@
 pub mod alertmanager;
 pub mod api;
 pub mod batch;
+pub mod boot;
 pub mod cli;
 pub mod clock;
 pub mod clock_quality;

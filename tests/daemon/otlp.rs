@@ -216,7 +216,8 @@ fn an_sdk_shows_who_it_is_through_tls() {
     let common = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", authority.as_str()),
-        ("OTEL_RESOURCE_ATTRIBUTES", "host.name=host-none-delta"),
+        // The same series, whichever process measures it.
+        ("OTEL_RESOURCE_ATTRIBUTES", "host.name=host-none-delta,service.instance.id=one"),
     ];
     let with_token = [("OTEL_EXPORTER_OTLP_HEADERS", token.as_str())];
     let with_certificate = [
