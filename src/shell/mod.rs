@@ -20,6 +20,7 @@ pub mod journal;
 pub mod kafka_link;
 pub mod lanes;
 pub mod listeners;
+pub mod load_watch;
 pub mod new_settings;
 pub mod observe;
 pub mod outbox;

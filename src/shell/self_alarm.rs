@@ -15,6 +15,8 @@ use std::sync::atomic::Ordering;
 pub const SELF: &str = "vigie";
 /// Messages were lost, in the kernel or on purpose.
 pub const DATA_LOST: &str = "vigie-data-lost";
+/// More is sent than vigie takes.
+pub const OVERLOADED: &str = "vigie-overloaded";
 /// Alarms were not held, since there are too many.
 pub const ALARMS_FULL: &str = "vigie-alarms-full";
 /// A sink cannot be written.

@@ -8,12 +8,14 @@ use crate::shell::config::Config;
 use crate::shell::intake::kafka::SourceStatus;
 use crate::shell::intake::udp::UdpWatch;
 use crate::shell::journal::Retirement;
+use crate::shell::load_watch::{LoadNews, LoadWatch};
 use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::outbox::OutboxStatus;
 use crate::shell::publish::publisher::PublisherStatus;
 use crate::shell::recover;
 use crate::shell::self_alarm::{
-    ALARMS_FULL, CLOCK_UNSYNCHRONISED, DATA_LOST, SINK_FAILING, SOURCE_FAILING, SelfAlarms,
+    ALARMS_FULL, CLOCK_UNSYNCHRONISED, DATA_LOST, OVERLOADED, SINK_FAILING, SOURCE_FAILING,
+    SelfAlarms,
 };
 use crate::shell::shared::{Control, Shared};
 use crate::shell::store::thread::StoreStatus;
@@ -77,6 +79,7 @@ impl Upkeep {
             failing_sources: vec![false; watched.sources.len()],
             seen: Vec::new(),
             shared,
+            load: LoadWatch::default(),
             sockets,
             watched,
         };
@@ -110,6 +113,7 @@ struct Rounds {
     dropped: Vec<u64>,
     shed: Vec<u64>,
     refused: u64,
+    load: LoadWatch,
     failing: (bool, bool),
     failing_sources: Vec<bool>,
     seen: Vec<u64>,
@@ -125,6 +129,7 @@ impl Rounds {
         }
         self.note_drops();
         self.note_shed();
+        self.note_load();
         self.note_refused();
         self.note_sinks();
         self.note_sources();
@@ -170,6 +175,25 @@ impl Rounds {
                 let loss = Loss { listener: name.clone(), reason, count };
                 let _ = self.shared.control(Control::Loss(loss));
             }
+        }
+    }
+
+    /// Before anything is shed, that it may be.
+    fn note_load(&mut self) {
+        let lanes = &self.shared.lanes;
+        let own = &self.watched.own;
+        match self.load.look(lanes.is_overloaded(), lanes.overloads(), clock::boot_ns()) {
+            Some(LoadNews::Raise) => {
+                tracing::error!("more is sent than vigie takes: chatty devices wait");
+                own.raise(
+                    OVERLOADED,
+                    "",
+                    "more is sent than vigie takes: devices that send too much wait, see \
+                     vigie_sources_demoted; if that is not enough, messages are shed",
+                );
+            }
+            Some(LoadNews::Clear) => own.clear(OVERLOADED, "", "vigie takes what is sent"),
+            None => {}
         }
     }
 
