@@ -133,7 +133,8 @@ fn vigie(options: &Options, fleet: Fleet, messages: &Messages) -> anyhow::Result
     println!("waiting when the last was sent   {:>6}", count + start.received - lag.received);
     println!("journal                          {:>6} bytes per event", ratio(journal, settled));
     let stall = daemon.sample("vigie_engine_round_seconds{share=\"1\"}")?;
-    println!("longest round of the engine      {stall:>6} s");
+    let worked = daemon.sample("vigie_engine_round_cpu_seconds{share=\"1\"}")?;
+    println!("longest round of the engine      {stall:>6} s, of which it worked {worked} s");
     println!("CPU of vigie                     {:>6} ms", taken / 1_000_000);
     for (name, now) in process::threads_cpu_ns(daemon.pid()) {
         let spent = now.saturating_sub(threads.get(&name).copied().unwrap_or(0));

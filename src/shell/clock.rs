@@ -14,11 +14,21 @@ pub fn wall() -> Timestamp {
 
 /// Nanoseconds of the boot clock, which counts suspended time and does not step.
 #[must_use]
-#[expect(unsafe_code, reason = "clock_gettime writes into a local; no std function reads it")]
 pub fn boot_ns() -> u64 {
+    read(libc::CLOCK_BOOTTIME)
+}
+
+/// Nanoseconds that the calling thread has worked: what others took from it is not in them.
+#[must_use]
+pub fn worked_ns() -> u64 {
+    read(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+#[expect(unsafe_code, reason = "clock_gettime writes into a local; no std function reads it")]
+fn read(clock: libc::clockid_t) -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `now` is a valid timespec for the whole call.
-    let status = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
+    let status = unsafe { libc::clock_gettime(clock, &raw mut now) };
     if status != 0 {
         return 0;
     }

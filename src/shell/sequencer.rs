@@ -12,7 +12,7 @@ use crate::model::event::{Event, Lane, Verb};
 use crate::model::limits::BATCH_EVENTS;
 use crate::model::time::At;
 use crate::shell::batch::Batch;
-use crate::shell::clock::EngineClock;
+use crate::shell::clock::{self, EngineClock};
 use crate::shell::codec::{Decision, Mark, REPEAT_BYTES};
 use crate::shell::codec::{encode, event_head, event_parts, push_repeat};
 use crate::shell::journal::{AppendError, Journal, Kind};
@@ -207,7 +207,7 @@ impl Sequencer {
     /// when it has lasted long, only one of each. Gives the number of inputs taken.
     fn round(&mut self) -> usize {
         let at = self.clock.at();
-        let begun = at.engine;
+        let (begun, worked_before) = (at.engine, clock::worked_ns());
         let mut taken = self.take_controls(at);
         taken = taken.saturating_add(self.further_settings(at));
         self.watch_wall_clock(at);
@@ -229,16 +229,18 @@ impl Sequencer {
         let at = self.clock.at();
         self.periodic(at);
         self.commit();
-        self.measure(at.engine.ns_since(begun), taken);
+        if taken > 0 {
+            let worked_ns = clock::worked_ns().saturating_sub(worked_before);
+            self.measure(at.engine.ns_since(begun), worked_ns);
+        }
         taken
     }
 
-    fn measure(&self, round_ns: u64, taken: usize) {
-        if taken > 0
-            && let Ok(mut rounds) = self.shared.round_us.lock()
-        {
-            // It resizes itself, so that no value is out of range.
-            let _ = rounds.record((round_ns / 1_000).max(1));
+    fn measure(&self, passed_ns: u64, worked_ns: u64) {
+        if let Ok(mut rounds) = self.shared.rounds_taken.lock() {
+            // They resize themselves, so that no value is out of range.
+            let _ = rounds.passed_us.record((passed_ns / 1_000).max(1));
+            let _ = rounds.worked_us.record((worked_ns / 1_000).max(1));
         }
     }
 

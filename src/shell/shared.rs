@@ -22,6 +22,22 @@ pub enum Control {
     ClockQuality(ClockQuality),
 }
 
+/// How long rounds of the sequencer were, µs: in which the engine heard nothing else.
+#[derive(Debug)]
+pub struct RoundTimes {
+    /// From beginning to end.
+    pub passed_us: Histogram<u64>,
+    /// Without the time that other threads and programs had the processor.
+    pub worked_us: Histogram<u64>,
+}
+
+impl Default for RoundTimes {
+    fn default() -> Self {
+        let empty = || Histogram::new(2).expect("two significant figures are allowed");
+        Self { passed_us: empty(), worked_us: empty() }
+    }
+}
+
 /// What the sequencer shares with the other threads.
 pub struct Shared {
     /// Lanes from intake.
@@ -36,8 +52,8 @@ pub struct Shared {
     pub applied: AtomicU64,
     /// Records that repeats were written in, and their entries, for the bytes-per-repeat figure.
     pub repeats: AtomicU64,
-    /// Durations of the rounds that took something, µs: how long the engine heard nothing else.
-    pub round_us: Mutex<Histogram<u64>>,
+    /// How long the rounds were that took something.
+    pub rounds_taken: Mutex<RoundTimes>,
     /// The engine's gauges, renewed about once a second.
     pub gauges: arc_swap::ArcSwap<Option<Gauges>>,
     /// Highest position that Kafka has; kept in marks.
@@ -55,7 +71,7 @@ impl Shared {
             rounds: AtomicU64::new(0),
             applied: AtomicU64::new(0),
             repeats: AtomicU64::new(0),
-            round_us: Mutex::new(Histogram::new(2).expect("two significant figures are allowed")),
+            rounds_taken: Mutex::default(),
             gauges: arc_swap::ArcSwap::from_pointee(None),
             kafka_cursor: AtomicU64::new(0),
         }

@@ -68,14 +68,19 @@ impl Sources {
     }
 
     fn fill_rounds(&self, registry: &Registry) -> prometheus::Result<()> {
-        let options = Opts::new(
+        let passed = Opts::new(
             "vigie_engine_round_seconds",
-            "How long the engine works before it looks at urgent messages again, since the start: \
+            "How long it was until the engine looked at urgent messages again, since the start: \
              the longest among this share of the rounds.",
         );
-        let rounds = GaugeVec::new(options, &["share"])?;
-        registry.register(Box::new(rounds.clone()))?;
-        if let Ok(recorded) = self.shared.round_us.lock() {
+        let worked = Opts::new(
+            "vigie_engine_round_cpu_seconds",
+            "The same without the time that other threads and programs had the processor.",
+        );
+        let Ok(recorded) = self.shared.rounds_taken.lock() else { return Ok(()) };
+        for (options, recorded) in [(passed, &recorded.passed_us), (worked, &recorded.worked_us)] {
+            let rounds = GaugeVec::new(options, &["share"])?;
+            registry.register(Box::new(rounds.clone()))?;
             for quantile in [0.5, 0.99, 1.0] {
                 let micros = std::time::Duration::from_micros(recorded.value_at_quantile(quantile));
                 let label = quantile.to_string();
