@@ -3,7 +3,6 @@
 use crate::correlate::alarm_table::{AlarmSlot, identity_hash};
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
-use crate::correlate::incident::Status;
 use crate::correlate::resource::Slot;
 use crate::model::event::Event;
 use crate::model::inventory::Device;
@@ -105,13 +104,6 @@ impl Correlator {
     #[must_use]
     pub fn service_slot(&self, name: &str) -> Option<Slot> {
         self.resources.find(&self.hasher, &service_resource(name), "")
-    }
-
-    /// Number of open incidents.
-    #[must_use]
-    pub fn open_incidents(&self) -> u64 {
-        let open = self.incidents.values().filter(|one| one.status() == Status::Open).count();
-        u64::try_from(open).unwrap_or(u64::MAX)
     }
 
     /// Other addresses are in force. A device that the inventory names no more goes on being heard
