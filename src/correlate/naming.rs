@@ -5,7 +5,7 @@ use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
 use crate::correlate::resource::Slot;
 use crate::model::event::Event;
-use crate::model::inventory::Device;
+use crate::model::inventory::{Device, service_resource};
 use crate::model::time::At;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -163,18 +163,3 @@ impl Correlator {
 /// A part that gets another name is as much work as looking up so many resources: its alarms are
 /// looked for under every alarm type.
 const UNITS_PER_RENAMED: usize = 8;
-
-/// Resource name of a service.
-#[must_use]
-pub fn service_resource(name: &str) -> String {
-    format!("service:{name}")
-}
-
-/// Device and component of a resource name.
-#[must_use]
-pub fn split_resource(name: &str) -> (&str, &str) {
-    if name.starts_with("service:") {
-        return (name, "");
-    }
-    name.split_once('/').unwrap_or((name, ""))
-}
