@@ -6,6 +6,7 @@
 
 use crate::shell::api::access::Access;
 use crate::shell::api::access::identity::{Brought, Identity, Judged};
+use crate::shell::api::answer::{JSON, answer};
 use crate::shell::api::connection::Peer;
 use crate::shell::clock;
 use crate::shell::config::Role;
@@ -14,7 +15,7 @@ use arc_swap::ArcSwap;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -170,16 +171,8 @@ impl Gate {
             }
         };
         let body = json!({ "error": advice(reason), "role": wanted }).to_string();
-        let mut response = (status, body).into_response();
+        let mut response = answer(status, JSON, body.into_bytes());
         let headers = response.headers_mut();
-        let set = [
-            (header::CONTENT_TYPE, "application/json"),
-            (header::CACHE_CONTROL, "no-store"),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        ];
-        for (name, value) in set {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
         if status == StatusCode::UNAUTHORIZED {
             for challenge in self.access().challenges() {
                 headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
