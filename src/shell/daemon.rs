@@ -15,7 +15,6 @@ use crate::shell::control;
 use crate::shell::fd_store::Kept;
 use crate::shell::http::HttpListeners;
 use crate::shell::intake::http::{Bodies, SampleDoor};
-use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
 use crate::shell::intake::udp::UdpThread;
 use crate::shell::journal::JournalError;
@@ -320,7 +319,6 @@ impl Launch {
         let classifier: SharedClassifier =
             Arc::new(ArcSwap::new(Arc::clone(&supervision.classifier)));
         let stop = Arc::new(Stop::default());
-        let sources = Arc::new(SourceRegistry::default());
         let runtime = runtime().map_err(system("runtime"))?;
         let intake = Intake {
             config: &config,
@@ -328,7 +326,6 @@ impl Launch {
             ledger: &ledger,
             classifier: &classifier,
             stop: &stop,
-            sources: &sources,
             clock,
         };
         let opened = intake.start(bound, &runtime, &mut out)?;
