@@ -1,5 +1,5 @@
-//! Messages to events, by compiled rules; and which rules look at a series. Stateless: what a
-//! message becomes depends on the message, the rules and the directory, on nothing that came before.
+//! Messages to events, by compiled rules; and which rules look at a series. Stateless: what becomes
+//! of a message depends on the message, the rules and the directory, on nothing that came before.
 //!
 //! In: a decoded trap, syslog message or alert and where it came from, or the labels of a series.
 //! Out: an event that borrows its text, or the cause for which the message is none; of a series,

@@ -23,7 +23,7 @@ use crate::shell::lanes::Lanes;
 use crate::shell::listeners::{self, Bound, Intake, ListenError};
 use crate::shell::new_settings::NewSettings;
 use crate::shell::observe::counters::ListenerCounters;
-use crate::shell::observe::metrics::Sources;
+use crate::shell::observe::metrics::Figures;
 use crate::shell::outbox::outbox;
 use crate::shell::pipeline::SharedClassifier;
 use crate::shell::publish::feed::{FEED_EFFECTS_MAX, HISTORY_EFFECTS_MAX, feed};
@@ -362,7 +362,7 @@ impl Launch {
             SampleSources::start(from, opened.samples, links.sources, &series, runtime.handle())
                 .map_err(system("a thread for samples"))?;
         let readiness = Arc::new(Readiness::default());
-        let metrics = Sources {
+        let metrics = Figures {
             listeners: intake_ledger(&config, &ledger)
                 .into_iter()
                 .chain([
