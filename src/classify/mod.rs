@@ -1,9 +1,9 @@
-//! Messages to events, by compiled rules. Stateless: what a message becomes depends on the
-//! message, the rules and the directory, on nothing that came before.
+//! Messages to events, by compiled rules; and which rules look at a series. Stateless: what becomes
+//! of a message depends on the message, the rules and the directory, on nothing that came before.
 //!
-//! In: a decoded trap or syslog message and where it came from. Out: an event that borrows its
-//! text, or the cause for which the message is none. Nothing is allocated once [`Scratch`] has
-//! grown.
+//! In: a decoded trap, syslog message or alert and where it came from, or the labels of a series.
+//! Out: an event that borrows its text, or the cause for which the message is none; of a series,
+//! what each rule makes of it. Nothing is allocated for a message once [`Scratch`] has grown.
 //!
 //! Reading order: [`classifier`] (the entry), [`origin`] (which device), [`trap`] and [`syslog`]
 //! (which rule), [`rules`] (the language), [`directory`] (the inventory as it is looked up here),

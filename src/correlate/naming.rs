@@ -3,10 +3,9 @@
 use crate::correlate::alarm_table::{AlarmSlot, identity_hash};
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
-use crate::correlate::incident::Status;
 use crate::correlate::resource::Slot;
 use crate::model::event::Event;
-use crate::model::inventory::Device;
+use crate::model::inventory::{Device, service_resource};
 use crate::model::time::At;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -107,13 +106,6 @@ impl Correlator {
         self.resources.find(&self.hasher, &service_resource(name), "")
     }
 
-    /// Number of open incidents.
-    #[must_use]
-    pub fn open_incidents(&self) -> u64 {
-        let open = self.incidents.values().filter(|one| one.status() == Status::Open).count();
-        u64::try_from(open).unwrap_or(u64::MAX)
-    }
-
     /// Other addresses are in force. A device that the inventory names no more goes on being heard
     /// at the addresses that it had, until the last of its alarms has cleared.
     pub(crate) fn take_over_addresses(&mut self, addresses: BTreeMap<IpAddr, Slot>) {
@@ -171,18 +163,3 @@ impl Correlator {
 /// A part that gets another name is as much work as looking up so many resources: its alarms are
 /// looked for under every alarm type.
 const UNITS_PER_RENAMED: usize = 8;
-
-/// Resource name of a service.
-#[must_use]
-pub fn service_resource(name: &str) -> String {
-    format!("service:{name}")
-}
-
-/// Device and component of a resource name.
-#[must_use]
-pub fn split_resource(name: &str) -> (&str, &str) {
-    if name.starts_with("service:") {
-        return (name, "");
-    }
-    name.split_once('/').unwrap_or((name, ""))
-}

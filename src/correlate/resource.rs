@@ -1,6 +1,7 @@
 //! The resources that are known or were heard, each with a slot number that stays.
 
 use crate::model::index::{HashIndex, KeyHasher};
+use crate::model::inventory::service_name;
 use crate::model::paged::Paged;
 use crate::model::time::{EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -177,7 +178,7 @@ impl ResourceTable {
             return slot;
         }
         if component.is_empty() {
-            let kind = if device.starts_with("service:") {
+            let kind = if service_name(device).is_some() {
                 ResourceKind::Service
             } else {
                 ResourceKind::Device

@@ -13,6 +13,7 @@ use crate::engine::effect::{
 };
 use crate::model::alarm_type::EventType;
 use crate::model::event::Channel;
+use crate::model::inventory::{service_name, split_resource};
 use crate::model::time::{At, NS_PER_S};
 use crate::ticket::desk::TicketEvent;
 use crate::ticket::record::{State, Ticket};
@@ -80,7 +81,7 @@ impl Engine {
 
     /// What is left of a resource under the name that it had: nothing but the name it has now.
     fn former_image(&self, before: String, slot: u32) -> ResourceImage {
-        let device = before.split_once('/').map_or(before.as_str(), |(device, _)| device);
+        let (device, _) = split_resource(&before);
         ResourceImage {
             device: device.to_owned(),
             name: before,
@@ -278,7 +279,7 @@ pub fn alarm_name(id: u64) -> String {
 
 /// A service's name as the inventory gives it.
 pub(crate) fn contract_service_name(resource: &Resource) -> String {
-    resource.device.strip_prefix("service:").unwrap_or(&resource.device).to_owned()
+    service_name(&resource.device).unwrap_or(&resource.device).to_owned()
 }
 
 fn channels(bits: u8) -> String {

@@ -89,3 +89,27 @@ pub struct Service {
     /// What it needs.
     pub depends_on: Vec<Dependency>,
 }
+
+/// Name of the resource that a service is.
+#[must_use]
+pub fn service_resource(name: &str) -> String {
+    format!("{SERVICE}{name}")
+}
+
+/// Name of the service that a resource is; none when it is something else.
+#[must_use]
+pub fn service_name(resource: &str) -> Option<&str> {
+    resource.strip_prefix(SERVICE)
+}
+
+/// Device and component of a resource name.
+#[must_use]
+pub fn split_resource(name: &str) -> (&str, &str) {
+    if service_name(name).is_some() {
+        return (name, "");
+    }
+    name.split_once('/').unwrap_or((name, ""))
+}
+
+/// What marks the name of a resource as that of a service.
+const SERVICE: &str = "service:";

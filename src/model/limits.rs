@@ -111,10 +111,6 @@ pub const MORE_SENDERS: &str = "more-senders";
 pub const SENDER_ADDRESSES_MAX: usize = 16;
 /// TCP connections per listener; further ones are refused and counted.
 pub const TCP_CONNECTIONS_MAX: usize = 4_096;
-/// Senders kept in the list of who was heard, per daemon; further ones are counted only.
-pub const SOURCES_MAX: usize = 100_000;
-/// Names kept per sender; further ones are left out.
-pub const SOURCE_NAMES_MAX: usize = 8;
 /// Items of one API page at most.
 pub const PAGE_ITEMS_MAX: usize = 1_000;
 

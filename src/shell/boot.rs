@@ -23,6 +23,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+
 /// Everything that exists before the listeners are opened.
 pub(in crate::shell) struct Core {
     pub(in crate::shell) journal: Journal,

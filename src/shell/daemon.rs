@@ -15,7 +15,6 @@ use crate::shell::control;
 use crate::shell::fd_store::Kept;
 use crate::shell::http::HttpListeners;
 use crate::shell::intake::http::{Bodies, SampleDoor};
-use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
 use crate::shell::intake::udp::UdpThread;
 use crate::shell::journal::JournalError;
@@ -24,7 +23,7 @@ use crate::shell::lanes::Lanes;
 use crate::shell::listeners::{self, Bound, Intake, ListenError};
 use crate::shell::new_settings::NewSettings;
 use crate::shell::observe::counters::ListenerCounters;
-use crate::shell::observe::metrics::Sources;
+use crate::shell::observe::metrics::Figures;
 use crate::shell::outbox::outbox;
 use crate::shell::pipeline::SharedClassifier;
 use crate::shell::publish::feed::{FEED_EFFECTS_MAX, HISTORY_EFFECTS_MAX, feed};
@@ -320,7 +319,6 @@ impl Launch {
         let classifier: SharedClassifier =
             Arc::new(ArcSwap::new(Arc::clone(&supervision.classifier)));
         let stop = Arc::new(Stop::default());
-        let sources = Arc::new(SourceRegistry::default());
         let runtime = runtime().map_err(system("runtime"))?;
         let intake = Intake {
             config: &config,
@@ -328,7 +326,6 @@ impl Launch {
             ledger: &ledger,
             classifier: &classifier,
             stop: &stop,
-            sources: &sources,
             clock,
         };
         let opened = intake.start(bound, &runtime, &mut out)?;
@@ -365,7 +362,7 @@ impl Launch {
             SampleSources::start(from, opened.samples, links.sources, &series, runtime.handle())
                 .map_err(system("a thread for samples"))?;
         let readiness = Arc::new(Readiness::default());
-        let metrics = Sources {
+        let metrics = Figures {
             listeners: intake_ledger(&config, &ledger)
                 .into_iter()
                 .chain([

@@ -8,7 +8,6 @@ use crate::shell::fd_store::{self, Kept};
 use crate::shell::intake::feed::Feed as IntakeFeed;
 use crate::shell::intake::pipeline::PipelineFactory;
 use crate::shell::intake::socket::SocketError;
-use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
 use crate::shell::intake::tcp::{StreamOptions, TcpListener};
 use crate::shell::intake::udp::{UdpListener, UdpThread};
@@ -135,8 +134,6 @@ pub struct Intake<'a> {
     pub classifier: &'a SharedClassifier,
     /// When to end.
     pub stop: &'a Arc<Stop>,
-    /// Who was heard.
-    pub sources: &'a Arc<SourceRegistry>,
     /// Engine time of this run.
     pub clock: EngineClock,
 }
@@ -240,7 +237,6 @@ impl Intake<'_> {
             counters,
             lanes: Arc::clone(&self.shared.lanes),
             clock: self.clock,
-            sources: Arc::clone(self.sources),
             pipelines: self.pipelines(transport),
             stop: Arc::clone(self.stop),
         }

@@ -10,7 +10,7 @@
 use crate::engine::input::Input;
 use crate::shell::codec::{Decision, encode, read_position};
 use crate::shell::intake::guard;
-use crate::shell::journal::{Journal, Kind, ReadError, Waited};
+use crate::shell::journal::{Journal, Kind, Waited};
 use crate::shell::recover::{RecoverError, Replay};
 use std::time::Duration;
 
@@ -49,22 +49,13 @@ pub fn replay(mut journal: Journal, mut replay: Replay) -> Result<(Journal, Repl
 
 fn has_panicked_at(journal: &Journal, position: u64) -> bool {
     let mut reader = journal.reader(position.saturating_add(1));
-    loop {
-        match reader.next() {
-            Ok(Some(record)) => {
-                if record.kind == Kind::Panic && read_position(record.payload) == Some(position) {
-                    return true;
-                }
-            }
-            // Damage was named when the journal was opened; the reader goes on behind it.
-            Err(
-                ReadError::Damaged { .. }
-                | ReadError::Missing { .. }
-                | ReadError::UnknownKind { .. },
-            ) => {}
-            Ok(None) | Err(_) => return false,
+    // Damage was named when the journal was opened.
+    while let Ok(Some(record)) = reader.next_readable() {
+        if record.kind == Kind::Panic && read_position(record.payload) == Some(position) {
+            return true;
         }
     }
+    false
 }
 
 fn journal_owed(journal: &mut Journal, owed: Vec<Decision>) {

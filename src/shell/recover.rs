@@ -225,11 +225,7 @@ impl Replay {
 
     /// Damage is named and passed over: what is behind it still counts.
     fn hole(&mut self, error: ReadError) -> Result<(), RecoverError> {
-        let goes_on = matches!(
-            error,
-            ReadError::Damaged { .. } | ReadError::Missing { .. } | ReadError::UnknownKind { .. }
-        );
-        if !goes_on || self.holes.len() >= HOLES_MAX {
+        if !error.is_passed_over() || self.holes.len() >= HOLES_MAX {
             return Err(error.into());
         }
         tracing::error!(%error, "the journal has a hole; what follows it still counts");

@@ -163,7 +163,7 @@ fn carry_decisions(old: &Journal, new: &mut Journal, after: u64) -> Result<u64, 
     let mut carried = 0_u64;
     let mut reader = old.reader(after.saturating_add(1));
     loop {
-        match reader.next() {
+        match reader.next_readable() {
             Ok(Some(record)) if record.kind == Kind::Decision => {
                 let is_owed = Decision::read(record.payload)
                     .is_some_and(|decision| decision.position > after);
@@ -173,15 +173,10 @@ fn carry_decisions(old: &Journal, new: &mut Journal, after: u64) -> Result<u64, 
                     carried = carried.saturating_add(1);
                 }
             }
-            Ok(Some(_))
-            | Err(
-                ReadError::Damaged { .. }
-                | ReadError::Missing { .. }
-                | ReadError::UnknownKind { .. },
-            ) => {}
+            Ok(Some(_)) => {}
             Ok(None) => return Ok(carried),
             Err(ReadError::Retired { first, .. }) => reader = old.reader(first),
-            Err(ReadError::Folder(error)) => return Err(error.into()),
+            Err(error) => return Err(RecoverError::from(error).into()),
         }
     }
 }

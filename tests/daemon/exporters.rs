@@ -6,6 +6,7 @@ use crate::support::daemon::{Daemon, Home, is_active, is_cleared, text};
 use crate::support::eventually::{PATIENCE, eventually};
 use crate::support::exporters::NodeExporter;
 use crate::support::prometheus::Prometheus;
+use crate::support::rules::HOT;
 use std::process::Command;
 
 const INVENTORY: &str = r#"
@@ -24,22 +25,6 @@ qualifier = "quick {job}"
 alarm_type = "scrape-failed"
 bands = [{ severity = "minor", is = 0 }]
 text = "Prometheus cannot scrape job {job}"
-"#;
-
-const HOT: &str = r#"
-[[alarm_type]]
-id = "test-hot"
-title = "Too hot"
-event_type = "environmental"
-probable_cause = "temperatureUnacceptable"
-severity = "major"
-
-[[metric]]
-name = "hot"
-metric = "temp_c"
-alarm_type = "test-hot"
-text = "it is {value} degrees"
-bands = [{ severity = "major", above = 90, clear_below = 80 }]
 "#;
 
 /// Waits until the samples of the exporter are known to rules.

@@ -4,6 +4,7 @@
 use crate::support::daemon::{Daemon, Home, is_active, is_cleared, text};
 use crate::support::eventually::eventually;
 use crate::support::kafka::{Broker, PASSWORD, Producer, USER};
+use crate::support::rules::HOT;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
@@ -14,27 +15,10 @@ const TOPIC: &str = "telegraf";
 /// How long records may take over a broker or a daemon that has just come back.
 const DELIVERY: Duration = Duration::from_secs(90);
 
-/// Heat is an alarm.
-const RULES: &str = r#"
-[[alarm_type]]
-id = "test-hot"
-title = "Too hot"
-event_type = "environmental"
-probable_cause = "temperatureUnacceptable"
-severity = "critical"
-
-[[metric]]
-name = "hot"
-metric = "temp_c"
-alarm_type = "test-hot"
-text = "it is {value} degrees"
-bands = [{ severity = "major", above = 90, clear_below = 80 }]
-"#;
-
 /// A home whose source reads the topic.
 fn home(broker: &str) -> Home {
     Home::new()
-        .with_rules(RULES)
+        .with_rules(HOT)
         .with("sources.noc.kind=kafka")
         .with(&format!("sources.noc.brokers=[\"{broker}\"]"))
         .with(&format!("sources.noc.topics=[\"{TOPIC}\"]"))

@@ -5,13 +5,14 @@ use crate::support::eventually::{PATIENCE, eventually};
 use crate::support::http::post;
 use crate::support::metrics::Metrics;
 use crate::support::prometheus::Prometheus;
+use crate::support::rules::HOT;
 use crate::support::sender::{link_down, link_up};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-/// Many alarms of one severity are an alarm; so is heat.
-const RULES: &str = r#"
+/// Many alarms of one severity are an alarm.
+const MANY: &str = r#"
 [[alarm_type]]
 id = "test-many"
 title = "Many alarms"
@@ -27,21 +28,10 @@ alarm_type = "test-many"
 qualifier = "{severity}"
 text = "{value} alarms are active"
 bands = [{ severity = "warning", above = 2, clear_below = 1 }]
+"#;
 
-[[alarm_type]]
-id = "test-hot"
-title = "Too hot"
-event_type = "environmental"
-probable_cause = "temperatureUnacceptable"
-severity = "critical"
-
-[[metric]]
-name = "hot"
-metric = "temp_c"
-alarm_type = "test-hot"
-text = "it is {value} degrees"
-bands = [{ severity = "major", above = 90, clear_below = 80 }]
-
+/// What is usual is learnt.
+const USUAL: &str = r#"
 [[metric]]
 name = "unusual"
 metric = "load_calls"
@@ -66,7 +56,7 @@ fn assert_account(metrics: &Metrics) {
 
 #[test]
 fn what_prometheus_writes_raises_and_clears_alarms() {
-    let home = Home::new().with_rules(RULES);
+    let home = Home::new().with_rules(MANY);
     let daemon = home.start();
     let _prometheus = Prometheus::writing(home.http);
     for number in 1..=4 {
@@ -92,7 +82,7 @@ fn what_prometheus_writes_raises_and_clears_alarms() {
 
 #[test]
 fn an_alarm_of_samples_outlives_the_daemon_and_clears_after_it() {
-    let home = Home::new().with_rules(RULES);
+    let home = Home::new().with_rules(HOT);
     let daemon = home.start();
     let answer = post(home.http, "/write", "", b"temp,host=pe1 c=95").unwrap();
     assert_eq!(answer.status, 204, "{answer:?}");
@@ -109,7 +99,7 @@ fn an_alarm_of_samples_outlives_the_daemon_and_clears_after_it() {
 
 #[test]
 fn hostile_bodies_are_answered_and_cost_nobody_else_anything() {
-    let home = Home::new().with_rules(RULES).with("metrics.body_bytes_max=100000");
+    let home = Home::new().with_rules(HOT).with("metrics.body_bytes_max=100000");
     let daemon = home.start();
     let long = format!("temp,host={} c=95", "x".repeat(90_000));
     let bombs: [(&str, &str, &[u8], u16); 6] = [
@@ -146,7 +136,7 @@ fn hostile_bodies_are_answered_and_cost_nobody_else_anything() {
 
 #[test]
 fn what_is_usual_is_kept_over_restarts_and_a_damaged_file_stops_nothing() {
-    let home = Home::new().with_rules(RULES);
+    let home = Home::new().with_rules(&[HOT, USUAL].concat());
     let daemon = home.start();
     let answer = post(home.http, "/write", "", b"load,host=pe1 calls=9").unwrap();
     assert_eq!(answer.status, 204, "{answer:?}");

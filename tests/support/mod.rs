@@ -14,6 +14,7 @@ pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod random;
 pub(crate) mod rsyslog;
+pub(crate) mod rules;
 pub(crate) mod scratch;
 pub(crate) mod sender;
 pub(crate) mod service_manager;

@@ -1,5 +1,6 @@
 //! How answers are written: JSON, and errors as clients of the Alertmanager expect them.
 
+use crate::shell::api::answer::{JSON, answer};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -51,10 +52,5 @@ pub(super) fn json_response(status: StatusCode, value: &impl Serialize) -> Respo
         tracing::error!(%error, "an answer cannot be written as JSON");
         b"null".to_vec()
     });
-    let headers = [
-        (header::CONTENT_TYPE, "application/json"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (status, headers, body).into_response()
+    answer(status, JSON, body)
 }

@@ -5,11 +5,13 @@
 //! published view. A success is answered when what it stands for is durable.
 //!
 //! Reading order: `query` (what a question asks), `shown` (an alarm as an alert), `alerts` (the
-//! listings), `posting` (alerts in), `silences`, `status`, `answer` (how answers are written).
+//! listings), `body` (JSON in), `posting` (alerts in), `silences`, `status`, `answer` (how answers
+//! are written).
 //! The routes are apart by role: [`read_routes`], [`intake_routes`], [`act_routes`].
 
 mod alerts;
 mod answer;
+mod body;
 mod posting;
 mod query;
 mod shown;

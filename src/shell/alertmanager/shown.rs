@@ -4,6 +4,7 @@
 use crate::engine::effect::AlarmImage;
 use crate::model::alert::{ALERT_NAME, KeptAlert, LabelSet};
 use crate::model::fingerprint::fingerprint;
+use crate::model::inventory::split_resource;
 use crate::model::silence::Silence;
 use crate::model::time::Timestamp;
 use crate::shell::alertmanager::query::RECEIVER;
@@ -131,7 +132,7 @@ fn ends_at(image: &AlarmImage, at: Timestamp, resolve_timeout: Duration) -> Time
 }
 
 fn made_labels(image: &AlarmImage) -> LabelSet {
-    let (device, component) = image.resource.split_once('/').unwrap_or((&image.resource, ""));
+    let (device, component) = split_resource(&image.resource);
     set([
         (ALERT_NAME, image.alarm_type.as_str()),
         ("resource", image.resource.as_str()),

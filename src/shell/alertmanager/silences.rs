@@ -8,7 +8,7 @@ use crate::model::silence::{Silence, SilenceMistake, SilenceRequest, SilenceStat
 use crate::model::time::Timestamp;
 use crate::shell::alertmanager::Alertmanager;
 use crate::shell::alertmanager::answer::{Refused, json_response};
-use crate::shell::alertmanager::posting::read_json_body;
+use crate::shell::alertmanager::body::read_json_body;
 use crate::shell::alertmanager::query::Question;
 use crate::shell::api::access::identity::Identity;
 use crate::shell::clock;

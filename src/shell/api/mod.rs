@@ -5,6 +5,7 @@
 //! the engine, the journal or the database; and no client can make it hold more than its bounds.
 
 pub mod access;
+pub mod answer;
 pub mod channel;
 pub mod connection;
 pub mod filter;

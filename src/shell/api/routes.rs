@@ -6,6 +6,7 @@
 use crate::shell::alertmanager;
 use crate::shell::api::ApiState;
 use crate::shell::api::access::gate::{Entrance, Gate, admit};
+use crate::shell::api::answer::{JSON, answer};
 use crate::shell::api::filter::Listed;
 use crate::shell::api::question::{AskError, Question, check_escapes};
 use crate::shell::api::rows::{AlarmRow, IncidentRow, ResourceRow, TicketRow};
@@ -15,7 +16,7 @@ use crate::shell::intake::http as samples;
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -221,18 +222,6 @@ fn error(status: StatusCode, message: &str) -> Response {
 
 fn text(status: StatusCode, body: String) -> Response {
     answer(status, "text/plain; charset=utf-8", body.into_bytes())
-}
-
-const JSON: &str = "application/json";
-
-/// Nothing is to be cached, since everything is of this moment, nor guessed to be a script.
-fn answer(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, content_type),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (status, headers, body).into_response()
 }
 
 fn json_bytes(value: &impl Serialize) -> Vec<u8> {

@@ -11,7 +11,7 @@ use crate::shell::cli::run;
 use crate::shell::config::default_state_dir;
 use crate::shell::control::{self, Request};
 use crate::shell::demo::{self, DemoOptions};
-use crate::shell::journal::{Kind, ReadError, RealDisk, read_from, verify};
+use crate::shell::journal::{Kind, RealDisk, read_from, verify};
 use crate::shell::priority;
 use crate::shell::recover::{self, Replay};
 use crate::shell::repair::{self, Outcome};
@@ -116,18 +116,10 @@ fn snapshot(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
     let from = replay.read.saturating_add(1);
     let mut last_mark = None;
     let mut reader = read_from(journal.clone(), Arc::new(RealDisk), from);
-    loop {
-        match reader.next() {
-            Ok(Some(record)) if record.kind == Kind::Mark => last_mark = Some(record.position),
-            Ok(None) => break,
-            // The replay names damage and goes on behind it.
-            Ok(Some(_))
-            | Err(
-                ReadError::Damaged { .. }
-                | ReadError::Missing { .. }
-                | ReadError::UnknownKind { .. },
-            ) => {}
-            Err(error) => return Err(error.into()),
+    // The replay names damage.
+    while let Some(record) = reader.next_readable()? {
+        if record.kind == Kind::Mark {
+            last_mark = Some(record.position);
         }
     }
     let Some(mark) = last_mark else {

@@ -10,8 +10,9 @@
 //! what when something breaks or nothing does), [`telemetry`] (what is measured), [`script`] (which
 //! fault next), [`sender`] and [`courier`] (the ways to the daemon), [`judge`] (whether vigie
 //! understood), [`news`] (what changed in the view), [`screen`], [`show`] (one act after the
-//! other), [`stage`] (the daemon's settings, ports and folder), [`run`] (all of it, in time),
-//! [`summary`] (what came of it).
+//! other), [`stage`] (the daemon's settings, ports and folder), [`daemon`], [`run`] (all of it, in
+//! time, with [`random`] numbers and until [`interrupt`]), [`summary`] (what came of it). The tests
+//! have a daemon without sockets: `inside`.
 
 mod courier;
 mod daemon;

@@ -77,10 +77,10 @@ pub(super) fn settings(folder: &Path) -> Result<Settings, Vec<Diagnostic>> {
 
 /// Port 0 (any free one) instead of each that is taken.
 fn take_free_ports(listener: &mut Listener) -> Vec<String> {
-    let is_datagram = matches!(listener.transport.kind(), "snmp-trap" | "syslog-udp");
+    let is_stream = listener.transport.is_stream();
     let mut remarks = Vec::new();
     for address in &mut listener.addresses {
-        if !is_free(*address, is_datagram) {
+        if !is_free(*address, is_stream) {
             remarks.push(format!(
                 "port {} is taken, {} gets another one",
                 address.port(),
@@ -92,8 +92,8 @@ fn take_free_ports(listener: &mut Listener) -> Vec<String> {
     remarks
 }
 
-fn is_free(address: SocketAddr, is_datagram: bool) -> bool {
-    if is_datagram { UdpSocket::bind(address).is_ok() } else { TcpListener::bind(address).is_ok() }
+fn is_free(address: SocketAddr, is_stream: bool) -> bool {
+    if is_stream { TcpListener::bind(address).is_ok() } else { UdpSocket::bind(address).is_ok() }
 }
 
 /// How long an incident waits for its root, ms.

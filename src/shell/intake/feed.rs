@@ -3,7 +3,6 @@
 use crate::model::event::Channel;
 use crate::shell::clock::EngineClock;
 use crate::shell::intake::pipeline::PipelineFactory;
-use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
 use crate::shell::lanes::Lanes;
 use crate::shell::observe::counters::ListenerCounters;
@@ -22,8 +21,6 @@ pub struct Feed {
     pub lanes: Arc<Lanes>,
     /// Engine time of this run.
     pub clock: EngineClock,
-    /// Who was heard.
-    pub sources: Arc<SourceRegistry>,
     /// Makes the pipeline of each thread.
     pub pipelines: PipelineFactory,
     /// When to end.

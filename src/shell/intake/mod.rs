@@ -6,7 +6,7 @@
 //! ignored + shed (`journaled` is added by the sequencer). It decodes nothing itself: each message
 //! goes through a [`pipeline::Pipeline`] under [`guard`], so that a panic costs one message and not
 //! the daemon.
-//! It keeps no state about devices but [`sources`], the cold list of who was heard.
+//! It keeps no state about devices: who was heard is in the engine.
 //!
 //! A datagram that finds its lane full waits in the kernel's receive buffer (urgent, normal) or is
 //! shed and counted (low, but for clears, which wait); a stream that finds its lane full is simply
@@ -22,7 +22,6 @@ mod open;
 pub mod pipeline;
 pub mod samples_udp;
 pub mod socket;
-pub mod sources;
 pub mod stop;
 pub mod tcp;
 pub mod udp;

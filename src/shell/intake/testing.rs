@@ -11,7 +11,6 @@ use crate::shell::clock::{EngineClock, boot_ns};
 use crate::shell::intake::feed::Feed;
 use crate::shell::intake::guard::is_guarded;
 use crate::shell::intake::pipeline::{Outcome, Pipeline, Place, Received};
-use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
 use crate::shell::lanes::Lanes;
 use crate::shell::observe::counters::{IgnoreReason, ListenerCounters};
@@ -102,7 +101,6 @@ pub(super) fn feed() -> Feed {
         counters: Arc::new(ListenerCounters::default()),
         lanes: Arc::new(Lanes::default()),
         clock: EngineClock::starting_at(EngineTime(1_000_000_000_000)),
-        sources: Arc::new(SourceRegistry::default()),
         pipelines: Arc::new(|| Box::new(Obedient::default())),
         stop: Arc::new(Stop::default()),
     }

@@ -84,8 +84,8 @@ pub struct Failure {
     pub source: io::Error,
 }
 
-/// The next record cannot be read. After [`ReadError::Damaged`], [`ReadError::Missing`] and
-/// [`ReadError::UnknownKind`] the reader goes on with the record after that.
+/// The next record cannot be read. Where [`ReadError::is_passed_over`], the reader goes on with the
+/// record after that.
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// Bytes are not what was written.
@@ -133,6 +133,14 @@ pub enum ReadError {
     /// The folder cannot be read.
     #[error(transparent)]
     Folder(#[from] JournalError),
+}
+
+impl ReadError {
+    /// Whether the reader goes on behind it: records are lost, the journal is not.
+    #[must_use]
+    pub const fn is_passed_over(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Missing { .. } | Self::UnknownKind { .. })
+    }
 }
 
 pub(super) fn lost_words(from: u64, to: u64) -> String {

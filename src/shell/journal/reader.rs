@@ -4,6 +4,7 @@
 //! the last whole commit. Both can be asked again later and go on. Neither takes a lock, and a
 //! segment that is retired under a reader stays readable to it.
 
+use crate::model::time::At;
 use crate::shell::journal::disk::Disk;
 use crate::shell::journal::durable::Durable;
 use crate::shell::journal::error::{JournalError, ReadError};
@@ -28,6 +29,14 @@ pub struct Reader {
     walk: Option<Walk>,
     /// Last position that may be given from the newest segment of a folder.
     whole: u64,
+}
+
+/// A record whose payload is still in the segment.
+struct Found {
+    position: u64,
+    at: At,
+    kind: Kind,
+    payload: Range<usize>,
 }
 
 /// A reader of a folder, whether a daemon runs on it or not; `from` 0 is the oldest position that
@@ -58,6 +67,25 @@ impl Reader {
     /// See [`ReadError`]: after damage, the next call goes on behind it.
     #[expect(clippy::should_implement_trait, reason = "the record borrows from the reader")]
     pub fn next(&mut self) -> Result<Option<Record<'_>>, ReadError> {
+        Ok(self.advance()?.map(|found| self.record(found)))
+    }
+
+    /// The next record that can be read, for whoever has been told of damage elsewhere: it is
+    /// passed over without a word.
+    ///
+    /// # Errors
+    /// When the reader cannot go on.
+    pub fn next_readable(&mut self) -> Result<Option<Record<'_>>, ReadError> {
+        let found = loop {
+            match self.advance() {
+                Err(error) if error.is_passed_over() => {}
+                found => break found?,
+            }
+        };
+        Ok(found.map(|found| self.record(found)))
+    }
+
+    fn advance(&mut self) -> Result<Option<Found>, ReadError> {
         loop {
             if self.walk.is_none() && !self.open_first()? {
                 return Ok(None);
@@ -70,8 +98,11 @@ impl Reader {
             let path = || self.folder.path(&file_name(first));
             match walk.step().map_err(|source| failed("read", &path(), source))? {
                 Step::Record(head, payload) if head.position >= self.from => {
-                    self.from = head.position.saturating_add(1);
-                    return self.record(head, payload);
+                    let Head { position, at, kind: code, .. } = head;
+                    self.from = position.saturating_add(1);
+                    let kind = Kind::from_code(code);
+                    let kind = kind.ok_or(ReadError::UnknownKind { position, code })?;
+                    return Ok(Some(Found { position, at, kind, payload }));
                 }
                 Step::Record(..) => {}
                 Step::Hole(hole) => {
@@ -96,12 +127,10 @@ impl Reader {
         }
     }
 
-    fn record(&self, head: Head, payload: Range<usize>) -> Result<Option<Record<'_>>, ReadError> {
-        let Some(kind) = Kind::from_code(head.kind) else {
-            return Err(ReadError::UnknownKind { position: head.position, code: head.kind });
-        };
+    fn record(&self, found: Found) -> Record<'_> {
+        let Found { position, at, kind, payload } = found;
         let payload = self.walk.as_ref().map_or(&[][..], |walk| walk.bytes(payload));
-        Ok(Some(Record { position: head.position, at: head.at, kind, payload }))
+        Record { position, at, kind, payload }
     }
 
     /// Whether the next record of the segment may be given; looks for more that is durable first.

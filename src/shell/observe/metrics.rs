@@ -17,8 +17,8 @@ use prometheus::{
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Where the figures come from.
-pub struct Sources {
+/// Where the figures of `/metrics` come from.
+pub struct Figures {
     /// Ledgers by listener name, of those that take messages in.
     pub listeners: Vec<(String, Arc<ListenerCounters>)>,
     /// Refusals by name of an HTTP listener.
@@ -43,7 +43,7 @@ pub struct Sources {
     pub tzdb: String,
 }
 
-impl Sources {
+impl Figures {
     /// The text of `/metrics`.
     #[must_use]
     pub fn text(&self) -> String {

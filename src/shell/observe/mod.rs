@@ -1,4 +1,5 @@
 //! What vigie says about itself: counters, latencies, logs.
 
 pub mod counters;
+pub mod limiter;
 pub mod metrics;

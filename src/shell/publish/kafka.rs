@@ -6,8 +6,8 @@
 
 use crate::shell::clock;
 use crate::shell::kafka_link;
+use crate::shell::observe::limiter::Limiter;
 use crate::shell::publish::cloud_event::{Message, Topic};
-use crate::shell::publish::limiter::Limiter;
 use crate::shell::publish::settings::KafkaSettings;
 use crate::shell::publish::sink::{Outcome, SendError, Sink, Tag};
 use rdkafka::client::ClientContext;

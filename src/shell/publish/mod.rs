@@ -9,7 +9,6 @@ pub mod cloud_event;
 pub mod decisions;
 pub mod feed;
 pub mod kafka;
-pub mod limiter;
 pub mod publisher;
 pub mod settings;
 pub mod sink;

@@ -8,11 +8,11 @@
 
 use crate::shell::clock;
 use crate::shell::kafka_link;
+use crate::shell::observe::limiter::Limiter;
 use crate::shell::publish::cloud_event::Speaker;
 use crate::shell::publish::decisions::{DecisionLog, Decisions, Found};
 use crate::shell::publish::feed::{FeedCounters, FeedEnd};
 use crate::shell::publish::kafka::KafkaSink;
-use crate::shell::publish::limiter::Limiter;
 use crate::shell::publish::settings::KafkaSettings;
 use crate::shell::publish::sink::{Outcome, SendError, Sink, Tag};
 use crate::shell::publish::window::{Verdict, Window};

@@ -8,9 +8,9 @@
 
 use crate::shell::clock;
 use crate::shell::config::History;
+use crate::shell::observe::limiter::Limiter;
 use crate::shell::priority;
 use crate::shell::publish::feed::{FeedEnd, Received};
-use crate::shell::publish::limiter::Limiter;
 use crate::shell::store::pending::Pending;
 use crate::shell::store::retention::Retention;
 use crate::shell::store::{Store, StoreError};

@@ -6,20 +6,21 @@
 
 use crate::shell::api::access::Access;
 use crate::shell::api::access::identity::{Brought, Identity, Judged};
+use crate::shell::api::answer::{JSON, answer};
 use crate::shell::api::connection::Peer;
 use crate::shell::clock;
 use crate::shell::config::Role;
 use crate::shell::observe::counters::{HttpCounters, HttpRefusal};
+use crate::shell::observe::limiter::Limiter;
 use arc_swap::ArcSwap;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -27,8 +28,6 @@ use tokio::sync::Semaphore;
 const COMPARISONS_MAX: usize = 1;
 /// How long a request waits for the comparison of its password.
 const COMPARISON_WAIT: Duration = Duration::from_secs(5);
-/// At most one line of the log in so long, per reason, ns.
-const LOG_EVERY_NS: u64 = 10_000_000_000;
 
 /// The gate of one listener.
 #[derive(Debug)]
@@ -38,7 +37,8 @@ pub struct Gate {
     access: ArcSwap<Access>,
     counters: Arc<HttpCounters>,
     comparisons: Semaphore,
-    told_ns: [AtomicU64; HttpRefusal::ALL.len()],
+    /// Of the log, by reason.
+    limiters: [Limiter; HttpRefusal::ALL.len()],
 }
 
 impl Gate {
@@ -51,7 +51,7 @@ impl Gate {
             access: ArcSwap::from_pointee(access),
             counters: Arc::default(),
             comparisons: Semaphore::new(COMPARISONS_MAX),
-            told_ns: Default::default(),
+            limiters: Default::default(),
         }
     }
 
@@ -89,14 +89,9 @@ impl Gate {
     /// the client as far as it said one, or what TLS says.
     pub fn refused(&self, reason: HttpRefusal, peer: SocketAddr, detail: &str) {
         let count = self.counters.add_refused(reason);
-        let now = clock::boot_ns().max(1);
-        let told = HttpRefusal::ALL.iter().zip(&self.told_ns).find(|(known, _)| **known == reason);
-        let Some((_, told)) = told else { return };
-        let before = told.load(Ordering::Relaxed);
-        let is_due = before == 0 || now.saturating_sub(before) >= LOG_EVERY_NS;
-        if is_due
-            && told.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-        {
+        let mut limiters = HttpRefusal::ALL.iter().zip(&self.limiters);
+        let Some((_, limiter)) = limiters.find(|(known, _)| **known == reason) else { return };
+        if limiter.pass(clock::boot_ns()).is_some() {
             let (listener, reason) = (self.listener.as_str(), reason.as_str());
             tracing::warn!(listener, reason, %peer, detail, count, "HTTP client refused");
         }
@@ -170,16 +165,8 @@ impl Gate {
             }
         };
         let body = json!({ "error": advice(reason), "role": wanted }).to_string();
-        let mut response = (status, body).into_response();
+        let mut response = answer(status, JSON, body.into_bytes());
         let headers = response.headers_mut();
-        let set = [
-            (header::CONTENT_TYPE, "application/json"),
-            (header::CACHE_CONTROL, "no-store"),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        ];
-        for (name, value) in set {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
         if status == StatusCode::UNAUTHORIZED {
             for challenge in self.access().challenges() {
                 headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

@@ -6,7 +6,8 @@
 //! the routes.
 //!
 //! Reading order: `certificate` (names in a client certificate), `tls` (files to a TLS
-//! configuration), `identity` (who is it?), `gate` (may he?).
+//! configuration), `password` (secrets, held and compared), `identity` (who is it?), `gate` (may
+//! he?).
 
 pub mod certificate;
 pub mod gate;

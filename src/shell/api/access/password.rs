@@ -59,7 +59,7 @@ impl Hashed {
         fitted.is_some_and(|fitted| fitted.is(password))
     }
 
-    /// Whether the password fits; takes some hundred milliseconds of a processor.
+    /// Whether the password fits; takes about a tenth of a second of a processor.
     #[must_use]
     pub fn fits(&self, password: &str) -> bool {
         // Without bytes that bcrypt would not look at (beyond 72), which would be let through.

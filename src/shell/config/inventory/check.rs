@@ -2,7 +2,9 @@
 //! the order of dependencies. Linear in the size of the inventory, look-ups aside.
 
 use crate::model::contract::Contract;
-use crate::model::inventory::{Component, Dependency, Device, Inventory, Service, Site};
+use crate::model::inventory::{
+    Component, Dependency, Device, Inventory, Service, Site, service_resource,
+};
 use crate::shell::config::findings::{Findings, Located, Place, quoted};
 use crate::shell::config::inventory::Supervised;
 use crate::shell::config::inventory::names::{Alphabet, Kind, Names, NodeId, is_name};
@@ -300,7 +302,7 @@ impl Network {
             if !is_name("name of a service", &service.name, Alphabet::NoSlash, findings) {
                 continue;
             }
-            let full = format!("service:{}", service.name.value);
+            let full = service_resource(&service.name.value);
             let place = service.name.place;
             if let Some(id) = self.names.declare(full, Kind::Service, place, findings) {
                 declared.push((id, service));

@@ -1,6 +1,7 @@
 //! Who is called what: every device, component and service under its names, and what a reference
 //! means. Duplicates and unknown references end here, with the place of the other one.
 
+use crate::model::inventory::{service_name, service_resource};
 use crate::model::limits::NAME_BYTES_MAX;
 use crate::shell::config::findings::{Findings, Located, Place, quoted};
 use crate::shell::config::suggest::nearest;
@@ -120,8 +121,8 @@ impl Names {
                 quoted(part),
                 quoted(device)
             ),
-            _ if self.find(&format!("service:{written}")).is_some() => {
-                format!("a service is referred to as {}", quoted(&format!("service:{written}")))
+            _ if self.find(&service_resource(written)).is_some() => {
+                format!("a service is referred to as {}", quoted(&service_resource(written)))
             }
             _ => "declare it as a [[device]], or correct the name".to_owned(),
         }
@@ -186,7 +187,7 @@ fn refusal(name: &str, alphabet: Alphabet) -> Option<(&'static str, &'static str
             "replace it, for example by `-`: `/` stands between a device and its component",
         ));
     }
-    if alphabet == Alphabet::NoSlash && name.starts_with("service:") {
+    if alphabet == Alphabet::NoSlash && service_name(name).is_some() {
         return Some(("it begins with `service:`", "leave that out: it marks references"));
     }
     None

@@ -6,7 +6,7 @@
 
 use crate::shell::clock;
 use crate::shell::kafka_link;
-use crate::shell::publish::limiter::Limiter;
+use crate::shell::observe::limiter::Limiter;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;

@@ -17,7 +17,7 @@ use crate::shell::intake::kafka::health::{Notes, SourceStatus};
 use crate::shell::intake::kafka::progress::Progress;
 use crate::shell::intake::kafka::settings::client_config;
 use crate::shell::kafka_link::{self, Properties};
-use crate::shell::publish::limiter::Limiter;
+use crate::shell::observe::limiter::Limiter;
 use crate::shell::series::{Protocol, Refusal, SenderName, SeriesIntake, Told, Visit};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};

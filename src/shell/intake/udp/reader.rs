@@ -10,7 +10,6 @@ use crate::shell::intake::feed::Feed;
 use crate::shell::intake::guard::GuardedPipeline;
 use crate::shell::intake::open::OpenBatches;
 use crate::shell::intake::pipeline::{Origin, Received};
-use crate::shell::intake::sources::SourceTally;
 use crate::shell::intake::udp::answer::Answerer;
 use crate::shell::intake::udp::drops::DropCount;
 use crate::shell::intake::udp::pace::Pace;
@@ -34,7 +33,6 @@ pub(super) struct Reader {
     feed: Feed,
     pipeline: GuardedPipeline,
     batches: OpenBatches,
-    tally: SourceTally,
     answerer: Answerer,
     drops: Arc<DropCount>,
     progress: Arc<AtomicU64>,
@@ -55,7 +53,6 @@ impl Reader {
                 feed.listener,
             )
             .demoting(CHATTY_EVENTS),
-            tally: SourceTally::default(),
             answerer,
             drops: Arc::clone(drops),
             progress: Arc::clone(progress),
@@ -82,7 +79,6 @@ impl Reader {
         drop(socket.set_read_timeout(Some(Duration::from_nanos(STOP_QUIET_NS.unsigned_abs()))));
         self.drain(&mut receiver);
         self.deliver_rest();
-        self.tally.flush(&self.feed.sources);
     }
 
     /// Takes what had reached this machine when the stop came; what arrives later stays with the
@@ -122,7 +118,6 @@ impl Reader {
         if let Some(reading) = drops {
             self.drops.observe(reading, &self.feed.counters.kernel_dropped);
         }
-        self.tally.flush_when_due(now.engine, &self.feed.sources);
         Ok(round)
     }
 
@@ -141,7 +136,6 @@ impl Reader {
         };
         let origin = Origin { peer: datagram.peer, local: datagram.local };
         self.pipeline.settle(&message, Some(origin), &mut self.batches);
-        self.tally.count(peer, message.arrived.wall, &self.feed.sources);
         let listener = self.feed.listener;
         if let Some((Origin { peer, local }, bytes)) = self.batches.take_prompt() {
             // The answerer counts a failure; there is nobody else to tell.
@@ -185,7 +179,6 @@ impl Reader {
     fn after_error(&mut self, error: &io::Error) {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                self.tally.flush(&self.feed.sources);
                 self.batches.watch_load(self.feed.clock.now());
                 self.deliver(Lane::Low);
             }

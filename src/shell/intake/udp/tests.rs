@@ -156,9 +156,6 @@ fn events_carry_arrival_peer_and_listener() {
         assert!(before.engine <= seen.arrived.engine.plus_ns(slack_ns));
         assert!(seen.arrived.engine <= after.engine.plus_ns(slack_ns));
         end(thread, &feed, &mut sequencer);
-        let source = feed.sources.get(seen_peer(&sequencer)).unwrap();
-        assert_eq!(source.messages, 1);
-        assert!(source.first_heard >= before.wall && source.last_heard <= after.wall);
     }
 }
 

@@ -1,4 +1,4 @@
-//! At most one log line per ten seconds of a kind that a broken peer could make endless.
+//! At most one log line in ten seconds of a kind that a broken peer could make endless.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
