@@ -231,7 +231,7 @@ impl Sequencer {
         self.commit();
         if taken > 0 {
             let worked_ns = clock::worked_ns().saturating_sub(worked_before);
-            self.measure(at.engine.ns_since(begun), worked_ns);
+            self.measure(self.clock.now().ns_since(begun), worked_ns);
         }
         taken
     }
