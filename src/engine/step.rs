@@ -10,9 +10,11 @@ use crate::ticket::command::Refusal;
 use std::sync::Arc;
 
 /// Deadlines fired at most in a step that is for them; the rest is due at once in the next.
-const FIRED_BY_PULSE_MAX: usize = 64;
-/// The same in a step that has something else to do: a message must not wait for all of them.
-const FIRED_MAX: usize = 4;
+const FIRED_BY_PULSE_MAX: usize = 16;
+/// Watches fired at most in such a step: most of them lead to nothing.
+const WATCHES_FIRED_MAX: usize = 64;
+/// Deadlines fired at most in a step that has something else to do: a message must not wait for all of them.
+const FIRED_MAX: usize = 1;
 
 impl Engine {
     /// Applies one input at one journal position. Effects are appended in a fixed order.
@@ -59,7 +61,7 @@ impl Engine {
     /// Only where nothing else is to come, and no further once something has the position for its
     /// name: what the next raises may found an alarm or an incident too.
     fn fire_watches(&mut self, at: At) {
-        for _ in 0..FIRED_BY_PULSE_MAX {
+        for _ in 0..WATCHES_FIRED_MAX {
             let Some(due) = self.correlator.watches.timers.pop_due(at.engine) else { return };
             self.correlator.watch_due(at, due, &mut self.changes);
             self.settle(at);
