@@ -1,6 +1,6 @@
 //! A real Prometheus that receives by remote write and does nothing else.
 
-use crate::support::daemon::{free_ports, get, sum};
+use crate::support::daemon::{free_ports, get};
 use crate::support::sender::pause;
 use anyhow::{Context as _, bail, ensure};
 use std::net::SocketAddr;
@@ -56,7 +56,11 @@ impl Prometheus {
     /// Samples that it has stored.
     pub(crate) fn samples(&self) -> anyhow::Result<u64> {
         let text = get(self.http, "/metrics")?;
-        Ok(sum(&text, "prometheus_tsdb_head_samples_appended_total"))
+        let name = "prometheus_tsdb_head_samples_appended_total";
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        // Go writes large numbers with an exponent.
+        let numbers = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
+        format!("{:.0}", numbers.sum::<f64>()).parse().context("a number")
     }
 }
 

@@ -59,10 +59,11 @@ impl Classifier {
             .collect()
     }
 
-    /// The rule of a hit, as long as the hit was made by this classifier.
+    /// The rule at the place that a hit names, as long as the hit was made by this classifier.
     #[must_use]
-    pub fn metric_rule(&self, hit: &Hit) -> Option<&MetricRule> {
-        self.rules().metric.rules.get(usize::try_from(hit.rule).ok()?)
+    #[inline]
+    pub fn metric_rule(&self, place: u32) -> Option<&MetricRule> {
+        self.rules().metric.rules.get(usize::try_from(place).ok()?)
     }
 
     fn hit(
@@ -114,7 +115,7 @@ impl Classifier {
         (origin, occurred_at): (&Origin, Option<Timestamp>),
         line: &'a mut String,
     ) -> Option<Event<'a>> {
-        let rule = self.metric_rule(hit)?;
+        let rule = self.metric_rule(hit.rule)?;
         line.clear();
         let (verb, value) = match news {
             News::Value(value) => {

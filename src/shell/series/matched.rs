@@ -12,6 +12,7 @@ use crate::shell::series::measure::{Measure, Newest, measure};
 use crate::shell::series::pair::{Pair, SharedPair};
 use crate::shell::series::senders::Sender;
 use crate::shell::series::standing::Standing;
+use std::iter::once;
 use std::sync::{Arc, PoisonError};
 
 /// A series that rules look at.
@@ -23,12 +24,17 @@ pub(super) struct Matched {
     newest: Option<Newest>,
     /// Second in which a number came last.
     heard_s: u32,
-    tracks: Box<[Track]>,
+    /// Most series have one: it lies here, so that nothing else has to be fetched.
+    first: Track,
+    more: Box<[Track]>,
 }
 
 /// A series under one rule.
 pub(super) struct Track {
     hit: Arc<Hit>,
+    /// Place of the rule, and what the series is to it, as the hit has them.
+    rule: u32,
+    side: Side,
     standing: Standing,
     /// The other metric of a ratio; then the standing is there.
     pair: Option<SharedPair>,
@@ -70,19 +76,22 @@ pub(super) struct Moment {
 }
 
 impl Matched {
-    /// A series that these rules look at; `pair_of` gives what the two metrics of a ratio share.
+    /// A series that these rules look at, if any does; `pair_of` gives what the two metrics of a
+    /// ratio share.
     pub(super) fn new(
         classifier: &Arc<Classifier>,
         hits: Vec<Hit>,
         (temporality, now_s): (Temporality, u32),
         pair_of: impl Fn(&Hit, &str) -> SharedPair,
-    ) -> Self {
+    ) -> Option<Self> {
         let track = |hit: Hit| {
-            let rule = classifier.metric_rule(&hit);
+            let rule = classifier.metric_rule(hit.rule);
             let is_ratio = rule.is_some_and(|rule| rule.computation.divisor.is_some());
             let pair = rule.filter(|_| is_ratio).map(|rule| pair_of(&hit, rule.name()));
             let absent_ms = rule.map_or(0, |rule| rule.absent_after_ms);
             Track {
+                rule: hit.rule,
+                side: hit.side,
                 hit: Arc::new(hit),
                 standing: Standing::default(),
                 pair,
@@ -90,14 +99,16 @@ impl Matched {
                 is_silent: false,
             }
         };
-        Self {
+        // Settling names a track by one octet.
+        let mut tracks = hits.into_iter().take(usize::from(u8::MAX)).map(track);
+        Some(Self {
             classifier: Arc::clone(classifier),
             temporality,
             newest: None,
             heard_s: now_s,
-            // Settling names a track by one octet.
-            tracks: hits.into_iter().take(usize::from(u8::MAX)).map(track).collect(),
-        }
+            first: tracks.next()?,
+            more: tracks.collect(),
+        })
     }
 
     /// Takes a sample; what is to be told is appended to `tells`. `sender_back_s` is when the
@@ -127,14 +138,14 @@ impl Matched {
         let was_away = sender_back_s > self.heard_s;
         self.heard_s = self.heard_s.max(moment.now_s);
         let now = Newest { value, at: moment.at };
-        for (place, track) in (0_u8..).zip(&mut self.tracks) {
+        for (place, track) in (0_u8..).zip(once(&mut self.first).chain(&mut self.more)) {
             if was_away || track.is_silent {
                 track.is_silent = false;
                 track.with_standing(Standing::forget);
             }
-            let Some(rule) = self.classifier.metric_rule(&track.hit) else { continue };
+            let Some(rule) = self.classifier.metric_rule(track.rule) else { continue };
             let computation = rule.computation;
-            let quantity = match (track.hit.side, computation.divisor) {
+            let quantity = match (track.side, computation.divisor) {
                 (Side::Divisor, Some(quantity)) => quantity,
                 (Side::Measured | Side::Divisor, _) => computation.quantity,
             };
@@ -148,7 +159,7 @@ impl Matched {
                 continue;
             };
             let number = number * computation.scale;
-            let Some(zone) = rule.threshold.zone(number) else { continue };
+            let Some(zone) = rule.zones.of(number) else { continue };
             let samples = u8::try_from(rule.threshold.samples_told()).unwrap_or(u8::MAX);
             let taken = track.with_standing(|standing| {
                 // Of a series that is new, only what is not normal is a change.
@@ -169,14 +180,15 @@ impl Matched {
 
     /// Learns what became of a request that told something of a track.
     pub(super) fn settle(&mut self, track: u8, request: u32, is_durable: bool) {
-        if let Some(track) = self.tracks.get_mut(usize::from(track)) {
+        if let Some(track) = self.track(track) {
             track.with_standing(|standing| standing.settle(request, is_durable));
         }
     }
 
     /// The first second in which a track of it may be silent; `None` when none can be.
     pub(super) fn due_s(&self) -> Option<u32> {
-        let waiting = self.tracks.iter().filter(|track| track.is_waited_for());
+        let tracks = once(&self.first).chain(&self.more);
+        let waiting = tracks.filter(|track| track.is_waited_for());
         waiting.map(|track| self.heard_s.saturating_add(track.absent_after_s)).min()
     }
 
@@ -185,7 +197,7 @@ impl Matched {
     pub(super) fn fall_silent(&mut self, now_s: u32, sender: &Sender) -> Fallen {
         let heard_s = self.heard_s.max(sender.back_s());
         let mut fallen = Fallen::default();
-        for (place, track) in (0_u8..).zip(&mut self.tracks) {
+        for (place, track) in (0_u8..).zip(once(&mut self.first).chain(&mut self.more)) {
             let is_due = |since_s: u32| since_s.saturating_add(track.absent_after_s) <= now_s;
             if !track.is_waited_for() || !is_due(heard_s) {
                 continue;
@@ -200,9 +212,16 @@ impl Matched {
         fallen
     }
 
+    fn track(&mut self, place: u8) -> Option<&mut Track> {
+        match place.checked_sub(1) {
+            None => Some(&mut self.first),
+            Some(place) => self.more.get_mut(usize::from(place)),
+        }
+    }
+
     /// What was told of the silence of a track was not durable.
     pub(super) fn unsay_silence(&mut self, track: u8) {
-        if let Some(track) = self.tracks.get_mut(usize::from(track)) {
+        if let Some(track) = self.track(track) {
             track.is_silent = false;
         }
     }
@@ -228,6 +247,6 @@ impl Track {
         let Some(pair) = &self.pair else { return Some(number) };
         let mut pair = pair.lock().unwrap_or_else(PoisonError::into_inner);
         let pair: &mut Pair = &mut pair;
-        pair.take(self.hit.side, number, at)
+        pair.take(self.side, number, at)
     }
 }
