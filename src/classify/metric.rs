@@ -16,20 +16,21 @@ use crate::model::time::Timestamp;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-/// One rule that looks at a series, and the alarm that it means.
+/// One rule that looks at a series, and the alarm that it means. Every series that a rule looks at
+/// has one for as long as it is known, so that its texts are one piece of memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hit {
     /// Place of the rule: [`Classifier::metric_rule`] gives it.
     pub rule: u32,
     /// Whether the series is measured or the divisor of a ratio. The two series of a ratio have
-    /// the same rule, target and qualifier.
+    /// the same rule, resource and qualifier.
     pub side: Side,
-    /// The resource.
-    pub target: Target,
-    /// Qualifier of the alarm.
-    pub qualifier: Box<str>,
-    /// The line for people, cut where the value goes.
-    text: Box<[Box<str>]>,
+    /// Whether the inventory knows the device.
+    pub is_known: bool,
+    /// Where device, component, alias of the component and qualifier end in `texts`. Behind them
+    /// is the line for people, with marks where the value goes.
+    ends: [u32; 4],
+    texts: Box<str>,
 }
 
 /// What the series has to tell.
@@ -102,8 +103,7 @@ impl Classifier {
             rule.text.write(&mut values, &mut text);
         }
         clean::cut(&mut text, TEXT_BYTES_MAX.saturating_sub(VALUE_BYTES));
-        let text = text.split(VALUE_MARK).map(Into::into).collect();
-        Some(Hit { rule: place?, side, target, qualifier: qualifier.into(), text })
+        Hit::new((place?, side), &target, (&qualifier, &text))
     }
 
     /// The event that tells news of a series. `line` is memory for its text.
@@ -141,13 +141,13 @@ impl Classifier {
             value,
             lease_until: None,
             peer: origin.peer.to_canonical(),
-            is_known: hit.target.is_known,
+            is_known: hit.is_known,
             is_in_service: false,
-            device: &hit.target.device,
-            component: &hit.target.component,
-            component_alias: &hit.target.component_alias,
+            device: hit.device(),
+            component: hit.component(),
+            component_alias: hit.text_at(2),
             alarm_type: &rule.threshold.alarm_type,
-            qualifier: &hit.qualifier,
+            qualifier: hit.qualifier(),
             rule: &rule.threshold.name,
             text: line,
             labels: "",
@@ -157,9 +157,52 @@ impl Classifier {
 }
 
 impl Hit {
+    /// `None` when the texts are longer than texts are.
+    fn new(
+        (rule, side): (u32, Side),
+        target: &Target,
+        (qualifier, line): (&str, &str),
+    ) -> Option<Self> {
+        let names = [&*target.device, &*target.component, &*target.component_alias, qualifier];
+        let mut texts = String::new();
+        let mut ends = [0; 4];
+        for (name, end) in names.into_iter().zip(&mut ends) {
+            texts.push_str(name);
+            *end = u32::try_from(texts.len()).ok()?;
+        }
+        texts.push_str(line);
+        Some(Self { rule, side, is_known: target.is_known, ends, texts: texts.into() })
+    }
+
+    /// Device part of the resource.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        self.text_at(0)
+    }
+
+    /// Component part of the resource, empty for the device itself.
+    #[must_use]
+    pub fn component(&self) -> &str {
+        self.text_at(1)
+    }
+
+    /// Qualifier of the alarm.
+    #[must_use]
+    pub fn qualifier(&self) -> &str {
+        self.text_at(3)
+    }
+
+    /// The text with that number; the last is the line for people.
+    fn text_at(&self, number: usize) -> &str {
+        let end = |number: usize| usize::try_from(*self.ends.get(number)?).ok();
+        let start = number.checked_sub(1).and_then(end).unwrap_or(0);
+        let end = end(number).unwrap_or(self.texts.len());
+        self.texts.get(start..end).unwrap_or_default()
+    }
+
     /// Appends the line for people.
     pub fn push_text(&self, value: f64, out: &mut String) {
-        for (at, piece) in self.text.iter().enumerate() {
+        for (at, piece) in self.text_at(self.ends.len()).split(VALUE_MARK).enumerate() {
             if at > 0 {
                 push_number(value, out);
             }

@@ -42,7 +42,9 @@ fn hits(classifier: &Classifier, metric: &str, labels: &[(&str, &str)]) -> Vec<H
 fn named(classifier: &Classifier, metric: &str, labels: &[(&str, &str)]) -> Vec<[String; 4]> {
     let name = |hit: Hit| {
         let rule = classifier.metric_rule(hit.rule).expect("of this classifier").name().to_owned();
-        [rule, hit.target.device, hit.target.component, hit.qualifier.into()]
+        let [device, component, qualifier] =
+            [hit.device(), hit.component(), hit.qualifier()].map(str::to_owned);
+        [rule, device, component, qualifier]
     };
     hits(classifier, metric, labels).into_iter().map(name).collect()
 }
@@ -90,8 +92,7 @@ fn both_series_of_a_ratio_mean_one_alarm() {
     });
     let [Some(measured), Some(divisor)] = pair else { panic!("both are known") };
     assert_eq!((measured.side, divisor.side), (Side::Measured, Side::Divisor));
-    let of = |hit: &Hit| (hit.rule, hit.target.clone(), hit.qualifier.clone());
-    assert_eq!(of(&measured), of(&divisor));
+    assert_eq!(Hit { side: Side::Divisor, ..measured.clone() }, divisor);
     let rule = classifier.metric_rule(measured.rule).expect("of this classifier");
     assert_eq!(rule.computation.quantity, crate::classify::Quantity::Rate);
     assert_eq!(rule.computation.divisor, Some(crate::classify::Quantity::Value));

@@ -98,8 +98,8 @@ impl<'a> Cursor<'a> {
         Ok(Some((number, value)))
     }
 
-    /// Steps over messages with that number, as long as they have fewer than 128 octets. What stands
-    /// behind is for [`Cursor::field`].
+    /// Steps over messages with that number, as long as they have fewer than 128 octets. What
+    /// stands behind is for [`Cursor::field`].
     #[inline]
     pub(super) fn step_over_short(&mut self, number: u32) {
         let Ok(tag) = u8::try_from(number << 3 | 2) else { return };

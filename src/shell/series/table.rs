@@ -453,3 +453,105 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 const _: () = assert!(SHARDS == 64 && SERIES_MAX < SLOT_MASK);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    fn key(number: u64) -> Key {
+        Key { hash: number.wrapping_mul(0x9e37_79b9_7f4a_7c15), check: number }
+    }
+
+    fn block(number: u64) -> Key {
+        key(number + 1_000)
+    }
+
+    /// A table, and a sender whose requests are numbered.
+    struct Bench {
+        table: Table,
+        senders: Senders,
+        sender: Arc<Sender>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let senders = Senders::default();
+            let sender = senders.of(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            Self { table: Table::new(Bounds::default()), senders, sender }
+        }
+
+        fn touch(&self, (request, epoch): (u32, u32)) -> Touch<'_> {
+            Touch { now_s: 1, epoch, request, sender: &self.sender, senders: &self.senders }
+        }
+
+        /// Sends series in that order; gives for each by what it was found: what was expected, its
+        /// block, or its labels.
+        fn send(&self, (request, epoch): (u32, u32), numbers: &[u64]) -> String {
+            let touch = self.touch((request, epoch));
+            let mut trail = Trail::default();
+            let find = |number: &u64| {
+                let check = block(*number).check;
+                if self.table.follow(&mut trail, check, &touch).is_some() {
+                    return 'n';
+                }
+                if self.table.recall(&mut trail, block(*number), &touch).is_some() {
+                    return 'b';
+                }
+                let keys = (key(*number), Some(block(*number)));
+                let known = self.table.enter(keys, (&mut trail, &touch), || None);
+                assert_eq!(known, Known::Unmatched);
+                'l'
+            };
+            numbers.iter().map(find).collect()
+        }
+    }
+
+    #[test]
+    fn the_order_of_a_sender_is_learned_and_learned_again() {
+        let bench = Bench::new();
+        assert_eq!(bench.send((1, 1), &[1, 2, 3, 4]), "llll");
+        assert_eq!(bench.send((2, 1), &[1, 2, 3, 4]), "bnnn");
+        assert_eq!(bench.send((3, 1), &[1, 3, 5, 4]), "bblb", "another order, and a new one");
+        assert_eq!(bench.send((4, 1), &[1, 3, 5, 4]), "bnnn");
+        assert_eq!(bench.send((5, 1), &[3, 5, 1, 1]), "bnbb");
+        assert_eq!(bench.send((6, 1), &[1, 1]), "bn", "one that follows itself");
+        assert_eq!(bench.table.len(), 5);
+    }
+
+    #[test]
+    fn under_other_rules_labels_are_read_again() {
+        let bench = Bench::new();
+        assert_eq!(bench.send((1, 1), &[1, 2, 3]), "lll");
+        assert_eq!(bench.send((2, 2), &[1, 2, 3]), "lll");
+        assert_eq!(bench.send((3, 2), &[1, 2, 3]), "bnn");
+        assert_eq!(bench.table.len(), 3);
+    }
+
+    #[test]
+    fn a_place_that_another_series_has_taken_is_not_mistaken() {
+        let bench = Bench::new();
+        assert_eq!(bench.send((1, 1), &[1, 2]), "ll");
+        let senders = bench.senders.list();
+        assert_eq!(bench.table.sweep(1 + SERIES_IDLE_S, &senders, |_, _, _| {}), 2);
+        assert_eq!((bench.table.len(), bench.sender.series()), (0, 0));
+        // Requests 64 apart put their series into one part, where the places are free.
+        let both_again = 1 + u32::try_from(SHARDS).expect("few");
+        assert_eq!(bench.send((both_again, 1), &[2, 3, 1]), "lll");
+        assert_eq!(bench.send((2, 1), &[1, 2, 3]), "bbn");
+    }
+
+    #[test]
+    fn a_block_that_changes_leads_to_the_same_series() {
+        let bench = Bench::new();
+        assert_eq!(bench.send((1, 1), &[1]), "l");
+        let touch = bench.touch((2, 1));
+        let mut trail = Trail::default();
+        let other = block(77);
+        let known = bench.table.enter((key(1), Some(other)), (&mut trail, &touch), || None);
+        assert_eq!((known, bench.table.len()), (Known::Unmatched, 1));
+        let mut trail = Trail::default();
+        assert_eq!(bench.table.recall(&mut trail, other, &touch), Some(Known::Unmatched));
+        assert_eq!(bench.table.recall(&mut trail, block(1), &touch), None);
+    }
+}

@@ -230,8 +230,7 @@ impl Samples for Visit<'_> {
             let hits = self.classifier.resolve_series(metric, &read, self.sender.peer);
             let how = (kind.temporality, self.now_s);
             let matched = Matched::new(&self.classifier, hits, how, |hit, rule| {
-                let target = &hit.target;
-                let texts = [rule, &target.device, &target.component, &hit.qualifier];
+                let texts = [rule, hit.device(), hit.component(), hit.qualifier()];
                 self.core.pairs.of(keys, &texts)
             });
             matched.map(Box::new)
