@@ -37,6 +37,9 @@ struct Options {
     /// Rounds that are measured: in each, every series has a sample, a second after the one before
     #[arg(long, default_value_t = 40)]
     rounds: u32,
+    /// Send the series in another order in each round (over one connection)
+    #[arg(long)]
+    shuffled: bool,
     /// Connections that send
     #[arg(long, default_value_t = 2)]
     connections: usize,
@@ -70,6 +73,8 @@ enum Mode {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     ensure!(options.rounds <= 120, "samples of more than two minutes would be too old");
+    // Two connections would mix up the samples of a series.
+    ensure!(!options.shuffled || options.connections == 1, "--shuffled needs --connections 1");
     match options.mode {
         Mode::Cpu => cpu(&options),
         Mode::Rules => rules(&options),
@@ -87,8 +92,9 @@ impl Options {
     /// some seconds ago.
     fn encode(&self) -> anyhow::Result<Rounds> {
         let now_ms = u64::try_from(wall().0 / 1_000_000)?;
-        let begin_ms = now_ms - u64::from(self.rounds) * 1_000 - 5_000;
-        Ok(Rounds::encode(self.series(), self.rounds + 1, (begin_ms, 1_000)))
+        let times = (now_ms - u64::from(self.rounds) * 1_000 - 5_000, 1_000);
+        let encode = if self.shuffled { Rounds::encode_shuffled } else { Rounds::encode };
+        Ok(encode(self.series(), self.rounds + 1, times))
     }
 
     fn daemon(&self, rules: u32) -> anyhow::Result<Daemon> {
@@ -168,9 +174,10 @@ fn vigie(options: &Options, rounds: &Rounds, rules: u32) -> anyhow::Result<Cost>
     let threads = threads_cpu_ns(daemon.pid());
     let cost = Cost::measure(options, rounds, (daemon.http(), daemon.pid()))?;
     let sent = u64::from(rounds.samples) * u64::from(options.rounds + 1);
-    let name = if rules > 0 { "applied" } else { "unmatched" };
-    let taken = daemon.metric(&format!("vigie_samples_{name}_total"))?;
-    ensure!(taken == sent, "{taken} of {sent} samples are {name}");
+    let name =
+        if rules > 0 { "vigie_samples_applied_total" } else { "vigie_samples_unmatched_total" };
+    let taken = daemon.metric(name)?;
+    ensure!(taken == sent, "{name} is {taken} of {sent}");
     for (name, now) in threads_cpu_ns(daemon.pid()) {
         let spent = now.saturating_sub(threads.get(&name).copied().unwrap_or(0));
         if spent / sent > 0 {

@@ -4,6 +4,7 @@
 use crate::support::fleet::Fleet;
 use crate::support::remote_write::message;
 use std::fmt::Write as _;
+use vigie::model::index::KeyHasher;
 
 /// Series of each device.
 const SERIES_PER_DEVICE: u32 = 100;
@@ -148,14 +149,33 @@ impl Rounds {
     /// Encodes `rounds` rounds of so many series. The first is of the instant `begin_ms`, and each
     /// other one `step_ms` after the one before.
     pub(crate) fn encode(series: u32, rounds: u32, (begin_ms, step_ms): (u64, u64)) -> Self {
-        let numbers: Vec<u32> = (0..series).collect();
-        let mut requests: Vec<_> = numbers.chunks(SERIES_PER_BODY).map(Request::of).collect();
+        let mut requests = Request::all(&(0..series).collect::<Vec<_>>());
+        let at_ms = |round| begin_ms + u64::from(round) * step_ms;
+        let each = |round| {
+            let bodies = requests.iter_mut().map(|request| request.body(round, at_ms(round)));
+            bodies.collect::<Vec<_>>()
+        };
+        let bodies: Vec<_> = (0..rounds).flat_map(each).collect();
+        Self { bodies, per_round: requests.len(), samples: series }
+    }
+
+    /// The same with the series in another order in each round.
+    pub(crate) fn encode_shuffled(
+        series: u32,
+        rounds: u32,
+        (begin_ms, step_ms): (u64, u64),
+    ) -> Self {
+        let mut numbers: Vec<u32> = (0..series).collect();
         let mut bodies = Vec::new();
         for round in 0..rounds {
+            let hasher = KeyHasher::new(u64::from(round));
+            numbers.sort_by_cached_key(|number| hasher.hash_bytes(&number.to_le_bytes()));
             let at_ms = begin_ms + u64::from(round) * step_ms;
-            bodies.extend(requests.iter_mut().map(|request| request.body(round, at_ms)));
+            let requests = Request::all(&numbers).into_iter();
+            bodies.extend(requests.map(|mut request| request.body(round, at_ms)));
         }
-        Self { bodies, per_round: requests.len(), samples: series }
+        let per_round = numbers.chunks(SERIES_PER_BODY).len();
+        Self { bodies, per_round, samples: series }
     }
 
     /// The requests of a round and of all that follow it.
@@ -172,6 +192,11 @@ struct Request {
 }
 
 impl Request {
+    /// The requests of a round with these series in this order.
+    fn all(numbers: &[u32]) -> Vec<Self> {
+        numbers.chunks(SERIES_PER_BODY).map(Self::of).collect()
+    }
+
     fn of(numbers: &[u32]) -> Self {
         let mut request = Self { bytes: Vec::new(), places: Vec::new() };
         for number in numbers {
