@@ -257,7 +257,7 @@ fn engine_change(bencher: Bencher<'_, '_>) {
 fn raised(classifier: &Classifier, messages: &Messages, settings: Settings) -> Engine {
     let mut engine = Engine::new();
     let mut effects = Vec::new();
-    engine.step(at(0), 1, &Input::Settings(Box::new(settings)), &mut effects);
+    engine.step(at(0), 1, &Input::Settings(Arc::new(settings)), &mut effects);
     for alarm in 0..FLEET.alarms() {
         effects.clear();
         let position = u64::from(alarm) + 2;

@@ -53,7 +53,30 @@ fn it_ends_by_itself_with_every_root_right_and_nothing_lost() {
     }
     assert!(text.contains("faults staged 1, roots right 1, wrong 0"), "{text}");
     assert!(text.contains("nothing was lost"), "{text}");
+    for wanted in ["samples/s", "every one acknowledged", " = applied "] {
+        assert!(text.contains(wanted), "no {wanted} in:\n{text}");
+    }
+    for protocol in ["remote-write-1", "influx"] {
+        let line = text.lines().find(|line| line.trim_start().starts_with(protocol));
+        let line = line.unwrap_or_else(|| panic!("no {protocol} in:\n{text}"));
+        assert!(line.ends_with("+ rejected 0"), "{text}");
+    }
     assert!(!text.contains('\x1b'), "colours without a terminal:\n{text}");
+    assert_eq!(place.left(), 0, "its folder stays behind");
+}
+
+#[test]
+fn a_minute_has_a_fault_that_samples_show_first() {
+    let place = Place::new("minute");
+    let (status, text) = ended(place.demo(&["--for", "60s", "--seed", "11"]));
+    assert!(status.success(), "{text}");
+    let order =
+        [" fades: ", " dBm of light", "TICKET", "now total outage of app-", "a sample showed it "];
+    let mut rest = text.as_str();
+    for wanted in order {
+        let place = rest.find(wanted).unwrap_or_else(|| panic!("no {wanted} in:\n{text}"));
+        rest = rest.get(place..).unwrap_or_default();
+    }
     assert_eq!(place.left(), 0, "its folder stays behind");
 }
 

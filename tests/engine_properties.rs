@@ -93,7 +93,7 @@ fn name(device: usize) -> String {
 
 /// A place of devices, each standing on earlier ones; `needs[d]` lists on which, and how many of
 /// them must work. Port `p0` of a device is linked to port `p1` of the one before.
-fn place(needs: &[(Vec<usize>, bool)], has_links: bool) -> Box<Settings> {
+fn place(needs: &[(Vec<usize>, bool)], has_links: bool) -> Arc<Settings> {
     let mut inventory = Inventory::default();
     for (number, (below, is_redundant)) in needs.iter().enumerate() {
         let any_of: Vec<String> = below.iter().map(|device| name(*device)).collect();
@@ -125,7 +125,7 @@ fn place(needs: &[(Vec<usize>, bool)], has_links: bool) -> Box<Settings> {
     }
     // Some devices carry nothing of a contract.
     inventory.services.truncate(needs.len().div_ceil(2));
-    Box::new(Settings {
+    Arc::new(Settings {
         alarm_types: alarm_types(),
         thresholds: thresholds(),
         inventory,
@@ -273,7 +273,7 @@ fn said(at_ns: u64, turn: &Turn) -> Message {
     }
 }
 
-fn begin(settings: Box<Settings>) -> Run {
+fn begin(settings: Arc<Settings>) -> Run {
     let mut run = Run::new();
     run.give(run.at(0), Given::Boot(0));
     run.give(run.at(0), Given::Settings(settings));
@@ -358,7 +358,7 @@ fn clears(devices: usize) -> Vec<Turn> {
 /// Lives through the turns, then clears everything, closes every ticket and waits.
 /// `steps` are settings of the wall clock, each before the turn of that number.
 fn live(
-    settings: Box<Settings>,
+    settings: Arc<Settings>,
     turns: &[Turn],
     steps: &BTreeMap<usize, i64>,
 ) -> (Run, Shown, u64) {

@@ -16,6 +16,7 @@ mod script;
 use run::{Given, Run};
 use script::{Act, Script};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use vigie::classify::library;
 use vigie::classify::rules::{RuleSource, compile};
 use vigie::model::settings::Settings;
@@ -42,7 +43,7 @@ fn text(story: &str, file: &str) -> String {
 }
 
 /// The settings of a story with one of its inventories.
-fn settings(story: &str, file: &str, set: &[(String, String)]) -> Box<Settings> {
+fn settings(story: &str, file: &str, set: &[(String, String)]) -> Arc<Settings> {
     let rules_file = file
         .strip_prefix("inventory")
         .map_or("rules.toml".to_owned(), |rest| format!("rules{rest}"));
@@ -75,7 +76,7 @@ fn settings(story: &str, file: &str, set: &[(String, String)]) -> Box<Settings> 
             other => panic!("{story}: no setting {other}"),
         }
     }
-    Box::new(settings)
+    Arc::new(settings)
 }
 
 fn tell(story: &str, script: &Script, may_be_compact: bool) -> Run {
@@ -103,6 +104,31 @@ fn tell(story: &str, script: &Script, may_be_compact: bool) -> Run {
         }
     }
     run
+}
+
+/// What comes to last for many series at once takes a pulse for each, for each founds an alarm;
+/// what founds nothing takes few.
+#[test]
+fn many_series_at_once_take_few_pulses() {
+    const SERIES: usize = 200;
+    let samples = |at: &str, value: u32| {
+        let line = |number| format!("at {at} sample edge-1 load {value} of p{number}\n");
+        (0..SERIES).map(line).collect::<Vec<_>>().concat()
+    };
+    let story = samples("10s", 75) + &samples("20s", 20) + "pulse until 30m\n";
+    let pulses = |story: &str| {
+        let script = Script::parse(story).expect("a script");
+        let run = tell("thresholds_at_once", &script, true);
+        let pulses = run.given.iter().filter(|(_, given)| matches!(given, Given::Pulse)).count();
+        (pulses, run.engine.gauges().alarms_held)
+    };
+    // They were in the band for a moment only: nothing is raised, and all are forgotten.
+    let (few, held) = pulses(&story);
+    assert!(few <= SERIES.div_ceil(64) && held == 0, "{few} pulses, {held} alarms");
+    let story = samples("10s", 95) + "pulse until 2m11s\n";
+    let (enough, held) = pulses(&story);
+    assert_eq!(held, 200);
+    assert!((SERIES..SERIES + 20).contains(&enough), "{enough} pulses");
 }
 
 /// The lines about incidents and tickets.

@@ -68,6 +68,7 @@ fn intake(lanes: &Arc<Lanes>) -> SeriesIntake {
         stop: Arc::default(),
         own,
         backfill_after: Duration::from_secs(300),
+        baselines: None,
     })
 }
 

@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
-use vigie::shell::intake::udp::{RECEIVE_BUFFER_BYTES, Receiver, UdpListener, Wait};
+use vigie::shell::intake::udp::{RECEIVE_BUFFER_BYTES, Receiver, UdpListener};
 
 /// A loop at work in a process of its own.
 pub(crate) struct BareLoop {
@@ -62,7 +62,7 @@ pub(crate) fn run(pause_us: u64) -> anyhow::Result<()> {
     let mut received = 0_u64;
     let mut octets = 0_u64;
     while !told.is_finished() {
-        let Ok(datagrams) = receiver.receive(Wait::ForFirst) else { continue };
+        let Ok(datagrams) = receiver.receive() else { continue };
         let count = datagrams.len();
         for datagram in datagrams {
             received += 1;

@@ -110,6 +110,11 @@ impl Directory {
         whole.or_else(|| self.by_exact_name(name.split_once('.')?.0))
     }
 
+    /// The time zone of the device of this name, if it is known.
+    pub(super) fn zone_of(&self, device: &str) -> Option<TimeZone> {
+        Some(self.by_name(device)?.zone.clone())
+    }
+
     /// The name that the inventory gives to this component of the device, if it is another one.
     pub(super) fn component(&self, device: usize, alias: &str) -> Option<&str> {
         if self.components.is_empty() {

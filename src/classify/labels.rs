@@ -169,6 +169,10 @@ fn is_number(text: &str) -> bool {
 /// What may also be a disk or a network card of the device that another label names.
 const AMBIGUOUS_LABEL: &str = "device";
 
+/// The label that is asked last which device is meant: whoever knows the sender by a name and not
+/// by an address says it here.
+pub const LAST_DEVICE_LABEL: &str = "nodename";
+
 /// Labels that name a device. Those that only a collector writes about what it asks stand before
 /// those that may be the collector's own (`host` of Telegraf).
 const DEVICE_LABELS: [&str; 13] = [
@@ -184,7 +188,7 @@ const DEVICE_LABELS: [&str; 13] = [
     "host.name",
     "host_name",
     "server.address",
-    "nodename",
+    LAST_DEVICE_LABEL,
 ];
 
 /// Labels that name a part.

@@ -9,6 +9,8 @@ pub const FILES: &[(&str, &str)] = &[
     ("metrics-collectors.toml", include_str!("../../config/rules/metrics-collectors.toml")),
     ("metrics-hosts.toml", include_str!("../../config/rules/metrics-hosts.toml")),
     ("metrics-network.toml", include_str!("../../config/rules/metrics-network.toml")),
+    ("metrics-opentelemetry.toml", include_str!("../../config/rules/metrics-opentelemetry.toml")),
+    ("metrics-routers.toml", include_str!("../../config/rules/metrics-routers.toml")),
     ("metrics-telegraf.toml", include_str!("../../config/rules/metrics-telegraf.toml")),
     ("snmp-cisco.toml", include_str!("../../config/rules/snmp-cisco.toml")),
     ("snmp-juniper.toml", include_str!("../../config/rules/snmp-juniper.toml")),

@@ -13,6 +13,7 @@ use crate::model::fault::Faults;
 use crate::model::limits::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::model::severity::Severity;
 use crate::model::time::Timestamp;
+use jiff::tz::TimeZone;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -27,8 +28,10 @@ pub struct Hit {
     pub side: Side,
     /// Whether the inventory knows the device.
     pub is_known: bool,
+    /// Whose hours a baseline goes by.
+    pub zone: TimeZone,
     /// Where device, component, alias of the component and qualifier end in `texts`. Behind them
-    /// is the line for people, with marks where the value goes.
+    /// is the line for people, with marks where numbers go.
     ends: [u32; 4],
     texts: Box<str>,
 }
@@ -38,8 +41,28 @@ pub struct Hit {
 pub enum News {
     /// It has this value; see [`Verb::Crossing`].
     Value(f64),
+    /// It has this value, so many spreads from what is usual.
+    Deviation {
+        /// Spreads: what the bands are held against.
+        spreads: f64,
+        /// The value.
+        value: f64,
+        /// What is usual; `None` while nobody knows.
+        expected: Option<f64>,
+    },
     /// It sends nothing any more; see [`Verb::Silent`].
     Silent,
+}
+
+impl News {
+    /// The number that the bands are held against.
+    #[must_use]
+    pub fn compared(self) -> Option<f64> {
+        match self {
+            Self::Value(compared) | Self::Deviation { spreads: compared, .. } => Some(compared),
+            Self::Silent => None,
+        }
+    }
 }
 
 impl Classifier {
@@ -99,11 +122,17 @@ impl Classifier {
         let mut values = TextValues { labels, component: &target.component };
         if rule.text.is_empty() {
             let _ = write!(text, "{} is {VALUE_MARK}", rule.name());
+            if rule.baseline.is_some() {
+                let _ = write!(text, ", usual is {EXPECTED_MARK}");
+            }
         } else {
             rule.text.write(&mut values, &mut text);
         }
         clean::cut(&mut text, TEXT_BYTES_MAX.saturating_sub(VALUE_BYTES));
-        Hit::new((place?, side), &target, (&qualifier, &text))
+        let is_by_site = rule.baseline.as_ref().is_some_and(|baseline| baseline.is_by_site);
+        let of_site = is_by_site.then(|| self.directory().zone_of(&target.device)).flatten();
+        let zone = of_site.unwrap_or(TimeZone::UTC);
+        Hit::new((place?, side, zone), &target, (&qualifier, &text))
     }
 
     /// The event that tells news of a series. `line` is memory for its text.
@@ -119,8 +148,12 @@ impl Classifier {
         line.clear();
         let (verb, value) = match news {
             News::Value(value) => {
-                hit.push_text(value, line);
+                hit.push_text((value, None), line);
                 (Verb::Crossing, Some(value))
+            }
+            News::Deviation { spreads, value, expected } => {
+                hit.push_text((value, expected), line);
+                (Verb::Crossing, Some(spreads))
             }
             News::Silent => {
                 let _ = write!(line, "no samples for {} any more", rule.name());
@@ -159,7 +192,7 @@ impl Classifier {
 impl Hit {
     /// `None` when the texts are longer than texts are.
     fn new(
-        (rule, side): (u32, Side),
+        (rule, side, zone): (u32, Side, TimeZone),
         target: &Target,
         (qualifier, line): (&str, &str),
     ) -> Option<Self> {
@@ -171,7 +204,7 @@ impl Hit {
             *end = u32::try_from(texts.len()).ok()?;
         }
         texts.push_str(line);
-        Some(Self { rule, side, is_known: target.is_known, ends, texts: texts.into() })
+        Some(Self { rule, side, is_known: target.is_known, zone, ends, texts: texts.into() })
     }
 
     /// Device part of the resource.
@@ -201,12 +234,16 @@ impl Hit {
     }
 
     /// Appends the line for people.
-    pub fn push_text(&self, value: f64, out: &mut String) {
-        for (at, piece) in self.text_at(self.ends.len()).split(VALUE_MARK).enumerate() {
-            if at > 0 {
-                push_number(value, out);
-            }
+    fn push_text(&self, (value, expected): (f64, Option<f64>), out: &mut String) {
+        let text = self.text_at(self.ends.len());
+        for piece in text.split_inclusive([VALUE_MARK, EXPECTED_MARK]) {
             out.push_str(piece);
+            match (out.pop(), expected) {
+                (Some(VALUE_MARK), _) => push_number(value, out),
+                (Some(EXPECTED_MARK), Some(expected)) => push_number(expected, out),
+                (Some(EXPECTED_MARK), None) => out.push_str("unknown"),
+                (last, _) => out.extend(last),
+            }
         }
         clean::cut(out, TEXT_BYTES_MAX);
     }
@@ -250,6 +287,7 @@ impl Fill<MetricReference> for TextValues<'_, '_> {
     fn fill(&mut self, reference: &MetricReference, out: &mut String) {
         match reference {
             MetricReference::Value => out.push(VALUE_MARK),
+            MetricReference::Expected => out.push(EXPECTED_MARK),
             MetricReference::Component => out.push_str(self.component),
             MetricReference::Label(name) => {
                 // Clean text holds no control character, so that the mark cannot be forged.
@@ -261,8 +299,10 @@ impl Fill<MetricReference> for TextValues<'_, '_> {
 
 /// Stands for the value in a text that is filled already.
 const VALUE_MARK: char = '\u{1}';
-/// Room for the value in a text, bytes.
-const VALUE_BYTES: usize = 32;
+/// Stands for the usual value in such a text.
+const EXPECTED_MARK: char = '\u{2}';
+/// Room for the values in a text, bytes.
+const VALUE_BYTES: usize = 64;
 
 #[cfg(test)]
 #[path = "metric_tests.rs"]

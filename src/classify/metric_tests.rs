@@ -123,6 +123,50 @@ fn events_of_a_series_say_what_the_rule_says() {
 }
 
 #[test]
+fn a_baseline_goes_by_the_hours_of_the_site_and_tells_what_is_usual() {
+    let rule = |name: &str, more: &str| {
+        format!(
+            "[[metric]]\nname = \"{name}\"\nmetric = \"calls\"\n{more}\n\
+             alarm_type = \"temperature-high\"\nbands = [{{ severity = \"major\", above = 4 }}]\n"
+        )
+    };
+    let own = [
+        rule("plain", ""),
+        rule("utc", "baseline = { spread_min = 1 }"),
+        rule(
+            "site",
+            "baseline = { spread_min = 1, hours = \"site\" }\ntext = \"{expected}, {value}\"",
+        ),
+    ];
+    let own = own.concat();
+    let mut sources: Vec<RuleSource<'_>> = library::sources().collect();
+    sources.push(RuleSource { file: "own.toml", text: &own });
+    let timezone = "Indian/Mauritius".to_owned();
+    let device = Device { name: "pe1".to_owned(), timezone, ..Device::default() };
+    let inventory = Inventory { devices: vec![device], ..Inventory::default() };
+    let rules = compile(&sources).unwrap_or_else(|found| panic!("{found:#?}"));
+    let zone = TimeZone::fixed(jiff::tz::offset(4));
+    let directory = Directory::build(&inventory, &|_| Some(zone.clone()));
+    let classifier = Classifier::new(Arc::new(rules), Arc::new(directory), 4);
+    let found = hits(&classifier, "calls", &[("host", "pe1")]);
+    let zones: Vec<TimeZone> = found.iter().map(|hit| hit.zone.clone()).collect();
+    assert_eq!(zones, [TimeZone::UTC, TimeZone::UTC, zone]);
+    let strange = hits(&classifier, "calls", &[("host", "stranger")]);
+    assert!(strange.iter().all(|hit| hit.zone == TimeZone::UTC));
+    let origin = Origin { peer: PEER, listener: 3, arrived: At::default() };
+    let mut line = String::new();
+    let mut told = |hit: &Hit, expected| {
+        let news = News::Deviation { spreads: 9.0, value: 20.5, expected };
+        let event = classifier.series_event(hit, news, (&origin, None), &mut line);
+        let event = event.expect("of this classifier");
+        (event.value, event.text.to_owned())
+    };
+    assert_eq!(told(&found[2], Some(2.0)), (Some(9.0), "2, 20.5".to_owned()));
+    assert_eq!(told(&found[2], None), (Some(9.0), "unknown, 20.5".to_owned()));
+    assert_eq!(told(&found[1], Some(2.0)).1, "utc is 20.5, usual is 2");
+}
+
+#[test]
 fn numbers_are_short_and_keep_their_size() {
     for (value, wanted) in [
         (0.0, "0"),

@@ -30,6 +30,8 @@ mod trap;
 pub use alert::{AlertOrigin, AlertScratch};
 pub use classifier::{Classified, Classifier, IgnoreCause, Origin, Scratch};
 pub use directory::Directory;
-pub use labels::LabelMap;
+pub use labels::{LAST_DEVICE_LABEL, LabelMap};
 pub use metric::{Hit, News};
-pub use rules::{Computation, MetricRule, Quantity, RuleSet, RuleSource, Side, compile};
+pub use rules::{
+    BaselineRule, Computation, MetricRule, Quantity, RuleSet, RuleSource, Side, compile,
+};

@@ -130,30 +130,38 @@ impl Correlator {
     }
 
     /// Works out the states that follow, and notes what is to be shown. `since` is when the message
-    /// was received that led to it.
+    /// was received that led to it. While new settings come into force it waits for their graph.
     pub(crate) fn propagate(&mut self, from: &[Slot], since: Timestamp, changes: &mut Changes) {
-        // After new settings everything is worked out anew: `from` is then long and sorted.
-        let is_from = |slot: Slot| from.binary_search(&slot).is_ok();
-        for slot in self.topology.propagate(from) {
+        if let Some(unsettled) = &mut self.unsettled {
+            unsettled.extend(from.iter().map(|slot| (*slot, since)));
+            return;
+        }
+        for (slot, _) in self.topology.propagate(from) {
             let kind = self.resources.get(slot).kind;
             // A part that only goes down with its device is not shown again with it.
             let needs = self.topology.get(slot).map_or(0, |node| node.needs.len());
-            if kind != ResourceKind::Component || needs > 1 || is_from(slot) {
+            if kind != ResourceKind::Component || needs > 1 || from.contains(&slot) {
                 changes.resources.insert(slot);
             }
-            if kind == ResourceKind::Service {
-                changes.services.insert(slot);
-                let state = self.topology.state(slot);
-                let known = self.service_since.get(&slot);
-                let left_up_at = known.and_then(|known| known.left_up_at).or(Some(since));
-                let failed_at = known.and_then(|known| known.failed_at).or(Some(since));
-                let now = ServiceSince {
-                    changed_at: since,
-                    left_up_at: left_up_at.filter(|_| state > NodeState::Up),
-                    failed_at: failed_at.filter(|_| state > NodeState::Backup),
-                };
-                self.service_since.insert(slot, now);
-            }
+            self.state_changed(slot, since, changes);
         }
+    }
+
+    /// Notes since when a service has its state.
+    pub(crate) fn state_changed(&mut self, slot: Slot, since: Timestamp, changes: &mut Changes) {
+        if self.resources.get(slot).kind != ResourceKind::Service {
+            return;
+        }
+        changes.services.insert(slot);
+        let state = self.topology.state(slot);
+        let known = self.service_since.get(&slot);
+        let left_up_at = known.and_then(|known| known.left_up_at).or(Some(since));
+        let failed_at = known.and_then(|known| known.failed_at).or(Some(since));
+        let now = ServiceSince {
+            changed_at: since,
+            left_up_at: left_up_at.filter(|_| state > NodeState::Up),
+            failed_at: failed_at.filter(|_| state > NodeState::Backup),
+        };
+        self.service_since.insert(slot, now);
     }
 }

@@ -128,6 +128,12 @@ impl AlarmTable {
         self.len() == 0
     }
 
+    /// Number of slots, empty ones included.
+    #[must_use]
+    pub fn slots(&self) -> AlarmSlot {
+        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
+    }
+
     /// Every alarm in slot order.
     pub fn iter(&self) -> impl Iterator<Item = (AlarmSlot, &Alarm)> {
         (0_u32..).zip(&self.slots).filter_map(|(slot, alarm)| Some((slot, alarm.as_deref()?)))
@@ -166,8 +172,7 @@ impl AlarmTable {
                 self.by_identity.insert(alarm.hash, slot);
             }
         }
-        let slots = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
-        (0..slots).for_each(|slot| self.share_rule(slot));
+        (0..self.slots()).for_each(|slot| self.share_rule(slot));
     }
 }
 

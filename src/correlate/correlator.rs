@@ -5,6 +5,7 @@ use crate::correlate::alarm_table::{AlarmSlot, AlarmTable, AlarmTypes, identity_
 use crate::correlate::changes::Changes;
 use crate::correlate::incident::Incident;
 use crate::correlate::muting::Silences;
+use crate::correlate::renewal::{RENEWAL_UNITS, Renewal};
 use crate::correlate::resource::{ResourceTable, Slot};
 use crate::correlate::session::{Sessions, may_mean_another};
 use crate::correlate::threshold::Watches;
@@ -101,14 +102,28 @@ pub struct Correlator {
     pub(crate) service_since: BTreeMap<Slot, ServiceSince>,
     /// Journal position at work: the id of what this step creates.
     pub(crate) position: u64,
+    /// The last position that something created has for its id.
+    #[serde(skip)]
+    pub(crate) named_at: u64,
     seed: u64,
     #[serde(skip, default = "unseeded")]
     pub(crate) hasher: KeyHasher,
     #[serde(skip)]
     touched: Vec<AlarmSlot>,
+    /// New settings on their way into force.
+    pub(crate) renewal: Option<Box<Renewal>>,
+    /// Resources whose states wait for that, each with the receipt of the message that it is about.
+    pub(crate) unsettled: Option<Vec<(Slot, Timestamp)>>,
+    /// [`RENEWAL_UNITS`]; less in tests.
+    #[serde(skip, default = "renewal_units")]
+    pub(crate) renewal_units: usize,
     /// [`ALARMS_MAX`]; less in tests.
     #[serde(skip, default = "alarms_max")]
     pub(crate) alarms_max: usize,
+}
+
+const fn renewal_units() -> usize {
+    RENEWAL_UNITS
 }
 
 const fn alarms_max() -> usize {
@@ -142,9 +157,13 @@ impl Correlator {
             alarms_refused: 0,
             service_since: BTreeMap::new(),
             position: 0,
+            named_at: 0,
             seed,
             hasher: KeyHasher::new(seed),
             touched: Vec::new(),
+            renewal: None,
+            unsettled: None,
+            renewal_units: RENEWAL_UNITS,
             alarms_max: ALARMS_MAX,
         }
     }
@@ -159,8 +178,6 @@ impl Correlator {
     /// Builds the look-ups that a snapshot does not hold.
     pub fn rebuild(&mut self) {
         self.hasher = KeyHasher::new(self.seed);
-        self.resources.shrink();
-        self.topology.shrink();
         self.resources.rebuild_index(&self.hasher);
         self.alarms.rebuild_index(&self.hasher, &self.resources, &self.types);
     }
@@ -403,6 +420,8 @@ impl Correlator {
             let hasher = &self.hasher;
             let slot = self.resources.find_or_add(hasher, event.device, event.component);
             self.topology.add_need(slot, Group { members: vec![device], needed: 1 });
+            // A part of a device that is down is down from the start.
+            self.propagate(&[slot], event.arrived.wall, changes);
             slot
         });
         let resource = self.resources.get_mut(slot);
@@ -468,6 +487,7 @@ impl Correlator {
         }
         let alarm_type = self.types.number_of(event.alarm_type);
         let identity = Identity { hash, resource, alarm_type };
+        self.named_at = id;
         let slot = self.alarms.add(id, identity, event);
         self.note_session(slot);
         Some(slot)

@@ -126,7 +126,11 @@ impl Correlator {
     ) {
         let Some(watch) = self.watches.get(slot) else { return };
         if watch.is_silent {
-            self.stop_missing(at, slot, changes);
+            if watch.absence.is_some() {
+                self.stop_missing(at, slot, changes);
+            } else {
+                self.stop_waiting(slot, changes);
+            }
             return;
         }
         if watch.is_idle() {
@@ -285,24 +289,36 @@ impl Correlator {
         }
     }
 
-    /// After a time in which nothing was heard, what had not lasted yet begins again.
-    pub(crate) fn was_down(&mut self, downtime_ns: u64) {
-        if downtime_ns < SHORT_DOWNTIME_NS {
-            return;
-        }
-        let pending: Vec<WatchSlot> = self
-            .watches
-            .iter()
-            .filter(|(_, watch)| !watch.is_silent)
-            .map(|(slot, _)| slot)
-            .collect();
-        for slot in pending {
-            if let Some(watch) = self.watches.get_mut(slot) {
+    /// Nothing was heard, and nobody knows what became of each series: until it is heard again, no
+    /// band comes to hold. What had begun to last goes on then if the sample still lies in its
+    /// band, and the downtime does not count; after a long one it begins again.
+    pub(crate) fn was_down(&mut self, at: At, downtime_ns: u64) {
+        let is_awaited = |watch: &Watch| watch.absence.is_none() && !watch.is_idle();
+        let watches = self.watches.iter().filter(|(_, watch)| is_awaited(watch));
+        let awaited: Vec<WatchSlot> = watches.map(|(slot, _)| slot).collect();
+        for slot in awaited {
+            let Some(watch) = self.watches.get_mut(slot) else { continue };
+            if downtime_ns > LONG_DOWNTIME_NS {
                 watch.lose_sight();
+            } else {
+                watch.await_sample();
             }
-            self.watches.timers.cancel(slot);
-            self.watches.forget_if_idle(slot);
+            if watch.is_idle() {
+                self.watches.remove(slot);
+            } else {
+                self.watches.timers.set(slot, at.engine.plus_ns(AWAITED_NS));
+            }
         }
+    }
+
+    /// A series was not heard since vigie was down. Its silence is no news, for it may have ended
+    /// for good meanwhile: its alarm stays, and nobody knows how it is.
+    fn stop_waiting(&mut self, slot: WatchSlot, changes: &mut Changes) {
+        let Some(watch) = self.watches.get_mut(slot) else { return };
+        watch.lose_sight();
+        let key = watch.key.clone();
+        self.mark_source(&key, true, changes);
+        self.watches.forget_if_idle(slot);
     }
 
     /// Marks the alarm of a watch as one of which nobody knows how it is, or takes that back.
@@ -388,5 +404,8 @@ fn told_event<'a>(
 const LATE_NS: u64 = 600_000_000_000;
 /// How long a series is missed before it is held to be gone for good, ns: a day.
 const MISSED_NS: u64 = 86_400_000_000_000;
-/// A downtime that no sample interval notices, ns.
-const SHORT_DOWNTIME_NS: u64 = 60_000_000_000;
+/// A downtime after which what had begun to last begins again, ns: as long as what is silence where
+/// a rule does not say.
+const LONG_DOWNTIME_NS: u64 = 900_000_000_000;
+/// How long after a downtime a series is waited for, ns: an hour.
+const AWAITED_NS: u64 = 3_600_000_000_000;

@@ -5,7 +5,8 @@
 //! state; the files beside it are its parts:
 //!
 //! - [`alarm`], [`alarm_table`], [`flap`], [`sent`]: the life of one alarm, and all of them;
-//! - [`resource`], [`topology`], [`build`]: what there is, what needs what, from which settings;
+//! - [`resource`], [`topology`], [`slot_set`]: what there is, and what needs what;
+//! - [`renewal`], [`naming`]: how new settings come into force, and what they call things;
 //! - [`activity`]: what follows when an alarm becomes active or ceases to be;
 //! - [`administrator`]: what was taken out of service on purpose;
 //! - [`twin`]: parts that are known by two names;
@@ -24,7 +25,6 @@ pub mod activity;
 pub mod administrator;
 pub mod alarm;
 pub mod alarm_table;
-pub mod build;
 pub mod cause;
 pub mod changes;
 pub mod correlator;
@@ -35,15 +35,20 @@ pub mod grouping;
 pub mod incident;
 pub mod lease;
 pub mod muting;
+pub mod naming;
 pub mod reason;
+pub mod renewal;
 pub mod resource;
 pub mod sent;
 pub mod session;
 pub mod silence;
+pub mod slot_set;
 pub mod threshold;
 pub mod topology;
 pub mod twin;
 pub mod withdrawal;
 
+#[cfg(test)]
+mod renewal_tests;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,11 @@
 //! The resources that are known or were heard, each with a slot number that stays.
 
 use crate::model::index::{HashIndex, KeyHasher};
+use crate::model::paged::Paged;
 use crate::model::time::{EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Slot of a resource.
@@ -66,7 +68,7 @@ impl Resource {
 /// Every resource by slot and by name.
 #[derive(Clone, Serialize, Deserialize, Default)]
 pub struct ResourceTable {
-    slots: Vec<Resource>,
+    slots: Paged<Resource>,
     #[serde(skip)]
     by_name: HashIndex,
 }
@@ -119,6 +121,18 @@ impl ResourceTable {
         self.get_mut(slot).component = name.into();
         self.by_name.insert(hasher.hash(&[&device, name]), slot);
         self.add_alias(hasher, slot, &before);
+    }
+
+    /// Gives a device, or a part of one, the device's new name.
+    pub fn name_device(&mut self, hasher: &KeyHasher, slot: Slot, name: &Arc<str>) {
+        let Some(resource) = self.slots.get_mut(place(slot)) else { return };
+        let before = std::mem::replace(&mut resource.device, Arc::clone(name));
+        self.by_name.remove(hasher.hash(&[&before, &resource.component]), slot);
+        self.by_name.insert(hasher.hash(&[name, &resource.component]), slot);
+        for alias in &resource.aliases {
+            self.by_name.remove(hasher.hash(&[&before, "alias", alias]), slot);
+            self.by_name.insert(hasher.hash(&[name, "alias", alias]), slot);
+        }
     }
 
     /// Two components are one: whoever looks for `twin` finds `part`.
@@ -214,13 +228,8 @@ impl ResourceTable {
     }
 
     /// Every slot, in the order in which the resources appeared.
-    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+    pub fn slots(&self) -> Range<Slot> {
         0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
-    }
-
-    /// Gives back the room that a growing table kept for more: an inventory seldom grows.
-    pub fn shrink(&mut self) {
-        self.slots.shrink_to_fit();
     }
 
     /// Builds the index again after the table was read from a snapshot.
@@ -233,7 +242,8 @@ impl ResourceTable {
                 resource.device = device;
             }
         }
-        let found = (0_u32..).zip(&self.slots).filter(|(_, resource)| resource.is_now.is_none());
+        let found =
+            (0_u32..).zip(self.slots.iter()).filter(|(_, resource)| resource.is_now.is_none());
         for (slot, resource) in found {
             self.by_name.insert(hasher.hash(&[&resource.device, &resource.component]), slot);
             for alias in &resource.aliases {

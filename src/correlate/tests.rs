@@ -14,6 +14,7 @@ use crate::model::settings::Settings;
 use crate::model::severity::Severity;
 use crate::model::time::{At, EngineTime, Timestamp, seconds_ns};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 fn at(seconds: u64) -> At {
     let wall = Timestamp(i64::try_from(seconds_ns(seconds)).expect("a short test"));
@@ -54,8 +55,16 @@ fn settings(effect: ResourceEffect) -> Settings {
 fn correlator() -> Correlator {
     let mut correlator = Correlator::new(1);
     let settings = settings(ResourceEffect::Down);
-    correlator.apply_settings(at(0), &settings, &mut Changes::default());
+    renew(&mut correlator, at(0), settings);
     correlator
+}
+
+/// Brings settings into force, all the way.
+fn renew(correlator: &mut Correlator, at: At, settings: Settings) -> Changes {
+    let mut changes = Changes::default();
+    correlator.begin_renewal(at, &Arc::new(settings), &mut changes);
+    while correlator.renew(at, &mut changes).is_none() {}
+    changes
 }
 
 fn event(verb: Verb, seconds: u64, device: &str) -> Event<'_> {
@@ -172,11 +181,11 @@ fn what_active_alarms_mean_is_counted_anew_when_their_type_changes() {
     let low = correlator.resources.find(&correlator.hasher, "low", "").expect("known");
     assert_eq!(correlator.topology.state(low), NodeState::Down);
     let harmless = settings(ResourceEffect::None);
-    correlator.apply_settings(at(2), &harmless, &mut Changes::default());
+    renew(&mut correlator, at(2), harmless);
     assert_eq!(correlator.topology.state(low), NodeState::Up);
     apply(&mut correlator, 2, &event(Verb::Clear, 3, "left"));
     let again = settings(ResourceEffect::Down);
-    correlator.apply_settings(at(4), &again, &mut Changes::default());
+    renew(&mut correlator, at(4), again);
     assert_eq!(correlator.topology.state(low), NodeState::Up);
 }
 

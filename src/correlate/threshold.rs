@@ -55,7 +55,7 @@ pub struct Watch {
     pub told: Option<Severity>,
     /// Time of the last sample that was told.
     sampled_at: Option<Timestamp>,
-    /// Whether the series sends nothing any more.
+    /// Whether the series sends nothing any more, or was not heard yet since vigie was down.
     pub is_silent: bool,
     /// The alarm type that its silence raised.
     pub absence: Option<u32>,
@@ -135,7 +135,7 @@ impl Watch {
             BandState::Outside => !band.is_entered_by(value),
             BandState::Holds { .. } => band.is_held_by(value),
             BandState::Pending { samples, .. } => {
-                band.is_entered_by(value) && *samples >= band.samples
+                band.is_entered_by(value) && (*samples >= band.samples || !self.is_another(event))
             }
         };
         !self.is_silent
@@ -149,11 +149,17 @@ impl Watch {
         event.occurred_at.zip(self.sampled_at).is_some_and(|(new, known)| new < known)
     }
 
+    /// Whether it is not the last one, sent once more: senders repeat what was not acknowledged.
+    fn is_another(&self, event: &Event<'_>) -> bool {
+        event.occurred_at.is_none() || event.occurred_at != self.sampled_at
+    }
+
     /// A sample. `false` when it is older than the last one and nothing was done.
     pub fn sample(&mut self, rule: &ThresholdRule, event: &Event<'_>, value: f64) -> bool {
         if self.is_late(event) {
             return false;
         }
+        let is_another = self.is_another(event);
         self.sampled_at = event.occurred_at.or(self.sampled_at);
         self.is_silent = false;
         self.heard = Heard::of(event);
@@ -161,7 +167,7 @@ impl Watch {
             self.begin_anew(rule, value);
         }
         for (state, band) in self.bands.iter_mut().zip(&rule.bands) {
-            state.sample(band, event, value);
+            state.sample(band, (event, is_another), value);
         }
         true
     }
@@ -215,6 +221,11 @@ impl Watch {
         }
     }
 
+    /// Until a sample comes, time does not count: nobody knows whether its bands still last.
+    pub fn await_sample(&mut self) {
+        self.is_silent = true;
+    }
+
     /// The rule has other limits now, which the next sample is held against.
     pub fn outdate(&mut self) {
         self.lose_sight();
@@ -223,7 +234,7 @@ impl Watch {
 }
 
 impl BandState {
-    fn sample(&mut self, band: &Band, event: &Event<'_>, value: f64) {
+    fn sample(&mut self, band: &Band, (event, is_another): (&Event<'_>, bool), value: f64) {
         let is_in = band.is_entered_by(value);
         *self = match *self {
             Self::Holds { .. } if band.is_held_by(value) => *self,
@@ -231,7 +242,8 @@ impl BandState {
                 Self::Pending { since: event.arrived, occurred_at: event.occurred_at, samples: 1 }
             }
             Self::Pending { since, occurred_at, samples } if is_in => {
-                Self::Pending { since, occurred_at, samples: samples.saturating_add(1) }
+                let samples = samples.saturating_add(u32::from(is_another));
+                Self::Pending { since, occurred_at, samples }
             }
             Self::Outside | Self::Pending { .. } | Self::Holds { .. } => Self::Outside,
         };
@@ -570,6 +582,20 @@ mod tests {
         assert!(other.is_idle());
         one.lose_sight();
         assert!(one.worst(&rule).is_some(), "what holds goes on");
+    }
+
+    #[test]
+    fn a_sample_that_is_sent_again_counts_once() {
+        let (mut watch, rule) = (watch(), rule(0, 3));
+        for _ in 0..5 {
+            watch.sample(&rule, &event(10), 95.0);
+        }
+        assert!(watch.is_repeated_by(&rule, &event(10), 95.0));
+        assert!(!watch.is_repeated_by(&rule, &event(20), 95.0));
+        watch.sample(&rule, &event(20), 95.0);
+        assert!(matches!(watch.bands.as_slice(), [BandState::Pending { samples: 2, .. }]));
+        watch.sample(&rule, &event(30), 95.0);
+        assert!(matches!(watch.bands.as_slice(), [BandState::Holds { .. }]));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 use crate::correlate::resource::Slot;
 use crate::model::alarm_type::ResourceEffect;
+use crate::model::paged::Paged;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -77,7 +78,7 @@ impl Node {
 /// The graph, by resource slot. A resource without entry needs only its device.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Topology {
-    nodes: Vec<Node>,
+    nodes: Paged<Node>,
 }
 
 impl Topology {
@@ -95,9 +96,8 @@ impl Topology {
 
     /// The node of a resource, to be changed; made when it is new.
     pub fn node_mut(&mut self, slot: Slot) -> &mut Node {
-        let needed = place(slot).saturating_add(1);
-        if self.nodes.len() < needed {
-            self.nodes.resize_with(needed, Node::default);
+        while self.nodes.len() <= place(slot) {
+            self.nodes.push(Node::default());
         }
         self.nodes.get_mut(place(slot)).expect("the table was just made long enough")
     }
@@ -105,7 +105,10 @@ impl Topology {
     /// Adds a need, and the way back from each member.
     pub fn add_need(&mut self, slot: Slot, group: Group) {
         for member in &group.members {
-            self.node_mut(*member).dependents.push(slot);
+            let dependents = &mut self.node_mut(*member).dependents;
+            if let Err(place) = dependents.binary_search(&slot) {
+                dependents.insert(place, slot);
+            }
         }
         // Most have one or two: room for more would be most of what a big inventory takes.
         let needs = &mut self.node_mut(slot).needs;
@@ -113,16 +116,22 @@ impl Topology {
         needs.push(group);
     }
 
-    /// Gives back the room that a growing table kept for more.
-    pub fn shrink(&mut self) {
-        self.nodes.shrink_to_fit();
+    /// Makes these the needs of a resource; `false` if they were already.
+    pub fn set_needs(&mut self, slot: Slot, groups: Vec<Group>) -> bool {
+        if self.get(slot).map_or(&[][..], |node| &node.needs) == groups {
+            return false;
+        }
+        self.detach(slot);
+        for group in groups {
+            self.add_need(slot, group);
+        }
+        true
     }
 
-    /// After many needs were added: each dependent once, in slot order.
-    pub fn sort_dependents(&mut self) {
-        for node in &mut self.nodes {
-            node.dependents.sort_unstable();
-            node.dependents.dedup();
+    /// Notes what is at the other end of a resource's link, if it is one.
+    pub fn link(&mut self, slot: Slot, peer: Option<Slot>) {
+        if self.get(slot).and_then(|node| node.peer) != peer {
+            self.node_mut(slot).peer = peer;
         }
     }
 
@@ -130,7 +139,10 @@ impl Topology {
     pub fn detach(&mut self, slot: Slot) {
         for group in std::mem::take(&mut self.node_mut(slot).needs) {
             for member in group.members {
-                self.node_mut(member).dependents.retain(|dependent| *dependent != slot);
+                let dependents = &mut self.node_mut(member).dependents;
+                if let Ok(place) = dependents.binary_search(&slot) {
+                    dependents.remove(place);
+                }
             }
         }
     }
@@ -146,26 +158,9 @@ impl Topology {
         *count = if is_more { count.saturating_add(1) } else { count.saturating_sub(1) };
     }
 
-    /// Forgets which alarms there are.
-    pub fn clear_effects(&mut self) {
-        for node in &mut self.nodes {
-            node.down_alarms = 0;
-            node.degraded_alarms = 0;
-        }
-    }
-
-    /// Forgets every need and link; alarms stay counted.
-    pub fn clear_links(&mut self) {
-        for node in &mut self.nodes {
-            node.needs.clear();
-            node.dependents.clear();
-            node.peer = None;
-        }
-    }
-
     /// Works out the state of a resource and of all that follows from it. Gives the resources whose
-    /// state changed, in slot order.
-    pub fn propagate(&mut self, from: &[Slot]) -> Vec<Slot> {
+    /// state changed, in slot order, each with the state before.
+    pub fn propagate(&mut self, from: &[Slot]) -> Vec<(Slot, NodeState)> {
         let mut before = Vec::new();
         let mut queue: VecDeque<Slot> = from.iter().copied().collect();
         // Each change moves a resource at most through its four states and back, so that a graph
@@ -188,7 +183,7 @@ impl Topology {
         before.sort_by_key(|(slot, _)| *slot);
         before.dedup_by_key(|(slot, _)| *slot);
         before.retain(|(slot, old)| self.state(*slot) != *old);
-        before.into_iter().map(|(slot, _)| slot).collect()
+        before
     }
 
     fn state_of(&self, slot: Slot) -> NodeState {
@@ -250,7 +245,7 @@ mod tests {
         topology.add_need(12, group(&[11], 1));
         topology.add_need(13, group(&[3, 11], 1));
         topology.node_mut(1).down_alarms = 1;
-        let changed = topology.propagate(&[1]);
+        let changed: Vec<Slot> = topology.propagate(&[1]).iter().map(|(slot, _)| *slot).collect();
         assert_eq!(topology.state(10), NodeState::Backup);
         assert_eq!(topology.state(11), NodeState::Backup);
         assert_eq!(topology.state(12), NodeState::Backup, "up a chain of any length");

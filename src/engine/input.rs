@@ -5,6 +5,7 @@ use crate::model::settings::Settings;
 use crate::model::silence::SilenceRequest;
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// One input, borrowed from the journal record or from intake.
 #[derive(Clone, Debug)]
@@ -15,8 +16,8 @@ pub enum Input<'a> {
     Repeats(&'a [Repeat]),
     /// Something an operator said.
     Command(Command),
-    /// New settings, whole.
-    Settings(Box<Settings>),
+    /// New settings, whole. They come into force with the pulses that follow.
+    Settings(Arc<Settings>),
     /// The daemon started.
     Boot(Boot),
     /// The wall clock's quality, at boot and at every change.

@@ -65,13 +65,23 @@ impl Engine {
         self.position
     }
 
-    /// When something is due next; the caller journals a pulse when that moment passes.
+    /// When something is due next; the caller journals a pulse when that moment passes. While new
+    /// settings come into force that is now, and they are all that a pulse is for.
     #[must_use]
     pub fn next_deadline(&self) -> Option<EngineTime> {
+        if let Some(since) = self.correlator.renewing_since() {
+            return Some(since);
+        }
         let correlate = self.correlator.next_deadline();
         let watch = self.correlator.watches.timers.next();
         let ticket = self.desk.timers.next();
         [correlate, watch, ticket].into_iter().flatten().min()
+    }
+
+    /// Whether new settings are on their way into force: each pulse takes them further.
+    #[must_use]
+    pub fn is_renewing(&self) -> bool {
+        self.correlator.renewing_since().is_some()
     }
 
     /// The alarm that the event only repeats, if it changes nothing: then a 16-byte entry in the

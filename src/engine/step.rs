@@ -4,7 +4,6 @@ use crate::correlate::muting::SilenceRefusal;
 use crate::engine::Engine;
 use crate::engine::effect::{Answer, Effect};
 use crate::engine::input::{Action, Command, Input, Repeat};
-use crate::model::settings::Settings;
 use crate::model::silence::silence_name;
 use crate::model::time::{At, EngineTime};
 use crate::ticket::command::Refusal;
@@ -21,10 +20,16 @@ impl Engine {
         self.position = position;
         self.correlator.position = position;
         let is_pulse = matches!(input, Input::Pulse);
-        if is_pulse {
-            self.fire_watch(at);
+        if self.is_renewing() {
+            if is_pulse {
+                self.renew(at);
+            }
+        } else {
+            if is_pulse {
+                self.fire_watches(at);
+            }
+            self.fire_due(at, if is_pulse { FIRED_BY_PULSE_MAX } else { FIRED_MAX });
         }
-        self.fire_due(at, if is_pulse { FIRED_BY_PULSE_MAX } else { FIRED_MAX });
         let answer = self.apply(at, position, input);
         self.settle(at);
         self.show(at, effects);
@@ -51,12 +56,16 @@ impl Engine {
         }
     }
 
-    /// At most one watch in a step, and only where nothing else is to come: what it raises may
-    /// found an incident, which has the position for its name.
-    fn fire_watch(&mut self, at: At) {
-        if let Some(due) = self.correlator.watches.timers.pop_due(at.engine) {
+    /// Only where nothing else is to come, and no further once something has the position for its
+    /// name: what the next raises may found an alarm or an incident too.
+    fn fire_watches(&mut self, at: At) {
+        for _ in 0..FIRED_BY_PULSE_MAX {
+            let Some(due) = self.correlator.watches.timers.pop_due(at.engine) else { return };
             self.correlator.watch_due(at, due, &mut self.changes);
             self.settle(at);
+            if self.correlator.named_at == self.position {
+                return;
+            }
         }
     }
 
@@ -72,11 +81,12 @@ impl Engine {
             }
             Input::Command(command) => Some(self.command(at, command)),
             Input::Settings(settings) => {
-                self.apply_settings(at, settings);
+                self.correlator.begin_renewal(at, settings, &mut self.changes);
+                self.renew(at);
                 None
             }
             Input::Boot(boot) => {
-                self.correlator.was_down(boot.downtime_ns);
+                self.correlator.was_down(at, boot.downtime_ns);
                 if self.correlator.alarms.is_empty() {
                     self.correlator.reseed(boot.hash_seed);
                 }
@@ -112,8 +122,9 @@ impl Engine {
         }
     }
 
-    fn apply_settings(&mut self, at: At, settings: &Settings) {
-        self.correlator.apply_settings(at, settings, &mut self.changes);
+    /// Takes new settings further; what tickets go by changes when all the rest is in force.
+    fn renew(&mut self, at: At) {
+        let Some(settings) = self.correlator.renew(at, &mut self.changes) else { return };
         self.desk.apply_settings(&settings.tickets, &settings.contracts);
         self.contract_of = settings
             .inventory

@@ -57,6 +57,9 @@ pub const SERIES_PER_SENDER_MAX: u32 = 1_000_000;
 pub const SERIES_IDLE_S: u32 = 3_600;
 /// For how much longer it is kept while its whole sender is silent, s.
 pub const SERIES_KEPT_S: u32 = 86_400;
+/// Baselines kept at once, about 2 kB each. Beyond it a new series gets none and its rule says
+/// nothing of it; counted (`vigie_baselines_refused_total`).
+pub const BASELINES_MAX: usize = 50_000;
 /// Symbols of one remote write 2.0 body; one with more is refused.
 pub const SYMBOLS_MAX: usize = 1_000_000;
 /// Nesting of an attribute's value (lists in lists); a sample with a deeper one is rejected.
@@ -93,8 +96,11 @@ pub const WATCHES_MAX: usize = 1_000_000;
 pub const EXPLAIN_ENTRIES_MAX: usize = 32;
 /// Steps upward or downward through dependencies when looking for a cause.
 pub const DEPENDENCY_DEPTH_MAX: usize = 16;
-/// Payload of one journal record, bytes; larger settings travel in chunks.
+/// Payload of one journal record, bytes.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// Settings are journaled in pieces of so many bytes, so that messages pass between them.
+pub const SETTINGS_PIECE_BYTES: usize = 256 * 1024;
+const _: () = assert!(SETTINGS_PIECE_BYTES < RECORD_BYTES_MAX);
 /// Devices and parts of devices held at once. Beyond it, messages of new senders are put on one
 /// resource for all of them, and those of new parts on their device: nobody can fill the memory by
 /// inventing names.

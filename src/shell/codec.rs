@@ -26,6 +26,7 @@ use crate::model::time::{At, EngineTime, Timestamp};
 use crate::shell::journal::Kind;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 /// A payload that this release cannot read.
 #[derive(Debug, thiserror::Error)]
@@ -299,7 +300,11 @@ impl InputReader {
             }
             Kind::Settings => return self.settings_part(payload).ok_or_else(unreadable),
             Kind::Command => Input::Command(decode::<Command>(payload).ok_or_else(unreadable)?),
-            Kind::Boot => Input::Boot(decode::<Boot>(payload).ok_or_else(unreadable)?),
+            Kind::Boot => {
+                // Settings of which the process before wrote only a part never were.
+                self.settings.clear();
+                Input::Boot(decode::<Boot>(payload).ok_or_else(unreadable)?)
+            }
             Kind::ClockQuality => {
                 Input::ClockQuality(decode::<ClockQuality>(payload).ok_or_else(unreadable)?)
             }
@@ -322,7 +327,7 @@ impl InputReader {
         }
         let settings = decode::<Settings>(&self.settings);
         self.settings.clear();
-        Some(Meaning::Input(Input::Settings(Box::new(settings?))))
+        Some(Meaning::Input(Input::Settings(Arc::new(settings?))))
     }
 }
 

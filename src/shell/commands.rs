@@ -5,7 +5,7 @@ use crate::engine::effect::Answer;
 use crate::engine::input::{Action, Command};
 use crate::shell::clock;
 use crate::shell::outbox::Waiting;
-use crate::shell::sequencer::{Control, Shared};
+use crate::shell::shared::{Control, Shared};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,52 +1,50 @@
 //! The daemon: brings the state up to date, opens the listeners, starts the threads, and ends them
 //! in the order in which messages flow.
 
-use crate::engine::input::{Boot, Input};
 use crate::engine::snapshot::Snapshot;
-use crate::engine::{ENGINE_VERSION, Engine, digest};
+use crate::engine::{ENGINE_VERSION, digest};
 use crate::model::diagnostic::Diagnostic;
-use crate::model::time::{At, EngineTime};
 use crate::shell::alertmanager::{Alertmanager, Parts, Turns};
 use crate::shell::api::view::{SharedView, ViewBounds, ViewWriter};
 use crate::shell::api::{ApiState, Readiness};
+use crate::shell::boot::{Core, SequencerThread, boot, open_core};
 use crate::shell::clock::EngineClock;
-use crate::shell::codec::encode;
 use crate::shell::commands::Commands;
-use crate::shell::config::{Config, Supervised, Sync as SyncPromise, Transport};
+use crate::shell::config::{Config, Supervised};
+use crate::shell::control;
 use crate::shell::fd_store::Kept;
 use crate::shell::http::HttpListeners;
 use crate::shell::intake::http::{Bodies, SampleDoor};
-use crate::shell::intake::samples_udp::SamplesUdp;
 use crate::shell::intake::sources::SourceRegistry;
 use crate::shell::intake::stop::Stop;
-use crate::shell::intake::udp::{UdpListener, UdpThread};
-use crate::shell::journal::{Journal, JournalError, Kind, Options, RealDisk};
+use crate::shell::intake::udp::UdpThread;
+use crate::shell::journal::JournalError;
+use crate::shell::kafka_link::Links;
 use crate::shell::lanes::Lanes;
 use crate::shell::listeners::{self, Bound, Intake, ListenError};
+use crate::shell::new_settings::NewSettings;
 use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::observe::metrics::Sources;
-use crate::shell::outbox::{Outbox, OutboxEnd, Staged, outbox};
+use crate::shell::outbox::outbox;
 use crate::shell::pipeline::SharedClassifier;
-use crate::shell::poison;
-use crate::shell::publish::Published;
 use crate::shell::publish::feed::{FEED_EFFECTS_MAX, HISTORY_EFFECTS_MAX, feed};
 use crate::shell::publish::publisher::KafkaPublisher;
-use crate::shell::recover::{self, RecoverError, Replay};
+use crate::shell::recover::{self, RecoverError};
+use crate::shell::sample_sources::SampleSources;
 use crate::shell::self_alarm::{INPUT_SKIPPED, SELF, SelfAlarms};
-use crate::shell::sequencer::{Control, Sequencer, Shared};
-use crate::shell::series::{SAMPLES, SeriesIntake, SeriesParts};
+use crate::shell::series::{BASELINES, Protocol, SAMPLES, SeriesIntake, SeriesParts, Shown};
+use crate::shell::shared::{Control, Shared};
 use crate::shell::sinks;
 use crate::shell::store::thread::StoreThread;
 use crate::shell::submission::Way;
 use crate::shell::supervise::{self, Supervision};
 use crate::shell::upkeep::{Upkeep, Watched};
-use crate::shell::{clock_quality, control};
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -111,13 +109,14 @@ pub struct Daemon {
     addresses: Vec<(String, SocketAddr)>,
     ledger: Vec<(String, Arc<ListenerCounters>)>,
     view: SharedView,
-    udp: Vec<(u16, Arc<UdpThread>)>,
-    samples_udp: Vec<SamplesUdp>,
+    udp: Vec<UdpThread>,
+    samples: SampleSources,
+    series: Arc<SeriesIntake>,
     streams: Vec<tokio::task::JoinHandle<()>>,
     runtime: Runtime,
     http: HttpListeners,
     stop_http: watch::Sender<bool>,
-    sequencer: JoinHandle<(Journal, Engine, [u8; 32])>,
+    sequencer: SequencerThread,
     outbox: JoinHandle<()>,
     store: StoreThread,
     kafka: Option<KafkaPublisher>,
@@ -133,15 +132,6 @@ pub struct Stopped {
     pub digest: String,
 }
 
-/// Everything that exists before the listeners are opened.
-struct Core {
-    journal: Journal,
-    replay: Replay,
-    journal_uuid: String,
-    clock: EngineClock,
-    hash_seed: u64,
-}
-
 impl Daemon {
     /// Starts; returns when it listens and has caught up. `given` replaces the inventory files;
     /// `adopted` holds the sockets that systemd handed over, by name.
@@ -155,6 +145,9 @@ impl Daemon {
     ) -> Result<Self, StartError> {
         let supervision = supervise::load(&config, given, 1).map_err(StartError::Mistakes)?;
         let http = HttpListeners::load(&config).map_err(StartError::Access)?;
+        let links = Links::load(&config).map_err(|unready| {
+            StartError::Access(unready.into_iter().map(|one| one.diagnostic).collect())
+        })?;
         let mut kept = Kept::sort_out(&mut adopted, &config.listeners);
         kept.forget_unwanted();
         let mut bound = Vec::new();
@@ -175,7 +168,7 @@ impl Daemon {
             .iter()
             .map(|listener| (listener.name.clone(), Arc::new(ListenerCounters::default())))
             .collect();
-        Launch { config, supervision, http, bound, core, ledger }.launch()
+        Launch { config, supervision, http, links, bound, core, ledger }.launch()
     }
 
     /// The addresses listened on, by listener.
@@ -196,6 +189,12 @@ impl Daemon {
         intake_ledger(&self.config, &self.ledger)
     }
 
+    /// The account of samples of each protocol.
+    #[must_use]
+    pub fn samples(&self) -> Vec<(Protocol, Shown)> {
+        self.series.counters().shown().collect()
+    }
+
     /// Reads rules and inventory again, and certificates, tokens and passwords. With mistakes in
     /// any of them the old ones stay.
     ///
@@ -206,12 +205,16 @@ impl Daemon {
         let Supervision { classifier, settings } = supervise::load(&self.config, None, epoch)?;
         let access = HttpListeners::read_again(&self.config)?;
         // Journal, then engine, then intake: no event is classified by settings that are not there.
-        if self.shared.control(Control::Settings(settings)).is_err() {
+        let (new, in_force) = NewSettings::new(Arc::clone(&settings));
+        if self.shared.control(Control::Settings(new)).is_err() {
             return Err(vec![Diagnostic::file(
                 "reload",
                 "too many commands wait",
                 "send SIGHUP again in a moment",
             )]);
+        }
+        if in_force.recv_timeout(SETTINGS_PATIENCE).is_err() {
+            tracing::warn!("new settings are still on their way: vigie is very busy");
         }
         self.epoch = epoch;
         self.classifier.store(classifier);
@@ -224,13 +227,11 @@ impl Daemon {
     #[must_use]
     pub fn stop(self) -> Stopped {
         self.stop.request(self.clock.now().plus_ns(DRAIN_NS));
-        for (_, thread) in self.udp {
-            if let Some(thread) = Arc::into_inner(thread) {
-                // A receive thread that panicked has aborted the process already.
-                let _ = thread.join();
-            }
+        for thread in self.udp {
+            // A receive thread that panicked has aborted the process already.
+            let _ = thread.join();
         }
-        self.samples_udp.into_iter().for_each(SamplesUdp::join);
+        self.samples.join();
         let streams = self.streams;
         self.runtime.block_on(async {
             for stream in streams {
@@ -250,6 +251,7 @@ impl Daemon {
             self.shared.kafka_cursor.store(cursor, Ordering::Release);
         }
         self.runtime.shutdown_timeout(Duration::from_secs(3));
+        self.series.save_baselines();
         let applied = self.shared.applied.load(Ordering::Acquire);
         if let Err(error) = journal.close() {
             tracing::error!(%error, "the journal was not closed");
@@ -263,63 +265,12 @@ impl Daemon {
     }
 }
 
-/// Makes the folder, and finds out now whether it can be written: later errors would name files of
-/// which an operator knows nothing.
-fn make_writable(dir: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(dir)?;
-    let probe = dir.join(format!(".probe-{}", std::process::id()));
-    std::fs::File::create(&probe)?;
-    std::fs::remove_file(&probe)
-}
-
-/// Opens and replays the journal.
-fn open_core(config: &Config) -> Result<Core, StartError> {
-    let dir = &config.state.dir;
-    make_writable(dir).map_err(|source| StartError::StateFolder { path: dir.clone(), source })?;
-    let mut options = Options::in_folder(recover::journal_dir(dir));
-    options.segment_bytes = config.journal.segment_bytes;
-    options.retain_bytes = config.journal.retain_bytes;
-    options.check_from = recover::newest_snapshot(dir).unwrap_or(0);
-    if config.journal.sync == SyncPromise::Kernel {
-        options = options.trusting_the_kernel();
-    }
-    let (journal, recovery) = Journal::open(options, Arc::new(RealDisk))?;
-    for corruption in &recovery.corruptions {
-        tracing::error!(
-            "the journal is damaged: {corruption}; `vigie journal repair` ends the report"
-        );
-    }
-    if recovery.truncated_bytes > 0 {
-        let bytes = recovery.truncated_bytes;
-        tracing::warn!(bytes, "a torn end of the journal was cut off");
-    }
-    let last_position = recovery.last.map_or(0, |(position, _)| position);
-    let (journal, replay) = poison::replay(journal, Replay::begin(dir, last_position)?)?;
-    let last = recovery.last.map_or(At::default(), |(_, at)| at);
-    let start = EngineTime(last.engine.0.max(replay.at.engine.0).saturating_add(1));
-    let hash_seed = random_seed()
-        .map_err(|source| StartError::System { doing: "reading /dev/urandom", source })?;
-    Ok(Core {
-        journal_uuid: recovery.journal_uuid.to_string(),
-        journal,
-        replay,
-        clock: EngineClock::starting_at(start),
-        hash_seed,
-    })
-}
-
-fn random_seed() -> io::Result<u64> {
-    use std::io::Read as _;
-    let mut bytes = [0_u8; 8];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(u64::from_le_bytes(bytes))
-}
-
 /// What [`Daemon::start`] has gathered.
 struct Launch {
     config: Config,
     supervision: Supervision,
     http: HttpListeners,
+    links: Links,
     bound: Vec<Bound>,
     core: Core,
     ledger: Vec<(String, Arc<ListenerCounters>)>,
@@ -327,7 +278,7 @@ struct Launch {
 
 impl Launch {
     fn launch(self) -> Result<Daemon, StartError> {
-        let Self { config, supervision, http, bound, core, ledger } = self;
+        let Self { config, supervision, http, links, bound, core, ledger } = self;
         let Core { journal, replay, journal_uuid, clock, hash_seed } = core;
         let system = |doing| move |source| StartError::System { doing, source };
         let applied = replay.applied;
@@ -349,18 +300,18 @@ impl Launch {
         let mut feeds = vec![("history".to_owned(), store_feed.counters())];
         out.history = Some(store_feed);
         let mut kafka = None;
-        if let Some(wanted) = &config.kafka {
+        if let Some((wanted, access)) = config.kafka.as_ref().zip(links.sink) {
             let (kafka_feed, kafka_end) = feed(applied, FEED_EFFECTS_MAX);
             feeds.push(("kafka".to_owned(), kafka_feed.counters()));
             out.decisions = Some(kafka_feed);
+            let settings = sinks::kafka_settings(wanted, access);
             let start = sinks::publisher_start(
-                (wanted, &journal_uuid),
+                (&settings, &journal_uuid),
                 kafka_cursor,
                 kafka_end,
                 &recover::journal_dir(&config.state.dir),
                 durable,
             );
-            let settings = sinks::kafka_settings(wanted);
             let started = KafkaPublisher::start(settings, start);
             kafka = Some(started.map_err(system("Kafka thread"))?);
         }
@@ -404,10 +355,15 @@ impl Launch {
             stop: Arc::clone(&stop),
             own: own_alarms.clone(),
             backfill_after: config.metrics.backfill_after,
+            baselines: Some(config.state.dir.join(BASELINES)),
         }));
         let sequencer =
             boot((journal, replay, clock, hash_seed), &shared, (counters, end), (supervision, out))
                 .map_err(system("sequencer thread"))?;
+        let from = (&config, ledger.as_slice());
+        let samples =
+            SampleSources::start(from, opened.samples, links.sources, &series, runtime.handle())
+                .map_err(system("a thread for samples"))?;
         let readiness = Arc::new(Readiness::default());
         let metrics = Sources {
             listeners: intake_ledger(&config, &ledger)
@@ -424,8 +380,9 @@ impl Launch {
             store: store.status(),
             kafka: kafka.as_ref().map(KafkaPublisher::status),
             feeds,
-            sockets: opened.udp.clone(),
+            sockets: opened.udp.iter().map(|(_, one)| Arc::clone(one.watch())).collect(),
             series: Arc::clone(&series),
+            sources: samples.status(),
             tzdb: sinks::tzdb_version(),
         };
         let (stop_http, stopped) = watch::channel(false);
@@ -449,9 +406,7 @@ impl Launch {
         let state = state
             .with_alertmanager(alertmanager)
             .with_samples(SampleDoor { series: Arc::clone(&series), bodies });
-        let samples_udp = serve_samples(&runtime, opened.samples, &ledger, &series)
-            .map_err(system("thread for samples"))?;
-        runtime.spawn(series.watch());
+        runtime.spawn(Arc::clone(&series).watch());
         http.serve(&runtime, opened.http, &state, &stopped).map_err(system("HTTP"))?;
         let sock = runtime
             .block_on(async { control::bind(&config.state.dir) })
@@ -463,12 +418,13 @@ impl Launch {
         let upkeep = Upkeep::start(
             &config,
             Arc::clone(&shared),
-            opened.udp.iter().map(|(listener, thread)| (*listener, Arc::clone(thread))).collect(),
+            opened.udp.iter().map(|(index, one)| (*index, Arc::clone(one.watch()))).collect(),
             Watched {
                 ledger: ledger.clone(),
                 outbox: outbox_status,
                 store: store.status(),
                 kafka: kafka.as_ref().map(KafkaPublisher::status),
+                sources: samples.status(),
                 retirement,
                 own: own_alarms,
             },
@@ -484,8 +440,9 @@ impl Launch {
             addresses: opened.addresses,
             ledger,
             view,
-            udp: opened.udp,
-            samples_udp,
+            udp: opened.udp.into_iter().map(|(_, thread)| thread).collect(),
+            samples,
+            series,
             streams: opened.streams,
             runtime,
             http,
@@ -516,48 +473,9 @@ fn intake_ledger(
         .listeners
         .iter()
         .zip(ledger)
-        .filter(|(listener, _)| !matches!(listener.transport, Transport::Http { .. }))
+        .filter(|(listener, _)| listener.transport.access().is_none())
         .map(|(_, entry)| entry.clone())
         .collect()
-}
-
-type SequencerThread = JoinHandle<(Journal, Engine, [u8; 32])>;
-
-/// Starts outbox and sequencer; shows what recovery knows; journals boot, clock and settings.
-fn boot(
-    (journal, replay, clock, hash_seed): (Journal, Replay, EngineClock, u64),
-    shared: &Arc<Shared>,
-    (counters, end): (Vec<Arc<ListenerCounters>>, OutboxEnd),
-    (supervision, out): (Supervision, Outbox),
-) -> io::Result<(SequencerThread, JoinHandle<()>)> {
-    let outbox = std::thread::Builder::new().name("outbox".to_owned()).spawn(move || out.run())?;
-    let at = clock.at();
-    let mut effects = Vec::new();
-    replay.engine.show_everything(at, &mut effects);
-    let position = replay.applied;
-    let effects: Vec<Published> = (0_u32..)
-        .zip(effects)
-        .map(|(ordinal, effect)| Published { position, ordinal, at, effect })
-        .collect();
-    if !effects.is_empty() {
-        end.stage(Staged { durable_at: position, effects, is_known: true });
-    }
-    let parts = (journal, replay.engine, replay.digest);
-    let mut sequencer = Sequencer::new(parts, clock, Arc::clone(shared), (counters, end));
-    let started = Boot {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        engine_version: ENGINE_VERSION,
-        hash_seed,
-        downtime_ns: u64::try_from(at.wall.ns_since(replay.at.wall)).unwrap_or(0),
-    };
-    sequencer.apply(Kind::Boot, &encode(&started), &Input::Boot(started.clone()));
-    let quality = clock_quality::read();
-    let payload = encode(&quality);
-    sequencer.apply(Kind::ClockQuality, &payload, &Input::ClockQuality(quality));
-    sequencer.apply_settings(supervision.settings);
-    let thread =
-        std::thread::Builder::new().name("sequencer".to_owned()).spawn(move || sequencer.run())?;
-    Ok((thread, outbox))
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -568,24 +486,11 @@ fn runtime() -> io::Result<Runtime> {
         .build()
 }
 
-/// Starts the listeners of samples over UDP.
-fn serve_samples(
-    runtime: &Runtime,
-    sockets: Vec<(u16, UdpListener)>,
-    ledger: &[(String, Arc<ListenerCounters>)],
-    series: &Arc<SeriesIntake>,
-) -> io::Result<Vec<SamplesUdp>> {
-    let start = |(listener, socket)| {
-        let counters = ledger.get(usize::from(listener)).map(|(_, counters)| counters);
-        let counters = counters.map_or_else(Arc::default, Arc::clone);
-        SamplesUdp::start(socket, counters, Arc::clone(series), runtime.handle().clone())
-    };
-    sockets.into_iter().map(start).collect()
-}
-
 /// Under which name the ledger of posted alerts is shown.
 const ALERTS: &str = "alerts";
 /// How long intake may drain what was received before a stop, ns.
 const DRAIN_NS: u64 = 5_000_000_000;
+/// How long a reload waits for its settings to be in force.
+const SETTINGS_PATIENCE: Duration = Duration::from_secs(30);
 /// How long Kafka may take for what is left at a stop.
 const SINK_PATIENCE: Duration = Duration::from_secs(5);

@@ -1,5 +1,5 @@
-//! The HTTP listeners of the daemon: what each answers by, read at the start and again at reload,
-//! and their service on sockets.
+//! The HTTP listeners of the daemon, those of gRPC among them: what each answers by, read at the
+//! start and again at reload, and their service on sockets.
 
 use crate::model::diagnostic::Diagnostic;
 use crate::shell::api::access::Access;
@@ -7,6 +7,7 @@ use crate::shell::api::access::gate::Gate;
 use crate::shell::api::connection::Patience;
 use crate::shell::api::{ApiState, serve};
 use crate::shell::config::{Config, HttpAccess, Listener, Transport};
+use crate::shell::intake::grpc;
 use crate::shell::observe::counters::HttpCounters;
 use std::io;
 use std::net::TcpListener;
@@ -23,6 +24,7 @@ pub struct HttpListeners {
 struct HttpListener {
     /// Its number among all listeners.
     index: u16,
+    speaks_grpc: bool,
     idle_timeout: Duration,
     gate: Arc<Gate>,
 }
@@ -37,7 +39,7 @@ impl HttpListeners {
         let listeners = http(config).zip(loaded).map(|((index, listener, wanted), access)| {
             let (idle_timeout, roles) = (wanted.0, wanted.1.roles.clone());
             let gate = Arc::new(Gate::new(&listener.name, roles, access));
-            HttpListener { index, idle_timeout, gate }
+            HttpListener { index, speaks_grpc: speaks_grpc(listener), idle_timeout, gate }
         });
         Ok(Self { listeners: listeners.collect() })
     }
@@ -95,6 +97,11 @@ impl HttpListeners {
             let patience = Patience { idle: listener.idle_timeout, ..Patience::default() };
             let (state, gate) = (state.clone(), Arc::clone(&listener.gate));
             let stop = stop.clone();
+            if listener.speaks_grpc {
+                let door = state.samples().cloned().ok_or_else(no_samples)?;
+                runtime.spawn(grpc::serve(socket, (door, gate), stop, patience));
+                continue;
+            }
             runtime.spawn(async move {
                 if let Err(error) = serve(socket, (state, gate), stop, patience).await {
                     tracing::error!(%error, "HTTP ended");
@@ -107,8 +114,9 @@ impl HttpListeners {
 
 fn load_all(config: &Config) -> Result<Vec<Access>, Vec<Diagnostic>> {
     let (mut loaded, mut mistakes) = (Vec::new(), Vec::new());
-    for (_, _, (_, wanted)) in http(config) {
+    for (_, listener, (_, wanted)) in http(config) {
         match Access::load_here(wanted) {
+            Ok(access) if speaks_grpc(listener) => loaded.push(access.over_http2()),
             Ok(access) => loaded.push(access),
             Err(more) => mistakes.extend(more),
         }
@@ -119,7 +127,7 @@ fn load_all(config: &Config) -> Result<Vec<Access>, Vec<Diagnostic>> {
 /// The HTTP listeners of a configuration, with their numbers among all.
 fn http(config: &Config) -> impl Iterator<Item = (u16, &Listener, (Duration, &HttpAccess))> {
     (0_u16..).zip(&config.listeners).filter_map(|(index, listener)| match &listener.transport {
-        Transport::Http { idle_timeout, access } => {
+        Transport::Http { idle_timeout, access } | Transport::OtlpGrpc { idle_timeout, access } => {
             Some((index, listener, (*idle_timeout, &**access)))
         }
         Transport::SnmpTrap { .. }
@@ -127,6 +135,14 @@ fn http(config: &Config) -> impl Iterator<Item = (u16, &Listener, (Duration, &Ht
         | Transport::SyslogTcp { .. }
         | Transport::InfluxUdp { .. } => None,
     })
+}
+
+fn speaks_grpc(listener: &Listener) -> bool {
+    matches!(listener.transport, Transport::OtlpGrpc { .. })
+}
+
+fn no_samples() -> io::Error {
+    io::Error::other("there is nowhere for samples to go")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::model::limits::{FREE_BATCHES, LANE_BATCHES, OVERLOAD_BATCHES};
 use crate::shell::batch::Batch;
 use crossbeam::queue::ArrayQueue;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::Thread;
 
 /// Shared by every intake thread and the sequencer.
@@ -16,6 +16,7 @@ pub struct Lanes {
     free: ArrayQueue<Box<Batch>>,
     sleeping: AtomicBool,
     is_overloaded: AtomicBool,
+    overloads: AtomicU64,
     sequencer: Mutex<Option<Thread>>,
 }
 
@@ -26,6 +27,7 @@ impl Default for Lanes {
             free: ArrayQueue::new(FREE_BATCHES),
             sleeping: AtomicBool::new(false),
             is_overloaded: AtomicBool::new(false),
+            overloads: AtomicU64::new(0),
             sequencer: Mutex::new(None),
         }
     }
@@ -87,6 +89,12 @@ impl Lanes {
         self.is_overloaded.load(Ordering::Relaxed)
     }
 
+    /// How often it has come to be since the start.
+    #[must_use]
+    pub fn overloads(&self) -> u64 {
+        self.overloads.load(Ordering::Relaxed)
+    }
+
     /// Says that vigie is overloaded, or not.
     #[cfg(test)]
     pub(crate) fn set_overloaded(&self, is_overloaded: bool) {
@@ -101,6 +109,7 @@ impl Lanes {
         let is_overloaded = waiting > limit;
         if is_overloaded != was_overloaded {
             self.is_overloaded.store(is_overloaded, Ordering::Relaxed);
+            self.overloads.fetch_add(u64::from(is_overloaded), Ordering::Relaxed);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::shell::intake::udp::{UdpListener, UdpThread};
 use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::outbox::Outbox;
 use crate::shell::pipeline::{SharedClassifier, SyslogFrames, SyslogPipeline, TrapPipeline};
-use crate::shell::sequencer::Shared;
+use crate::shell::shared::Shared;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -30,7 +30,7 @@ pub enum Bound {
     Tcp(Vec<TcpListener>),
     /// Datagrams of samples.
     Samples(Vec<UdpListener>),
-    /// Questions, and samples.
+    /// Questions, and samples, over HTTP or gRPC.
     Http(Vec<std::net::TcpListener>),
 }
 
@@ -80,7 +80,7 @@ pub fn open(
             let sockets = sockets((listener, given, kept), from_fd, TcpListener::bind);
             Ok(Bound::Tcp(sockets.map_err(failed)?))
         }
-        Transport::Http { .. } => {
+        Transport::Http { .. } | Transport::OtlpGrpc { .. } => {
             let from_fd = |fd| Ok(std::net::TcpListener::from(fd));
             let sockets = sockets((listener, given, kept), from_fd, TcpListener::bind_plain);
             Ok(Bound::Http(sockets.map_err(failed)?))
@@ -147,12 +147,12 @@ pub struct Opened {
     /// Addresses by listener.
     pub addresses: Vec<(String, SocketAddr)>,
     /// Receive threads by listener.
-    pub udp: Vec<(u16, Arc<UdpThread>)>,
+    pub udp: Vec<(u16, UdpThread)>,
     /// Stream listeners.
     pub streams: Vec<tokio::task::JoinHandle<()>>,
     /// Sockets of samples by listener.
     pub samples: Vec<(u16, UdpListener)>,
-    /// HTTP sockets by listener.
+    /// HTTP and gRPC sockets by listener.
     pub http: Vec<(u16, std::net::TcpListener)>,
 }
 
@@ -185,7 +185,7 @@ impl Intake<'_> {
                             .map_err(|reason| ListenError { listener: name.to_owned(), reason })?;
                         warn_of_small_buffer(name, thread.receive_buffer_bytes());
                         out.answerers.push((index, is_ipv4, thread.answerer()));
-                        opened.udp.push((index, Arc::new(thread)));
+                        opened.udp.push((index, thread));
                     }
                 }
                 Bound::Tcp(sockets) => {

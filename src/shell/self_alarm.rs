@@ -15,10 +15,14 @@ use std::sync::atomic::Ordering;
 pub const SELF: &str = "vigie";
 /// Messages were lost, in the kernel or on purpose.
 pub const DATA_LOST: &str = "vigie-data-lost";
+/// More is sent than vigie takes.
+pub const OVERLOADED: &str = "vigie-overloaded";
 /// Alarms were not held, since there are too many.
 pub const ALARMS_FULL: &str = "vigie-alarms-full";
 /// A sink cannot be written.
 pub const SINK_FAILING: &str = "vigie-sink-failing";
+/// What samples are fetched from cannot be read.
+pub const SOURCE_FAILING: &str = "vigie-source-failing";
 /// An input of the journal was passed over, since applying it panicked twice.
 pub const INPUT_SKIPPED: &str = "vigie-input-skipped";
 /// The wall clock is not synchronised.

@@ -6,91 +6,27 @@
 
 use crate::engine::digest::RollingDigest;
 use crate::engine::effect::Effect;
-use crate::engine::input::{ClockQuality, Command, Input, Loss, Repeat};
-use crate::engine::{ENGINE_VERSION, Engine, Gauges};
+use crate::engine::input::{Input, Repeat};
+use crate::engine::{ENGINE_VERSION, Engine};
 use crate::model::event::{Event, Lane, Verb};
-use crate::model::limits::{BATCH_EVENTS, RECORD_BYTES_MAX};
-use crate::model::settings::Settings;
+use crate::model::limits::BATCH_EVENTS;
 use crate::model::time::At;
 use crate::shell::batch::Batch;
 use crate::shell::clock::EngineClock;
 use crate::shell::codec::{Decision, Mark, REPEAT_BYTES};
 use crate::shell::codec::{encode, event_head, event_parts, push_repeat};
 use crate::shell::journal::{AppendError, Journal, Kind};
-use crate::shell::lanes::Lanes;
+use crate::shell::new_settings::NewSettings;
 use crate::shell::observe::counters::{ListenerCounters, ShedReason};
 use crate::shell::outbox::{OutboxEnd, Staged};
 use crate::shell::poison;
 use crate::shell::publish::{Occurrences, Published};
+use crate::shell::shared::{Control, Shared};
 use crate::shell::turns::Turns;
-use crossbeam::queue::ArrayQueue;
-use hdrhistogram::Histogram;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-/// An input that does not come through the lanes.
-#[derive(Debug)]
-pub enum Control {
-    /// What an operator said.
-    Command(Command),
-    /// New settings, journaled whole before they count.
-    Settings(Box<Settings>),
-    /// Messages known to be lost.
-    Loss(Loss),
-    /// The clock's quality changed.
-    ClockQuality(ClockQuality),
-}
-
-/// What the sequencer shares with the other threads.
-pub struct Shared {
-    /// Lanes from intake.
-    pub lanes: Arc<Lanes>,
-    /// Inputs that do not come through the lanes.
-    pub controls: ArrayQueue<Control>,
-    /// Set when intake has ended: take what is left, mark, and stop.
-    pub is_stopping: AtomicBool,
-    /// Rounds made, for the watchdog.
-    pub rounds: AtomicU64,
-    /// Position of the last input applied.
-    pub applied: AtomicU64,
-    /// Records that repeats were written in, and their entries, for the bytes-per-repeat figure.
-    pub repeats: AtomicU64,
-    /// Durations of the rounds that took something, µs: how long the engine heard nothing else.
-    pub round_us: Mutex<Histogram<u64>>,
-    /// The engine's gauges, renewed about once a second.
-    pub gauges: arc_swap::ArcSwap<Option<Gauges>>,
-    /// Highest position that Kafka has; kept in marks.
-    pub kafka_cursor: AtomicU64,
-}
-
-impl Shared {
-    /// Around these lanes.
-    #[must_use]
-    pub fn new(lanes: Arc<Lanes>) -> Self {
-        Self {
-            lanes,
-            controls: ArrayQueue::new(CONTROLS_MAX),
-            is_stopping: AtomicBool::new(false),
-            rounds: AtomicU64::new(0),
-            applied: AtomicU64::new(0),
-            repeats: AtomicU64::new(0),
-            round_us: Mutex::new(Histogram::new(2).expect("two significant figures are allowed")),
-            gauges: arc_swap::ArcSwap::from_pointee(None),
-            kafka_cursor: AtomicU64::new(0),
-        }
-    }
-
-    /// Hands over an input that does not come through the lanes.
-    ///
-    /// # Errors
-    /// Gives it back when too many wait.
-    pub fn control(&self, control: Control) -> Result<(), Control> {
-        self.controls.push(control)?;
-        self.lanes.wake();
-        Ok(())
-    }
-}
 
 /// Owner of journal and engine.
 pub struct Sequencer {
@@ -108,6 +44,9 @@ pub struct Sequencer {
     hashes: Vec<u64>,
     repeats: Vec<Repeat>,
     payload: Vec<u8>,
+    coming: VecDeque<NewSettings>,
+    /// Whether the first of them has been stepped; some pulses later it is in force.
+    are_settings_journaled: bool,
     effects: Vec<Effect>,
     staged: Vec<Published>,
     wall_offset: i64,
@@ -148,6 +87,8 @@ impl Sequencer {
             hashes: Vec::with_capacity(BATCH_EVENTS),
             repeats: Vec::with_capacity(REPEATS_MAX),
             payload: Vec::with_capacity(REPEATS_MAX * REPEAT_BYTES),
+            coming: VecDeque::new(),
+            are_settings_journaled: false,
             effects: Vec::new(),
             staged: Vec::new(),
             wall_offset: offset(at),
@@ -167,23 +108,51 @@ impl Sequencer {
         self.commit();
     }
 
-    /// Applies new settings: journaled in chunks, stepped with the last.
-    pub fn apply_settings(&mut self, settings: Box<Settings>) {
-        let at = self.clock.at();
-        self.flush_repeats(at);
-        let bytes = encode(&*settings);
-        let mut chunks = bytes.chunks(SETTINGS_CHUNK_BYTES).peekable();
-        while let Some(chunk) = chunks.next() {
-            let is_last = chunks.peek().is_none();
-            let head = [u8::from(is_last)];
-            if is_last {
-                let input = Input::Settings(settings);
-                self.input(at, Kind::Settings, &[&head, chunk], &input);
-                break;
+    /// Brings settings into force. Used at boot, before [`Self::run`].
+    pub fn apply_settings(&mut self, settings: NewSettings) {
+        self.coming.push_back(settings);
+        while !self.coming.is_empty() {
+            let done = poison::contain(|| {
+                let at = self.clock.at();
+                self.further_settings(at);
+                self.pulse(at);
+            });
+            if done.is_none() {
+                self.die();
             }
-            self.record(at, Kind::Settings, &[&head, chunk]);
+            self.commit();
         }
-        self.commit();
+    }
+
+    /// Takes new settings one piece further, or tells that they are in force. Settings that came
+    /// later wait for that.
+    fn further_settings(&mut self, at: At) -> usize {
+        let Some(mut new) = self.coming.pop_front() else { return 0 };
+        if self.are_settings_journaled {
+            if self.engine.is_renewing() {
+                self.coming.push_front(new);
+            } else {
+                self.are_settings_journaled = false;
+                new.tell_in_force();
+            }
+            return 0;
+        }
+        let (is_last, piece) = new.piece();
+        let head = [u8::from(is_last)];
+        let payload = [&head[..], piece];
+        self.flush_repeats(at);
+        // Without room in the journal the same piece comes again in the next round.
+        if let Ok(position) = self.append(at, Kind::Settings, &payload, true) {
+            self.note_input(position, Kind::Settings, &payload);
+            if is_last {
+                self.are_settings_journaled = true;
+                self.step(at, position, &Input::Settings(new.settings()));
+            } else {
+                new.advance();
+            }
+        }
+        self.coming.push_front(new);
+        1
     }
 
     /// The engine, as far as it is.
@@ -231,7 +200,7 @@ impl Sequencer {
     }
 
     fn is_drained(&self) -> bool {
-        self.turns.is_empty() && self.shared.controls.is_empty()
+        self.turns.is_empty() && self.shared.controls.is_empty() && self.coming.is_empty()
     }
 
     /// One round: controls, what is due, then batches, urgent first, with a share for each lane;
@@ -240,6 +209,7 @@ impl Sequencer {
         let at = self.clock.at();
         let begun = at.engine;
         let mut taken = self.take_controls(at);
+        taken = taken.saturating_add(self.further_settings(at));
         self.watch_wall_clock(at);
         taken = taken.saturating_add(self.pulse(at));
         self.shared.lanes.judge_load();
@@ -281,7 +251,7 @@ impl Sequencer {
                     let payload = encode(&command);
                     self.input(at, Kind::Command, &[&payload], &Input::Command(command));
                 }
-                Control::Settings(settings) => self.apply_settings(settings),
+                Control::Settings(settings) => self.coming.push_back(settings),
                 Control::Loss(loss) => {
                     self.input(at, Kind::Loss, &[&encode(&loss)], &Input::Loss(loss));
                 }
@@ -295,13 +265,17 @@ impl Sequencer {
         taken
     }
 
-    /// The passage of time is an input.
+    /// The passage of time is an input; several when much is due, for one of them founds at most
+    /// one incident.
     fn pulse(&mut self, at: At) -> usize {
-        let is_due = self.engine.next_deadline().is_some_and(|due| due <= at.engine);
-        if is_due {
+        for taken in 0..PULSES_MAX {
+            let is_long = taken > 0 && self.clock.now().ns_since(at.engine) > PULSES_NS_MAX;
+            if is_long || self.engine.next_deadline().is_none_or(|due| due > at.engine) {
+                return taken;
+            }
             self.input(at, Kind::Pulse, &[], &Input::Pulse);
         }
-        usize::from(is_due)
+        PULSES_MAX
     }
 
     fn watch_wall_clock(&mut self, at: At) {
@@ -412,12 +386,6 @@ impl Sequencer {
         }
     }
 
-    fn record(&mut self, at: At, kind: Kind, parts: &[&[u8]]) {
-        if let Ok(position) = self.append(at, kind, parts, true) {
-            self.note_input(position, kind, parts);
-        }
-    }
-
     fn append(
         &mut self,
         at: At,
@@ -506,7 +474,10 @@ impl Sequencer {
             }
             self.publish_gauges();
         }
-        if at.engine.0.saturating_sub(self.marked_at) >= MARK_NS {
+        // Snapshots are of marks, and begin with an input, not amid the pieces of one.
+        let is_amid = self.coming.front().is_some_and(NewSettings::is_begun);
+        let is_due = at.engine.0.saturating_sub(self.marked_at) >= MARK_NS;
+        if is_due && (!is_amid || self.are_settings_journaled) {
             self.mark(at);
         }
     }
@@ -560,17 +531,19 @@ fn offset(at: At) -> i64 {
     at.wall.0.saturating_sub(i64::try_from(at.engine.0).unwrap_or(i64::MAX))
 }
 
-const CONTROLS_MAX: usize = 1_024;
 /// Repeats per record.
 const REPEATS_MAX: usize = 4_096;
 /// Alarms whose counts are told per second: under a storm of repeats each is told every few
 /// seconds, and the engine never stops for long to tell them.
 const COUNTS_MAX: usize = 4_096;
-const SETTINGS_CHUNK_BYTES: usize = RECORD_BYTES_MAX - 64;
 /// Wall-clock changes smaller than this are slewing, not steps, ns.
 const STEP_NS_MIN: u64 = 500_000_000;
 /// A round takes no further batches after that time, ns.
 const ROUND_NS_MAX: u64 = 4_000_000;
+/// Pulses of one round at most: messages wait meanwhile.
+const PULSES_MAX: usize = 64;
+/// Nor further pulses after that, ns.
+const PULSES_NS_MAX: u64 = 2_000_000;
 const PERIOD_NS: u64 = 1_000_000_000;
 const MARK_NS: u64 = 10_000_000_000;
 /// Rounds without input before the sequencer parks instead of polling.

@@ -3,6 +3,7 @@
 use crate::shell::codec::Decision;
 use crate::shell::config::Kafka;
 use crate::shell::journal::{Durable, Kind, ReadError, RealDisk, read_from};
+use crate::shell::kafka_link::Properties;
 use crate::shell::publish::Published;
 use crate::shell::publish::cloud_event::Speaker;
 use crate::shell::publish::decisions::DecisionLog;
@@ -100,26 +101,27 @@ pub fn open_store(path: &Path, applied: u64) -> Result<Store, StoreError> {
     Store::open(path)
 }
 
-/// The Kafka settings of a configuration.
+/// The Kafka settings of a configuration, with what was read from files and credentials.
 #[must_use]
-pub fn kafka_settings(wanted: &Kafka) -> KafkaSettings {
-    let mut settings = KafkaSettings::new(&wanted.brokers.join(","), "vigie");
+pub fn kafka_settings(wanted: &Kafka, access: Properties) -> KafkaSettings {
+    let mut settings = KafkaSettings::new(&wanted.link.brokers.join(","), "vigie");
     settings.event_topic.clone_from(&wanted.event_topic);
     settings.state_topic.clone_from(&wanted.state_topic);
-    settings.properties.extend(wanted.properties.iter().cloned());
+    settings.properties.extend(wanted.link.properties.iter().cloned());
+    settings.access = access;
     settings
 }
 
 /// What the Kafka publisher starts with.
 #[must_use]
 pub fn publisher_start(
-    (wanted, journal_uuid): (&Kafka, &str),
+    (settings, journal_uuid): (&KafkaSettings, &str),
     cursor: u64,
     feed: FeedEnd,
     journal_dir: &Path,
     durable: Arc<Durable>,
 ) -> PublisherStart {
-    let source = kafka_settings(wanted).source;
+    let source = settings.source.clone();
     let speaker = Speaker { source, journal_uuid: journal_uuid.to_owned() };
     let log = JournalDecisions { dir: journal_dir.to_owned(), durable };
     PublisherStart { speaker, cursor, feed, log: Some(Box::new(log)) }

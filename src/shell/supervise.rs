@@ -14,7 +14,7 @@ pub struct Supervision {
     /// For intake.
     pub classifier: Arc<Classifier>,
     /// For the engine.
-    pub settings: Box<Settings>,
+    pub settings: Arc<Settings>,
 }
 
 /// Compiles the built-in library, if it is wanted, and the rule texts.
@@ -87,7 +87,7 @@ fn supervision(
         tickets: config.tickets.clone(),
     };
     let classifier = Classifier::new(Arc::new(ruleset), Arc::new(directory), epoch);
-    Supervision { classifier: Arc::new(classifier), settings: Box::new(settings) }
+    Supervision { classifier: Arc::new(classifier), settings: Arc::new(settings) }
 }
 
 fn directory(inventory: &Inventory) -> Directory {

@@ -5,16 +5,19 @@ use crate::engine::input::Loss;
 use crate::shell::clock;
 use crate::shell::clock_quality::{self, ClockNews, ClockWatch};
 use crate::shell::config::Config;
-use crate::shell::intake::udp::UdpThread;
+use crate::shell::intake::kafka::SourceStatus;
+use crate::shell::intake::udp::UdpWatch;
 use crate::shell::journal::Retirement;
+use crate::shell::load_watch::{LoadNews, LoadWatch};
 use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::outbox::OutboxStatus;
 use crate::shell::publish::publisher::PublisherStatus;
 use crate::shell::recover;
 use crate::shell::self_alarm::{
-    ALARMS_FULL, CLOCK_UNSYNCHRONISED, DATA_LOST, SINK_FAILING, SelfAlarms,
+    ALARMS_FULL, CLOCK_UNSYNCHRONISED, DATA_LOST, OVERLOADED, SINK_FAILING, SOURCE_FAILING,
+    SelfAlarms,
 };
-use crate::shell::sequencer::{Control, Shared};
+use crate::shell::shared::{Control, Shared};
 use crate::shell::store::thread::StoreStatus;
 use std::io;
 use std::path::PathBuf;
@@ -34,6 +37,8 @@ pub struct Watched {
     pub store: Arc<StoreStatus>,
     /// Kafka, if it is on.
     pub kafka: Option<Arc<PublisherStatus>>,
+    /// Sources of samples, by name.
+    pub sources: Vec<(String, Arc<SourceStatus>)>,
     /// The way to give journal segments back.
     pub retirement: Retirement,
     /// The way in for alarms about vigie itself.
@@ -54,7 +59,7 @@ impl Upkeep {
     pub fn start(
         config: &Config,
         shared: Arc<Shared>,
-        sockets: Vec<(u16, Arc<UdpThread>)>,
+        sockets: Vec<(u16, Arc<UdpWatch>)>,
         watched: Watched,
     ) -> io::Result<Self> {
         let is_stopping = Arc::new(AtomicBool::new(false));
@@ -71,8 +76,10 @@ impl Upkeep {
             shed: vec![0; watched.ledger.len()],
             refused: shared.gauges.load().as_ref().as_ref().map_or(0, |all| all.alarms_refused),
             failing: (false, false),
+            failing_sources: vec![false; watched.sources.len()],
             seen: Vec::new(),
             shared,
+            load: LoadWatch::default(),
             sockets,
             watched,
         };
@@ -106,10 +113,12 @@ struct Rounds {
     dropped: Vec<u64>,
     shed: Vec<u64>,
     refused: u64,
+    load: LoadWatch,
     failing: (bool, bool),
+    failing_sources: Vec<bool>,
     seen: Vec<u64>,
     shared: Arc<Shared>,
-    sockets: Vec<(u16, Arc<UdpThread>)>,
+    sockets: Vec<(u16, Arc<UdpWatch>)>,
     watched: Watched,
 }
 
@@ -120,8 +129,10 @@ impl Rounds {
         }
         self.note_drops();
         self.note_shed();
+        self.note_load();
         self.note_refused();
         self.note_sinks();
+        self.note_sources();
         self.note_clock();
         self.feed_watchdog();
         self.snapshot();
@@ -167,6 +178,25 @@ impl Rounds {
         }
     }
 
+    /// Before anything is shed, that it may be.
+    fn note_load(&mut self) {
+        let lanes = &self.shared.lanes;
+        let own = &self.watched.own;
+        match self.load.look(lanes.is_overloaded(), lanes.overloads(), clock::boot_ns()) {
+            Some(LoadNews::Raise) => {
+                tracing::error!("more is sent than vigie takes: chatty devices wait");
+                own.raise(
+                    OVERLOADED,
+                    "",
+                    "more is sent than vigie takes: devices that send too much wait, see \
+                     vigie_sources_demoted; if that is not enough, messages are shed",
+                );
+            }
+            Some(LoadNews::Clear) => own.clear(OVERLOADED, "", "vigie takes what is sent"),
+            None => {}
+        }
+    }
+
     /// And alarms that were not held.
     fn note_refused(&mut self) {
         let gauges = self.shared.gauges.load();
@@ -191,6 +221,22 @@ impl Rounds {
                 self.watched.own.raise(SINK_FAILING, name, &text);
             } else if *before && !now {
                 self.watched.own.clear(SINK_FAILING, name, &format!("{name} is written again"));
+            }
+            *before = now;
+        }
+    }
+
+    fn note_sources(&mut self) {
+        for ((name, status), before) in self.watched.sources.iter().zip(&mut self.failing_sources) {
+            let now = status.is_failing();
+            if now && !*before {
+                let words = status.words();
+                tracing::error!(source = name, words, "the source cannot be read");
+                let text =
+                    format!("{name} cannot be read, or not all of it; it waits there: {words}");
+                self.watched.own.raise(SOURCE_FAILING, name, &text);
+            } else if *before && !now {
+                self.watched.own.clear(SOURCE_FAILING, name, &format!("{name} is read again"));
             }
             *before = now;
         }

@@ -100,9 +100,11 @@ fn state_files_are_private_and_a_reader_may_stop_early() {
 
 #[test]
 fn a_state_folder_that_cannot_be_written_is_named_with_the_remedy() {
-    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_vigie"));
-    let output = run.args(["run", "--state-dir", "/dev/null/state"]).output().expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success());
-    assert!(said.contains("/dev/null/state") && said.contains("--state-dir"), "{said}");
+    let home = Home::new();
+    // Where the folder would be, a file is.
+    std::fs::write(home.state_dir(), "").expect("a file");
+    let mut process = home.spawn();
+    assert!(!process.wait(PATIENCE).success());
+    let (said, path) = (process.log(), home.state_dir().display().to_string());
+    assert!(said.contains(&path) && said.contains("--state-dir"), "{said}");
 }

@@ -41,11 +41,20 @@ metric = "temp_c"
 alarm_type = "test-hot"
 text = "it is {value} degrees"
 bands = [{ severity = "major", above = 90, clear_below = 80 }]
+
+[[metric]]
+name = "unusual"
+metric = "load_calls"
+alarm_type = "test-hot"
+baseline = { spread_min = 2 }
+bands = [{ severity = "major", above = 4 }]
 "#;
 
 /// Received is applied, unmatched and rejected, for every protocol.
 fn assert_account(metrics: &Metrics) {
-    for protocol in ["remote-write-1", "remote-write-2", "otlp", "influx", "influx-udp"] {
+    for protocol in
+        ["remote-write-1", "remote-write-2", "otlp", "otlp-grpc", "influx", "influx-udp"]
+    {
         let sum = |name| metrics.sum(name, &[("protocol", protocol)]);
         let parts = sum("vigie_samples_applied_total")
             + sum("vigie_samples_unmatched_total")
@@ -133,4 +142,31 @@ fn hostile_bodies_are_answered_and_cost_nobody_else_anything() {
     }
     assert_account(&daemon.metrics().unwrap());
     assert!(daemon.terminate().success());
+}
+
+#[test]
+fn what_is_usual_is_kept_over_restarts_and_a_damaged_file_stops_nothing() {
+    let home = Home::new().with_rules(RULES);
+    let daemon = home.start();
+    let answer = post(home.http, "/write", "", b"load,host=pe1 calls=9").unwrap();
+    assert_eq!(answer.status, 204, "{answer:?}");
+    let count = |metrics: &Metrics, name| format!("{:.0}", metrics.sum(name, &[]));
+    let known = |metrics: &Metrics| {
+        ["vigie_baselines_known", "vigie_baseline_file_errors_total"]
+            .map(|name| count(metrics, name))
+    };
+    assert_eq!(known(&daemon.metrics().unwrap()), ["1", "0"]);
+    assert!(daemon.terminate().success());
+    let daemon = home.start();
+    assert_eq!(known(&daemon.metrics().unwrap()), ["1", "0"]);
+    assert!(daemon.terminate().success());
+    let file = home.state_dir().join("baselines");
+    std::fs::write(&file, b"vigie baselines\n what is this").unwrap();
+    let daemon = home.start();
+    assert_eq!(known(&daemon.metrics().unwrap()), ["0", "1"]);
+    assert!(file.with_extension("damaged").exists());
+    let answer = post(home.http, "/write", "", b"load,host=pe1 calls=9").unwrap();
+    assert_eq!(answer.status, 204, "{answer:?}");
+    assert!(daemon.terminate().success());
+    assert!(file.exists());
 }

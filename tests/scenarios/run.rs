@@ -3,6 +3,7 @@
 use crate::message::Message;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use vigie::engine::Engine;
 use vigie::engine::digest::RollingDigest;
 use vigie::engine::effect::{AlarmImage, Effect, IncidentImage, TicketImage};
@@ -28,7 +29,7 @@ pub(crate) enum Given {
     /// An operator's command.
     Command(Command),
     /// New settings.
-    Settings(Box<Settings>),
+    Settings(Arc<Settings>),
     /// The wall clock was set.
     ClockStep(i64),
     /// The daemon started, after so many ns in which nothing ran.

@@ -5,6 +5,8 @@ use std::process::{Command, Output};
 
 /// Version of the Kafka broker that the tests run against; `tests/run` installs the same one.
 const KAFKA_VERSION: &str = "4.1.0";
+/// Version of the OpenTelemetry SDK, likewise.
+const OPENTELEMETRY_VERSION: &str = "1.45.2";
 
 /// The path of an installed program.
 ///
@@ -24,17 +26,46 @@ pub(crate) fn program(name: &str) -> PathBuf {
 /// # Panics
 /// When it is missing; the message names the remedy.
 pub(crate) fn kafka_jars() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()).map_or_else(
-        || Path::new(&std::env::var_os("HOME").expect("HOME is set")).join(".cache"),
-        PathBuf::from,
-    );
-    let jars = cache.join(format!("vigie-tests/kafka-{KAFKA_VERSION}/lib"));
+    let jars = cache().join(format!("kafka-{KAFKA_VERSION}/lib"));
     assert!(
         jars.join(format!("kafka_2.13-{KAFKA_VERSION}.jar")).is_file(),
         "missing the Kafka broker in {}: run tests/run, which installs it",
         jars.display()
     );
     jars
+}
+
+/// A Python that has the OpenTelemetry SDK and its exporters.
+///
+/// # Panics
+/// When it is missing; the message names the remedy.
+pub(crate) fn opentelemetry_python() -> PathBuf {
+    let folder = cache().join(format!("opentelemetry-{OPENTELEMETRY_VERSION}"));
+    assert!(
+        folder.join("list").is_file(),
+        "missing the OpenTelemetry SDK in {}: run tests/run, which installs it",
+        folder.display()
+    );
+    folder.join("bin/python")
+}
+
+/// The program that sends remote write 2.0 with the client of the Prometheus project.
+///
+/// # Panics
+/// When it is missing; the message names the remedy.
+pub(crate) fn remote_write_2() -> PathBuf {
+    let path = cache().join("remote-write-2");
+    assert!(path.is_file(), "missing {}: run tests/run, which builds it", path.display());
+    path
+}
+
+/// Where `tests/run` puts what no package holds.
+fn cache() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()).map_or_else(
+        || Path::new(&std::env::var_os("HOME").expect("HOME is set")).join(".cache"),
+        PathBuf::from,
+    );
+    cache.join("vigie-tests")
 }
 
 /// Runs an installed program to its end and asserts that it succeeded.

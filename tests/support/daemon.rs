@@ -192,6 +192,11 @@ impl Daemon<'_> {
         });
     }
 
+    /// Asks it to read them again, and waits for nothing.
+    pub(crate) fn ask_to_reload(&self) {
+        self.process.reload();
+    }
+
     /// Ends it at once; it gets no chance to tidy up.
     pub(crate) fn kill(mut self) {
         self.process.kill();

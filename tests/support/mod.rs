@@ -4,9 +4,11 @@
 pub(crate) mod components;
 pub(crate) mod daemon;
 pub(crate) mod eventually;
+pub(crate) mod exporters;
 pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod metrics;
+pub(crate) mod opentelemetry;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod prometheus;

@@ -30,12 +30,22 @@ impl Prometheus {
 
     /// Scrapes itself and that port of 127.0.0.1, and writes all of it to the daemon there.
     pub(crate) fn writing(target: u16) -> Self {
+        let scrape = scrape(&[OWN_PORT, &target.to_string()]);
+        Self::start(&format!("{scrape}{}", remote_write(target)))
+    }
+
+    /// Scrapes a host, that exporter on 127.0.0.1, and writes what it says to the daemon on the
+    /// other port.
+    pub(crate) fn writing_of(target: u16, (host, exporter): (&str, u16)) -> Self {
         Self::start(&format!(
-            "{}\
-             remote_write:\n\
-             - url: http://127.0.0.1:{target}/api/v1/write\n  \
-               queue_config: {{ batch_send_deadline: 200ms, min_backoff: 100ms }}\n",
-            scrape(&[OWN_PORT, &target.to_string()])
+            "scrape_configs:\n\
+             - job_name: node\n  \
+               scrape_interval: 500ms\n  \
+               scrape_timeout: 500ms\n  \
+               static_configs:\n  \
+               - targets: [\"127.0.0.1:{exporter}\"]\n    \
+                 labels: {{ instance: \"{host}:9100\" }}\n{}",
+            remote_write(target)
         ))
     }
 
@@ -91,13 +101,26 @@ impl Prometheus {
 
     /// The value of an instant query that gives one series.
     pub(crate) fn query(&self, expression: &str) -> Result<f64, String> {
-        let path = format!("/api/v1/query?query={}", http::encode(expression));
-        let answer = http::get(self.port, &path)?.json()?;
+        let answer = self.ask(expression)?;
         answer
             .pointer("/data/result/0/value/1")
             .and_then(serde_json::Value::as_str)
             .and_then(|value| value.parse().ok())
             .ok_or_else(|| format!("{expression}: {answer}"))
+    }
+
+    /// The values of a label over the series of an instant query.
+    pub(crate) fn labels(&self, expression: &str, label: &str) -> Result<Vec<String>, String> {
+        let answer = self.ask(expression)?;
+        let series = answer.pointer("/data/result").and_then(serde_json::Value::as_array);
+        let series = series.ok_or_else(|| answer.to_string())?;
+        let values = series.iter().filter_map(|one| one.pointer(&format!("/metric/{label}")));
+        Ok(values.filter_map(|value| Some(value.as_str()?.to_owned())).collect())
+    }
+
+    fn ask(&self, expression: &str) -> Result<serde_json::Value, String> {
+        let path = format!("/api/v1/query?query={}", http::encode(expression));
+        http::get(self.port, &path)?.json()
     }
 }
 
@@ -113,6 +136,14 @@ fn scrape(targets: &[&str]) -> String {
            scrape_interval: 500ms\n  \
            scrape_timeout: 500ms\n  \
            static_configs: [{{ targets: [{targets}] }}]\n"
+    )
+}
+
+fn remote_write(target: u16) -> String {
+    format!(
+        "remote_write:\n\
+         - url: http://127.0.0.1:{target}/api/v1/write\n  \
+           queue_config: {{ batch_send_deadline: 200ms, min_backoff: 100ms }}\n"
     )
 }
 

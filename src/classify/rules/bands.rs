@@ -1,14 +1,16 @@
 //! The bands of a metric rule: which values mean which severity, from when on.
 
+use super::baseline::check_band;
 use super::declared::severity;
 use super::read::{Report, Section, Written};
 use crate::model::alarm_type::AlarmType;
 use crate::model::threshold::{BANDS_MAX, Band, Cut, Extent, Limit, SAMPLES_MAX, STATES_MAX};
 
-/// Reads `bands = [{ severity = …, above = … }, …]`.
+/// Reads `bands = [{ severity = …, above = … }, …]`; with a baseline they are counted in spreads.
 pub(super) fn read_bands(
     section: Section<'_>,
     kind: Option<&AlarmType>,
+    has_baseline: bool,
     report: &mut Report<'_>,
 ) -> Vec<Band> {
     let Some(value) = section.get("bands") else {
@@ -30,6 +32,9 @@ pub(super) fn read_bands(
         read.truncate(BANDS_MAX);
     }
     for (at, (band, place)) in read.iter().enumerate() {
+        if has_baseline {
+            check_band(band, *place, report);
+        }
         for (other, _) in read.iter().take(at) {
             if is_same_side(other, band) && other.severity == band.severity {
                 report.mistake(

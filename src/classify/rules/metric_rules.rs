@@ -2,6 +2,7 @@
 //! conditions. A series is looked up once; who keeps series keeps what was found.
 
 use super::bands::{FOR_S_MAX, read_bands, whole};
+use super::baseline::{BaselineRule, read_baseline};
 use super::declared::{Declared, severity, word};
 use super::read::{Report, Section, Written};
 use super::template::{Template, TemplateMistake};
@@ -57,6 +58,8 @@ pub struct MetricRule {
     pub lane: Lane,
     /// What is compared with the bands.
     pub computation: Computation,
+    /// How the usual value is learnt, if the bands are counted from there.
+    pub baseline: Option<BaselineRule>,
     /// A series that sends nothing for so long is silent, ms.
     pub absent_after_ms: u64,
     matchers: Vec<Matcher>,
@@ -75,6 +78,8 @@ pub struct MetricRule {
 pub(crate) enum MetricReference {
     /// The number that is compared with the bands, at that moment.
     Value,
+    /// The value that is usual at that moment.
+    Expected,
     /// The name of the part.
     Component,
     /// A label.
@@ -187,13 +192,16 @@ impl MetricRules {
         let computation = computation(section, &divisors, report);
         let matchers = matchers(section, report);
         let kind = alarm_type(section, "alarm_type", declared, report);
-        let bands = read_bands(section, kind, report);
+        let subject = subject(&metrics, &divisors, computation);
+        let baseline = read_baseline(section, subject, report);
+        let bands = read_bands(section, kind, baseline.is_some(), report);
         let absence = absence(section, declared, report);
         let component = section
             .has("component")
             .then(|| template(section, "component", Allowed::Labels, report));
         let qualifier = template(section, "qualifier", Allowed::Labels, report);
-        let text = template(section, "text", Allowed::All, report);
+        let in_text = if baseline.is_some() { Allowed::AllAndExpected } else { Allowed::All };
+        let text = template(section, "text", in_text, report);
         let device_labels = section.texts("device", report);
         let (Some(name), Some(kind), Some(absence)) = (name, kind, absence) else { return };
         let absent_lane = absence.alarm_type.map_or(Lane::Low, AlarmType::lane);
@@ -209,6 +217,7 @@ impl MetricRules {
             threshold: Arc::new(threshold),
             lane: kind.lane().min(absent_lane),
             computation,
+            baseline,
             absent_after_ms: absence.after_ms,
             matchers,
             device_labels: device_labels.iter().map(|one| one.value.to_owned()).collect(),
@@ -262,6 +271,26 @@ fn computation(
         scale: scale.map_or(1.0, |scale| scale.value),
         divisor: (!divisors.is_empty()).then_some(divisor.unwrap_or(Quantity::Value)),
     }
+}
+
+/// What the usual value is learnt of, in words that stay the same.
+fn subject(
+    metrics: &[Written<&str>],
+    divisors: &[Written<&str>],
+    computation: Computation,
+) -> String {
+    let names = |list: &[Written<&str>]| {
+        let mut names: Vec<&str> = list.iter().map(|one| one.value).collect();
+        names.sort_unstable();
+        names.join(" ")
+    };
+    let word = |quantity| {
+        let known = QUANTITIES.iter().find(|(_, known)| *known == quantity);
+        known.map_or("", |(word, _)| *word)
+    };
+    let of_divisor = computation.divisor.map_or("", word);
+    let (quantity, scale) = (word(computation.quantity), computation.scale);
+    format!("{quantity} of {} / {of_divisor} of {} * {scale}", names(metrics), names(divisors))
 }
 
 /// Reads `match = { label = "value" }`, with `!` for another value and `~` for an expression.
@@ -368,9 +397,10 @@ fn absence<'d>(
 enum Allowed {
     Labels,
     All,
+    AllAndExpected,
 }
 
-/// Reads a template. Any name that is not `value` or `component` is that of a label.
+/// Reads a template. Any name that is not `value`, `expected` or `component` is that of a label.
 fn template(
     section: Section<'_>,
     key: &str,
@@ -379,9 +409,10 @@ fn template(
 ) -> Template<MetricReference> {
     let Some(written) = section.text(key, report) else { return Template::default() };
     let compiled = Template::compile(written.value, |name| match (name, allowed) {
-        ("value" | "component", Allowed::Labels) | ("", _) => None,
-        ("value", Allowed::All) => Some(MetricReference::Value),
-        ("component", Allowed::All) => Some(MetricReference::Component),
+        ("value" | "component", Allowed::Labels) | ("expected", Allowed::All) | ("", _) => None,
+        ("value", _) => Some(MetricReference::Value),
+        ("expected", Allowed::AllAndExpected) => Some(MetricReference::Expected),
+        ("component", _) => Some(MetricReference::Component),
         (label, _) => Some(MetricReference::Label(label.to_owned())),
     });
     let mistakes = match compiled {
@@ -395,7 +426,11 @@ fn template(
             TemplateMistake::Unknown(name) => report.mistake(
                 offset,
                 format!("`{{{name}}}` cannot stand in `{key}`"),
-                "an identity is made of labels: {name of a label}",
+                if allowed == Allowed::Labels {
+                    "an identity is made of labels: {name of a label}"
+                } else {
+                    "only a rule with `baseline` expects a value"
+                },
             ),
             TemplateMistake::Unclosed => report.mistake(
                 offset,
@@ -415,7 +450,7 @@ const INDEX_SEED: u64 = 0x7619_0004;
 const QUANTITIES: [(&str, Quantity); 3] =
     [("value", Quantity::Value), ("rate", Quantity::Rate), ("delta", Quantity::Delta)];
 
-const METRIC_KEYS: [&str; 16] = [
+const METRIC_KEYS: [&str; 17] = [
     "name",
     "metric",
     "match",
@@ -427,6 +462,7 @@ const METRIC_KEYS: [&str; 16] = [
     "component",
     "qualifier",
     "alarm_type",
+    "baseline",
     "bands",
     "absent_after_s",
     "absent_alarm_type",

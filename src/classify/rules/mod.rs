@@ -2,12 +2,14 @@
 //!
 //! Reading order: [`read`] and [`suggest`] (TOML values with their places), [`declared`] (alarm
 //! types and objects), [`template`], [`action`] (what rules for messages share), [`trap_rules`] and
-//! [`syslog_rules`]; [`metric_rules`] and [`bands`] (for series), [`alert_rules`].
+//! [`syslog_rules`]; [`metric_rules`], [`bands`] and [`baseline`] (for
+//! series), [`alert_rules`].
 //! The language is described for operators in `docs/rules.md`.
 
 mod action;
 mod alert_rules;
 mod bands;
+mod baseline;
 mod declared;
 mod extract;
 mod literals;
@@ -30,6 +32,7 @@ pub(super) use action::{Action, Decision, Key, Values};
 pub(super) use alert_rules::{
     AlertDecision, AlertReference, AlertRule, AlertRules, DEFAULT_ALARM_TYPE,
 };
+pub use baseline::BaselineRule;
 use declared::Declared;
 pub(super) use declared::Object;
 pub use metric_rules::{Computation, MetricRule, Quantity, Side};

@@ -55,6 +55,12 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// Who connects from there and has shown nothing yet.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address, names: Arc::default() }
+    }
+
     /// The names in the certificate that it has shown; none if it showed none.
     #[must_use]
     pub fn names(&self) -> &[String] {
@@ -104,7 +110,7 @@ impl Listener for GuardedListener {
             };
             match self.listener.accept().await {
                 Ok((stream, address)) => {
-                    let peer = Peer { address, names: Arc::default() };
+                    let peer = Peer::new(address);
                     // Answers are written whole; waiting to fill a segment only delays them.
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%error, "api connection without TCP_NODELAY");

@@ -92,6 +92,12 @@ impl ApiState {
         Self { samples: Some(door), ..self }
     }
 
+    /// Where samples go, if they are taken.
+    #[must_use]
+    pub fn samples(&self) -> Option<&SampleDoor> {
+        self.samples.as_ref()
+    }
+
     /// With the API of the Alertmanager beside its own.
     #[must_use]
     pub fn with_alertmanager(self, alertmanager: Alertmanager) -> Self {

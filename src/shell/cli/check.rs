@@ -3,7 +3,8 @@
 use crate::model::diagnostic::Diagnostic;
 use crate::shell::api::access::Access;
 use crate::shell::cli::args::ConfigArgs;
-use crate::shell::config::{Checked, Config, Rules, Supervised, Text, Transport};
+use crate::shell::config::{Checked, Config, Rules, Supervised, Text, Unready};
+use crate::shell::kafka_link::Links;
 use std::io::{self, Write};
 
 /// Exit status when the daemon could start.
@@ -67,11 +68,16 @@ impl Report {
     /// Whether the certificates, tokens and passwords that the configuration names can be used.
     fn check_access(&mut self, config: &Config) {
         for listener in &config.listeners {
-            let Transport::Http { access, .. } = &listener.transport else { continue };
-            for unready in Access::load(access).err().into_iter().flatten() {
-                let list = if unready.is_only_here { &mut self.warnings } else { &mut self.errors };
-                list.push(unready.diagnostic);
-            }
+            let Some(access) = listener.transport.access() else { continue };
+            self.take_unready(Access::load(access).err());
+        }
+        self.take_unready(Links::load(config).err());
+    }
+
+    fn take_unready(&mut self, found: Option<Vec<Unready>>) {
+        for unready in found.into_iter().flatten() {
+            let list = if unready.is_only_here { &mut self.warnings } else { &mut self.errors };
+            list.push(unready.diagnostic);
         }
     }
 

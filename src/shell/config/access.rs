@@ -8,7 +8,7 @@
 use crate::shell::config::fields::Fields;
 use crate::shell::config::file::Base;
 use crate::shell::config::findings::{Located, Place, quoted};
-use crate::shell::config::secret::{self, Origin, Secret, SecretSource};
+use crate::shell::config::secret::{self, Origin, Secret};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -119,8 +119,31 @@ pub(super) fn read(
     addresses: &[Located<SocketAddr>],
     base: &Base<'_>,
 ) -> HttpAccess {
-    let beyond = addresses.iter().find(|address| !address.value.ip().is_loopback());
-    let roles = served(fields, beyond);
+    let roles = served(fields, beyond_loopback(addresses));
+    read_serving(roles, fields, addresses, base)
+}
+
+/// Reads the keys of a listener where samples come in and nothing else is served.
+pub(super) fn read_for_intake(
+    fields: &mut Fields<'_>,
+    addresses: &[Located<SocketAddr>],
+    base: &Base<'_>,
+) -> HttpAccess {
+    let remedy = "leave it out: nothing but \"intake\" is served by a listener of this kind";
+    fields.refuse("roles", remedy);
+    read_serving([Role::Intake].into(), fields, addresses, base)
+}
+
+fn beyond_loopback(addresses: &[Located<SocketAddr>]) -> Option<&Located<SocketAddr>> {
+    addresses.iter().find(|address| !address.value.ip().is_loopback())
+}
+
+fn read_serving(
+    roles: BTreeSet<Role>,
+    fields: &mut Fields<'_>,
+    addresses: &[Located<SocketAddr>],
+    base: &Base<'_>,
+) -> HttpAccess {
     let tls = tls(fields, base);
     let written = fields.tables("clients");
     if let Some(one_more) = written.get(CLIENTS_MAX) {
@@ -135,7 +158,7 @@ pub(super) fn read(
         }
     }
     let access = HttpAccess { roles, tls, clients };
-    if let Some(beyond) = beyond {
+    if let Some(beyond) = beyond_loopback(addresses) {
         check_beyond_loopback(&access, beyond, fields);
     }
     access
@@ -178,20 +201,9 @@ fn roles(fields: &mut Fields<'_>) -> Option<BTreeSet<Role>> {
 fn tls(fields: &mut Fields<'_>, base: &Base<'_>) -> Option<TlsFiles> {
     let words = "certificate = \"FILE\" and key = \"FILE\"";
     let mut fields = secret::braces(fields, "tls", words)?;
-    let certificate = file("certificate", &mut fields, base);
-    let key = match fields.text_if_any("key") {
-        Some(text) => base.resolve(&text, fields.findings).map(|path| Secret {
-            source: SecretSource::File(path),
-            origin: fields.findings.origin(text.place),
-        }),
-        None => secret::braces(&mut fields, "key", "credential = \"NAME\", or as \"FILE\"")
-            .and_then(|mut inner| {
-                let secret = secret::read(&mut inner, base);
-                inner.finish();
-                secret
-            }),
-    };
-    let client_ca = file("client_ca", &mut fields, base);
+    let certificate = secret::named_file("certificate", &mut fields, base);
+    let key = secret::private_key(&mut fields, base);
+    let client_ca = secret::named_file("client_ca", &mut fields, base);
     for key in ["certificate", "key"] {
         if !fields.was_read(key) {
             fields.missing(key);
@@ -199,12 +211,6 @@ fn tls(fields: &mut Fields<'_>, base: &Base<'_>) -> Option<TlsFiles> {
     }
     fields.finish();
     Some(TlsFiles { certificate: certificate?, key: key?, client_ca })
-}
-
-fn file(key: &'static str, fields: &mut Fields<'_>, base: &Base<'_>) -> Option<(PathBuf, Origin)> {
-    let text = fields.text(key)?;
-    let path = base.resolve(&text, fields.findings)?;
-    Some((path, fields.findings.origin(text.place)))
 }
 
 /// What is known of the listener when one of its clients is read.

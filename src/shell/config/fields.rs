@@ -36,6 +36,11 @@ impl<'f> Fields<'f> {
         }
     }
 
+    /// What messages call the table.
+    pub(super) fn what(&self) -> &str {
+        &self.what
+    }
+
     /// Where the table stands.
     pub(super) fn place(&self) -> Place {
         self.place

@@ -3,12 +3,14 @@
 
 use crate::model::limits::METRICS_BODY_BYTES_MAX;
 use crate::model::settings::{CorrelationSettings, TicketSettings};
-use crate::shell::config::document::{Table, Value};
+use crate::shell::config::document::Table;
 use crate::shell::config::fields::Fields;
 use crate::shell::config::findings::{Findings, Located, Place, quoted};
+use crate::shell::config::kafka;
 use crate::shell::config::listeners::{self, Listener};
+use crate::shell::config::sources::{self, KafkaSource};
 use crate::shell::config::{
-    Alerts, History, Journal, Log, LogFormat, LogLevel, Metrics, Rules, Sync,
+    Alerts, History, Journal, Kafka, Log, LogFormat, LogLevel, Metrics, Rules, Sync,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,6 +20,8 @@ use std::time::Duration;
 pub(super) struct Written {
     /// `[listeners.*]`.
     pub(super) listeners: Vec<Listener>,
+    /// `[sources.*]`.
+    pub(super) sources: Vec<KafkaSource>,
     /// `[state] dir`.
     pub(super) state_dir: Option<PathBuf>,
     /// `[state] snapshot_every_min`.
@@ -37,7 +41,7 @@ pub(super) struct Written {
     /// `[inventory] files`.
     pub(super) inventory: Vec<PathBuf>,
     /// `[kafka]`.
-    pub(super) kafka: Option<WrittenKafka>,
+    pub(super) kafka: Option<Kafka>,
     /// `[clock] alarm`.
     pub(super) clock_alarm: bool,
     /// `[store] path`.
@@ -50,31 +54,17 @@ pub(super) struct Written {
     pub(super) log: Log,
 }
 
-/// `[kafka]` as written.
-#[derive(Debug)]
-pub(super) struct WrittenKafka {
-    /// Where the section stands.
-    pub(super) place: Place,
-    /// `brokers`.
-    pub(super) brokers: Vec<Located<String>>,
-    /// `event_topic`.
-    pub(super) event_topic: Located<String>,
-    /// `state_topic`.
-    pub(super) state_topic: Located<String>,
-    /// `[kafka.properties]`: name, where it stands, value.
-    pub(super) properties: Vec<(Located<String>, String)>,
-}
-
 /// Reads every section.
 pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Findings) -> Written {
     let mut top = Fields::new("the configuration", whole, tree, findings);
     let written_listeners = top.table("listeners");
+    let written_sources = top.table("sources");
     let mut section =
         |name: &'static str| Section { what: format!("[{name}]"), table: top.table(name) };
     let (state, journal, correlation) =
         (section("state"), section("journal"), section("correlation"));
     let (tickets, rules, inventory) = (section("tickets"), section("rules"), section("inventory"));
-    let (kafka, store, log) = (section("kafka"), section("store"), section("log"));
+    let (kafka_sink, store, log) = (section("kafka"), section("store"), section("log"));
     let (clock, history) = (section("clock"), section("history"));
     let (alerts, metrics) = (section("alerts"), section("metrics"));
     top.finish();
@@ -87,6 +77,7 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
     });
     Written {
         listeners: listeners::read(&base, written_listeners, findings),
+        sources: sources::read(&base, written_sources, findings),
         state_dir,
         snapshot_every,
         snapshot_every_bytes,
@@ -105,7 +96,10 @@ pub(super) fn read(whole: Place, tree: Table, folder: &Path, findings: &mut Find
             Located { value, place: fields.place_of(&["builtin", "files"]) }
         }),
         inventory: inventory.read(whole, findings, |fields| base.paths(fields, "files")),
-        kafka: kafka.table.is_some().then(|| kafka.read(whole, findings, read_kafka)),
+        kafka: kafka_sink
+            .table
+            .is_some()
+            .then(|| kafka_sink.read(whole, findings, |fields| kafka::read(fields, &base))),
         clock_alarm: clock.read(whole, findings, |fields| fields.boolean("alarm").unwrap_or(true)),
         store_path: store.read(whole, findings, |fields| base.path(fields, "path")),
         metrics: metrics.read(whole, findings, read_metrics),
@@ -245,36 +239,6 @@ fn read_series(fields: &mut Fields<'_>, key: &'static str) -> Option<String> {
         fields.findings.error(place, message, remedy);
     }
     Some(value)
-}
-
-fn read_kafka(fields: &mut Fields<'_>) -> WrittenKafka {
-    let place = fields.place();
-    let mut topic = |key, default: &str| {
-        fields.text(key).unwrap_or_else(|| Located { value: default.to_owned(), place })
-    };
-    let event_topic = topic("event_topic", "vigie.events");
-    let state_topic = topic("state_topic", "vigie.incidents");
-    let mut properties = Vec::new();
-    if let Some(table) = fields.table("properties") {
-        for (name, entry) in table.value {
-            let value = match entry.node.value {
-                Value::Text(text) => text,
-                Value::Integer(number) => number.to_string(),
-                Value::Boolean(flag) => flag.to_string(),
-                other @ (Value::List(_) | Value::Table(_) | Value::Decimal | Value::Date) => {
-                    let message = format!("a property cannot be {}", other.kind());
-                    let remedy = "properties have dots in their names: write them between \
-                                  quotes, \"security.protocol\" = \"ssl\"";
-                    fields.findings.error(entry.key_place, message, remedy);
-                    continue;
-                }
-            };
-            properties.push((Located { value: name, place: entry.key_place }, value));
-        }
-    }
-    let brokers = fields.texts("brokers").unwrap_or_default();
-    let place = fields.place_of(&["brokers"]);
-    WrittenKafka { place, brokers, event_topic, state_topic, properties }
 }
 
 fn read_metrics(fields: &mut Fields<'_>) -> Metrics {

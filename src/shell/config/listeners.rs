@@ -59,6 +59,13 @@ pub enum Transport {
         /// Who may do what.
         access: Box<HttpAccess>,
     },
+    /// Samples as OpenTelemetry metrics over gRPC.
+    OtlpGrpc {
+        /// A connection that asks nothing for so long is closed.
+        idle_timeout: Duration,
+        /// Who may send.
+        access: Box<HttpAccess>,
+    },
 }
 
 impl Transport {
@@ -71,13 +78,26 @@ impl Transport {
             Self::SyslogTcp { .. } => "syslog-tcp",
             Self::InfluxUdp { .. } => "influx-udp",
             Self::Http { .. } => "http",
+            Self::OtlpGrpc { .. } => "otlp-grpc",
+        }
+    }
+
+    /// Who may do what, where clients ask and are answered; none where messages come in.
+    #[must_use]
+    pub fn access(&self) -> Option<&HttpAccess> {
+        match self {
+            Self::Http { access, .. } | Self::OtlpGrpc { access, .. } => Some(access),
+            Self::SnmpTrap { .. }
+            | Self::SyslogUdp { .. }
+            | Self::SyslogTcp { .. }
+            | Self::InfluxUdp { .. } => None,
         }
     }
 
     /// Whether it is bound as TCP.
     #[must_use]
     pub const fn is_stream(&self) -> bool {
-        matches!(self, Self::SyslogTcp { .. } | Self::Http { .. })
+        matches!(self, Self::SyslogTcp { .. } | Self::Http { .. } | Self::OtlpGrpc { .. })
     }
 }
 
@@ -88,14 +108,16 @@ enum Kind {
     SyslogTcp,
     InfluxUdp,
     Http,
+    OtlpGrpc,
 }
 
-const KINDS: [(&str, Kind); 5] = [
+const KINDS: [(&str, Kind); 6] = [
     ("snmp-trap", Kind::SnmpTrap),
     ("syslog-udp", Kind::SyslogUdp),
     ("syslog-tcp", Kind::SyslogTcp),
     ("influx-udp", Kind::InfluxUdp),
     ("http", Kind::Http),
+    ("otlp-grpc", Kind::OtlpGrpc),
 ];
 
 /// Reads every listener and sees to it that no two want the same address.
@@ -155,7 +177,7 @@ fn listener(
     if written.as_ref().is_none_or(Vec::is_empty) {
         fields.missing("addresses");
     }
-    let is_stream = matches!(kind, Kind::SyslogTcp | Kind::Http);
+    let is_stream = matches!(kind, Kind::SyslogTcp | Kind::Http | Kind::OtlpGrpc);
     let mut addresses = Vec::new();
     for text in written.unwrap_or_default() {
         if let Some(address) = address(&text, fields.findings) {
@@ -202,10 +224,13 @@ fn transport(
             }
         }
         Kind::Http => Transport::Http {
-            idle_timeout: Duration::from_secs(
-                fields.integer("idle_timeout_s", 1..=3_600_u64).unwrap_or(60),
-            ),
+            idle_timeout: idle_timeout(fields, 60),
             access: Box::new(access::read(fields, addresses, base)),
+        },
+        // Programs export once a minute where nobody says otherwise, over one connection.
+        Kind::OtlpGrpc => Transport::OtlpGrpc {
+            idle_timeout: idle_timeout(fields, 120),
+            access: Box::new(access::read_for_intake(fields, addresses, base)),
         },
     };
     for (key, why) in [
@@ -214,12 +239,20 @@ fn transport(
         ("idle_timeout_s", "leave it out: only TCP listeners have connections"),
         ("connections_max", "leave it out: only listeners of kind \"syslog-tcp\" count them"),
         ("roles", "leave it out: only listeners of kind \"http\" serve roles"),
-        ("tls", "leave it out: only listeners of kind \"http\" speak TLS"),
-        ("clients", "leave it out: only listeners of kind \"http\" ask who a client is"),
+        ("tls", "leave it out: only listeners of kind \"http\" and \"otlp-grpc\" speak TLS"),
+        (
+            "clients",
+            "leave it out: only listeners of kind \"http\" and \"otlp-grpc\" ask who a client is",
+        ),
     ] {
         fields.refuse(key, why);
     }
     transport
+}
+
+fn idle_timeout(fields: &mut Fields<'_>, default_s: u64) -> Duration {
+    let seconds = fields.integer("idle_timeout_s", 1..=3_600_u64);
+    Duration::from_secs(seconds.unwrap_or(default_s))
 }
 
 fn receive_buffer_bytes(fields: &mut Fields<'_>) -> usize {

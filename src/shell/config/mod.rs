@@ -5,8 +5,9 @@
 //! and remedy for *every* mistake. It decides nothing about rules: those it only reads.
 //!
 //! Reading order: `findings` (mistakes and their places), `document` (text to tree), `fields` (tree
-//! to values), `file` (the sections), `listeners`, `access` (who may do what over HTTP), `secret`,
-//! `check` (what must hold between them), `texts` (files and patterns), [`inventory`].
+//! to values), `file` (the sections), `listeners`, `access` (who may do what over HTTP), `sources`,
+//! `kafka`, `secret`, `check` (what must hold between them), `texts` (files and patterns),
+//! [`inventory`].
 
 mod access;
 mod check;
@@ -14,8 +15,10 @@ mod document;
 mod fields;
 mod file;
 mod findings;
+mod kafka;
 mod listeners;
 mod secret;
+mod sources;
 mod suggest;
 mod texts;
 
@@ -26,6 +29,7 @@ pub use crate::shell::config::findings::FINDINGS_MAX;
 pub use crate::shell::config::inventory::Supervised;
 pub use crate::shell::config::listeners::{Listener, Transport};
 pub use crate::shell::config::secret::{Origin, Readers, Secret, SecretSource, Unready, read_file};
+pub use crate::shell::config::sources::{Begin, Encoding, KafkaSource};
 pub use crate::shell::config::texts::Text;
 
 use crate::model::diagnostic::Diagnostic;
@@ -76,6 +80,8 @@ pub struct Config {
     pub origin: String,
     /// Where messages come in and questions are answered, in name order.
     pub listeners: Vec<Listener>,
+    /// Topics that samples are fetched from, in name order.
+    pub sources: Vec<KafkaSource>,
     /// Where the state is kept.
     pub state: State,
     /// The journal.
@@ -172,14 +178,68 @@ pub struct Rules {
 /// The Kafka sink.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Kafka {
-    /// Bootstrap brokers, `host:port`.
-    pub brokers: Vec<String>,
+    /// How the brokers are reached.
+    pub link: KafkaLink,
     /// Topic of incident and ticket events.
     pub event_topic: String,
     /// Compacted topic of the newest state of each incident.
     pub state_topic: String,
+}
+
+/// How Kafka brokers are reached. Names files and credentials and holds no secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KafkaLink {
+    /// Bootstrap brokers, `host:port`.
+    pub brokers: Vec<String>,
+    /// TLS; none is plain TCP.
+    pub tls: Option<KafkaTls>,
+    /// Who vigie is for the brokers; none says nothing.
+    pub sasl: Option<KafkaSasl>,
     /// Further librdkafka properties, in name order.
     pub properties: Vec<(String, String)>,
+}
+
+/// TLS towards brokers; the files hold PEM.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KafkaTls {
+    /// The authorities of the brokers' certificates; none are those of the system.
+    pub authority: Option<(PathBuf, Origin)>,
+    /// The certificate that vigie shows, and its private key.
+    pub identity: Option<((PathBuf, Origin), Secret)>,
+}
+
+/// User name and password towards brokers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KafkaSasl {
+    /// How they are shown.
+    pub mechanism: SaslMechanism,
+    /// User name.
+    pub username: String,
+    /// Password.
+    pub password: Secret,
+}
+
+/// How user name and password are shown to brokers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SaslMechanism {
+    /// As they are.
+    Plain,
+    /// By a proof with SHA-256.
+    ScramSha256,
+    /// By a proof with SHA-512.
+    ScramSha512,
+}
+
+impl SaslMechanism {
+    /// Its registered name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
 }
 
 /// What is logged.

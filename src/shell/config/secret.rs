@@ -203,6 +203,30 @@ pub(super) fn read(fields: &mut Fields<'_>, base: &Base<'_>) -> Option<Secret> {
     Some(Secret { source, origin: fields.findings.origin(place) })
 }
 
+/// Reads `key = "FILE"` or `key = { credential = "…" }`: the private key of a certificate.
+pub(super) fn private_key(fields: &mut Fields<'_>, base: &Base<'_>) -> Option<Secret> {
+    if let Some(text) = fields.text_if_any("key") {
+        let path = base.resolve(&text, fields.findings)?;
+        let origin = fields.findings.origin(text.place);
+        return Some(Secret { source: SecretSource::File(path), origin });
+    }
+    let mut inner = braces(fields, "key", "credential = \"NAME\", or as \"FILE\"")?;
+    let secret = read(&mut inner, base);
+    inner.finish();
+    secret
+}
+
+/// Reads `key = "FILE"`: a file that is no secret.
+pub(super) fn named_file(
+    key: &'static str,
+    fields: &mut Fields<'_>,
+    base: &Base<'_>,
+) -> Option<(PathBuf, Origin)> {
+    let text = fields.text(key)?;
+    let path = base.resolve(&text, fields.findings)?;
+    Some((path, fields.findings.origin(text.place)))
+}
+
 fn credential_source(name: &Located<String>, findings: &mut Findings) -> Option<SecretSource> {
     let fits = (1..=255).contains(&name.value.len())
         && !name.value.starts_with('.')

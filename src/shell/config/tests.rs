@@ -66,8 +66,50 @@ fn packaged_defaults_are_told_truly() {
 fn kafka_can_be_switched_on_by_flags() {
     let checked = with(&["kafka.brokers=[\"127.0.0.1:9092\"]", "kafka.properties.\"linger.ms\"=5"]);
     let kafka = checked.value.and_then(|config| config.kafka).expect("kafka");
-    assert_eq!(kafka.brokers, ["127.0.0.1:9092"]);
-    assert_eq!(kafka.properties, [("linger.ms".to_owned(), "5".to_owned())]);
+    assert_eq!(kafka.link.brokers, ["127.0.0.1:9092"]);
+    assert_eq!(kafka.link.properties, [("linger.ms".to_owned(), "5".to_owned())]);
+}
+
+#[test]
+fn what_the_build_cannot_do_towards_kafka_is_refused_with_the_remedy() {
+    let brokers = "kafka.brokers=[\"127.0.0.1:9092\"]";
+    let sasl = |mechanism: &str| {
+        let password = "password={ file = \"/p\" }";
+        format!("kafka.sasl={{ mechanism=\"{mechanism}\", username=\"vigie\", {password} }}")
+    };
+    let scram = sasl("SCRAM-SHA-512");
+    let suites = "kafka.properties.\"ssl.cipher.suites\"=\"DEFAULT\"";
+    for setting in ["kafka.tls={}", &scram, suites] {
+        let checked = with(&[brokers, setting]);
+        if cfg!(feature = "kafka-tls") {
+            assert_eq!(checked.errors, [], "{setting}");
+        } else {
+            let remedy = checked.errors.first().map(|error| error.remedy.as_str());
+            let needed = "build it with --features kafka-tls, or leave this out";
+            assert_eq!((checked.errors.len(), remedy), (1, Some(needed)), "{setting}");
+        }
+    }
+    let plain = with(&[brokers, &sasl("PLAIN")]);
+    assert_eq!((plain.errors.len(), plain.warnings.len()), (0, 1), "readable on its way");
+    let link = plain.value.and_then(|config| config.kafka).expect("kafka").link;
+    assert_eq!(link.sasl.map(|sasl| sasl.mechanism), Some(SaslMechanism::Plain));
+}
+
+#[test]
+fn a_source_has_defaults_that_lose_nothing() {
+    let source = |name: &str, value: &str| format!("sources.noc.{name}={value}");
+    let [kind, encoding] = [("kind", "kafka"), ("encoding", "remote-write")];
+    let checked = with(&[
+        &source(kind.0, kind.1),
+        &source(encoding.0, encoding.1),
+        &source("brokers", "[\"127.0.0.1:9092\"]"),
+        &source("topics", "[\"prom-rw\"]"),
+    ]);
+    let config = checked.into_result().expect("it loads");
+    let source = config.sources.first().expect("one");
+    assert_eq!((source.name.as_str(), source.group.as_str()), ("noc", "vigie"));
+    assert_eq!((source.encoding, source.begin), (Encoding::RemoteWrite, Begin::Earliest));
+    assert_eq!((&source.topics[..], &source.sender_header), (&["prom-rw".to_owned()][..], &None));
 }
 
 #[test]

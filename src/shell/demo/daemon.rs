@@ -6,6 +6,7 @@ use crate::shell::config::{Config, Supervised};
 use crate::shell::control::{self, Request};
 use crate::shell::daemon::{Daemon, StartError};
 use crate::shell::observe::counters::ListenerCounters;
+use crate::shell::series::{Protocol, Shown};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -39,6 +40,11 @@ impl House {
     /// What each listener counted.
     pub(super) fn ledger(&self) -> Vec<(String, Arc<ListenerCounters>)> {
         self.daemon.ledger()
+    }
+
+    /// What each protocol of samples brought.
+    pub(super) fn samples(&self) -> Vec<(Protocol, Shown)> {
+        self.daemon.samples()
     }
 
     /// Closes a ticket the way `vigie ticket close` does.

@@ -14,16 +14,18 @@ pub(super) enum Kind {
     Fibre,
     Hypervisor,
     LineCard,
+    Optic,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Aggregation,
         Self::TopOfRack,
         Self::Power,
         Self::Fibre,
         Self::Hypervisor,
         Self::LineCard,
+        Self::Optic,
     ];
 }
 
@@ -42,6 +44,8 @@ pub(super) struct Fault {
     pub(super) mends: Vec<Notice>,
     /// Devices that say nothing in between.
     pub(super) silent: BTreeSet<Place>,
+    /// An optic that receives less and less light before anything is said.
+    pub(super) fades: Option<End>,
 }
 
 impl Fault {
@@ -82,13 +86,43 @@ impl Fault {
                 let card = u32::try_from(random.below(3)).unwrap_or(0).saturating_add(1);
                 scene.card_fails(place, card)
             }
+            Kind::Optic => {
+                let single = plan.racks.iter().filter(|rack| rack.switches.len() == 1);
+                let single: Vec<Place> =
+                    single.filter_map(|rack| rack.hypervisors.first().copied()).collect();
+                let place = *random.choose(&single).expect("eight racks have one switch");
+                scene.optic_fades(place)
+            }
         }
     }
 
     /// The alarms that it raises.
     pub(super) fn alarms(&self, plan: &Datacenter) -> BTreeSet<AlarmKey> {
         let told = self.breaks.iter().filter_map(|notice| notice.alarm(plan));
-        told.filter_map(|(key, is_raise)| is_raise.then_some(key)).collect()
+        let told = told.filter_map(|(key, is_raise)| is_raise.then_some(key));
+        told.chain(self.first_sign(plan)).collect()
+    }
+
+    /// The alarm by which samples show it before anything is said.
+    pub(super) fn first_sign(&self, plan: &Datacenter) -> Option<AlarmKey> {
+        self.fades.map(|end| AlarmKey {
+            resource: plan.port_name(end),
+            alarm_type: "transceiver-threshold",
+            qualifier: "rx-power".to_owned(),
+        })
+    }
+
+    /// How long it takes until the first word of it, ms.
+    pub(super) fn smoulders_ms(&self) -> u64 {
+        self.breaks.first().map_or(0, |notice| notice.after_ms)
+    }
+
+    /// Ports whose links it takes down.
+    pub(super) fn dark(&self) -> impl Iterator<Item = End> {
+        self.breaks.iter().filter_map(|notice| match notice.what {
+            What::LinkTrap { port, is_up: false } => Some(End { device: notice.from, port }),
+            _ => None,
+        })
     }
 
     /// Devices that report something of it.
@@ -104,6 +138,7 @@ struct Scene<'p> {
     breaks: Vec<Notice>,
     mends: Vec<Notice>,
     silent: BTreeSet<Place>,
+    fades: Option<End>,
 }
 
 impl<'p> Scene<'p> {
@@ -114,6 +149,7 @@ impl<'p> Scene<'p> {
             breaks: Vec::new(),
             mends: Vec::new(),
             silent: BTreeSet::new(),
+            fades: None,
         }
     }
 
@@ -127,6 +163,7 @@ impl<'p> Scene<'p> {
             breaks: self.breaks,
             mends: self.mends,
             silent: self.silent,
+            fades: self.fades,
         }
     }
 
@@ -191,17 +228,40 @@ impl<'p> Scene<'p> {
             self.device_dies(place, 0);
             return self.fault(Kind::Hypervisor, title, &[&device.name]);
         }
-        // One link that the inventory knows as what the server needs: the port is all that shows.
-        let port = device.needs.iter().flatten().find(|need| need.contains('/'));
-        let port = port.expect("a server without known links needs a port").clone();
-        let end = self.plan.devices.iter().enumerate().find_map(|(place, device)| {
-            let name = port.strip_prefix(&device.name)?.strip_prefix('/')?;
-            let port = device.ports.iter().position(|known| known.name == name)?;
-            Some(End { device: place, port })
-        });
+        // The port is all that shows.
+        let end = self.port_needed_by(place);
         self.silent.insert(place);
-        self.link_fails(end.expect("needed ports exist"), 0);
+        self.link_fails(end, 0);
+        let port = self.plan.port_name(end);
         self.fault(Kind::Hypervisor, title, &[&port, &device.name])
+    }
+
+    /// The port of a server with one link, that the inventory knows as what the server needs.
+    fn port_needed_by(&self, place: Place) -> End {
+        let needs = &self.plan.device(place).needs;
+        let needed = needs.iter().flatten().find_map(|need| {
+            self.plan.devices.iter().enumerate().find_map(|(place, device)| {
+                let name = need.strip_prefix(&device.name)?.strip_prefix('/')?;
+                let port = device.ports.iter().position(|known| known.name == name)?;
+                Some(End { device: place, port })
+            })
+        });
+        needed.expect("a server without known links needs a port")
+    }
+
+    /// The samples of its port say so first; the link holds a while longer. Until then nobody
+    /// else notices anything.
+    fn optic_fades(mut self, below: Place) -> Fault {
+        let end = self.port_needed_by(below);
+        self.fades = Some(end);
+        self.silent.insert(below);
+        self.link_fails(end, FADES_FOR_MS);
+        let port = self.plan.port_name(end);
+        for notice in &mut self.mends {
+            notice.after_ms = notice.after_ms.saturating_sub(FADES_FOR_MS);
+        }
+        let title = format!("the optic of {port} fades: 7 dB less light every second");
+        self.fault(Kind::Optic, title, &[&port])
     }
 
     /// The card's alarm, then its ports, then the other ends, then the sessions.
@@ -280,6 +340,9 @@ impl<'p> Scene<'p> {
 
 /// Reports of one cause come in within this time, ms.
 const SPREAD_MS: usize = 300;
+/// A link holds for so long after its optic has begun to fade, ms: until samples have opened a
+/// ticket.
+const FADES_FOR_MS: u64 = 6_500;
 /// Routing protocols notice later than interfaces, ms.
 const SESSIONS_AFTER_MS: u64 = 350;
 /// Equipment that is not heard says it again, ms.

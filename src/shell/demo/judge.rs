@@ -4,9 +4,9 @@
 use super::faults::Fault;
 use super::notice::AlarmKey;
 use super::plan::Datacenter;
-use crate::engine::effect::{IncidentImage, IncidentStatus};
+use crate::engine::effect::{AlarmImage, IncidentImage, IncidentStatus};
 use crate::model::time::Timestamp;
-use crate::shell::api::rows::PackedAlarm;
+use crate::shell::api::rows::{AlarmRow, PackedAlarm};
 use crate::shell::api::view::View;
 use std::collections::BTreeSet;
 
@@ -59,6 +59,28 @@ impl Staged {
     pub(super) fn is_about(&self, (resource, alarm_type, qualifier): (&str, &str, &str)) -> bool {
         self.alarms.iter().any(|key| {
             key.resource == resource && key.alarm_type == alarm_type && key.qualifier == qualifier
+        })
+    }
+
+    /// How long samples told of it before anything else did, as the view stands; none when that is
+    /// not how it begins. `Some` without a lead says what is missing.
+    pub(super) fn first_sign(&self, plan: &Datacenter, view: &View) -> Option<String> {
+        let key = self.fault.first_sign(plan)?;
+        let raised = view.alarms.iter().filter(|row| {
+            self.raises(&row.fixed) && row.last_raised() >= self.at && !row.fixed.is_cleared
+        });
+        let (by_sample, by_word): (Vec<AlarmImage>, Vec<AlarmImage>) =
+            raised.map(AlarmRow::image).partition(|image| image.alarm_type == key.alarm_type);
+        let by_sample = by_sample.iter().filter_map(|image| image.occurred_at).min();
+        let by_word = by_word.iter().map(|image| image.last_changed).min();
+        Some(match (by_sample, by_word) {
+            (Some(sample), Some(word)) if sample < word => {
+                let lead_ms = word.ns_since(sample) / 1_000_000;
+                let (seconds, tenths) = (lead_ms / 1_000, lead_ms % 1_000 / 100);
+                format!("a sample showed it {seconds}.{tenths} s before the link failed")
+            }
+            (None, _) => "no sample has shown it".to_owned(),
+            (Some(_), _) => "no sample showed it before the link failed".to_owned(),
         })
     }
 
@@ -155,6 +177,7 @@ mod tests {
             }],
             mends: Vec::new(),
             silent: BTreeSet::new(),
+            fades: None,
         };
         Staged::new(fault, plan, NOON)
     }

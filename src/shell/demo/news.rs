@@ -18,6 +18,8 @@ pub(super) enum News {
     TicketRestored(Box<TicketImage>),
     /// Cancelled, closed, or open again.
     TicketChanged(Box<TicketImage>),
+    /// Open as before, of another nature: degraded service has become an outage.
+    TicketOtherNature(Box<TicketImage>),
 }
 
 /// Remembers what was told.
@@ -26,7 +28,7 @@ pub(super) struct Newsroom {
     version: u64,
     active: BTreeSet<String>,
     incidents: BTreeMap<String, (IncidentStatus, String)>,
-    tickets: BTreeMap<String, TicketState>,
+    tickets: BTreeMap<String, (TicketState, Option<String>)>,
     /// Alarms raised so far.
     pub(super) raised: u64,
     /// Incidents told so far.
@@ -106,16 +108,23 @@ impl Newsroom {
     }
 
     fn read_ticket(&mut self, number: &str, image: &TicketImage, news: &mut Vec<News>) {
-        let before = self.tickets.insert(number.to_owned(), image.state);
+        let now = (image.state, image.nature.clone());
+        let before = self.tickets.insert(number.to_owned(), now);
+        let is_open = matches!(image.state, TicketState::Acknowledged | TicketState::InProgress);
+        let is_other = before.as_ref().is_some_and(|(_, nature)| *nature != image.nature);
         let image = Box::new(image.clone());
-        match (before, image.state) {
+        match (before.map(|(state, _)| state), image.state) {
             (None, state) => {
                 news.push(News::TicketOpened(image.clone()));
                 if state == TicketState::Resolved {
                     news.push(News::TicketRestored(image));
                 }
             }
-            (Some(before), state) if before == state => {}
+            (Some(before), state) if before == state => {
+                if is_open && is_other && image.nature.is_some() {
+                    news.push(News::TicketOtherNature(image));
+                }
+            }
             (Some(_), TicketState::Resolved) => news.push(News::TicketRestored(image)),
             (Some(_), _) => news.push(News::TicketChanged(image)),
         }

@@ -140,6 +140,15 @@ pub(super) fn ticket(image: &TicketImage) -> [String; 2] {
     [first, second]
 }
 
+/// What has become of a ticket that was opened for less, or for more.
+pub(super) fn other_nature(image: &TicketImage) -> String {
+    let nature = image.nature.as_deref().unwrap_or_default().replace('-', " ");
+    let services = image.services.join(", ");
+    let started = clock(image.incident_started_at);
+    let (number, severity) = (&image.number, &image.severity);
+    format!("{number}  now {nature} of {services}: {severity}, started {started} UTC as before")
+}
+
 /// The GTR clock as it stands.
 pub(super) fn gtr(image: &TicketImage) -> String {
     match (image.gtr_target_s, image.remaining_s) {

@@ -13,11 +13,12 @@ use super::judge::{Judge, Staged, Verdict};
 use super::news::{News, Newsroom};
 use super::noise::Noise;
 use super::notice::Notice;
-use super::packets::{Packet, packet};
+use super::packets::{Packet, Report, packet};
 use super::plan::{Datacenter, Place};
 use super::random::Random;
 use super::screen::{self, Screen, Tone};
 use super::script::Script;
+use super::telemetry::{Condition, Telemetry};
 use crate::engine::effect::{AlarmImage, IncidentStatus, TicketState};
 use crate::model::time::Timestamp;
 use crate::shell::api::view::View;
@@ -31,6 +32,8 @@ pub(super) trait World {
     fn view(&self) -> Arc<View>;
     /// Puts a datagram on the wire.
     fn deliver(&mut self, packet: &Packet) -> io::Result<()>;
+    /// Posts samples.
+    fn report(&mut self, report: Report);
     /// Closes a ticket in the name of an operator; `false` when that was refused.
     fn close_ticket(&mut self, number: &str) -> io::Result<bool>;
 }
@@ -72,6 +75,7 @@ pub(super) struct Show<'p> {
     plan: &'p Datacenter,
     script: Script,
     noise: Noise,
+    telemetry: Telemetry,
     random: Random,
     act: Act,
     end_ms: Option<u64>,
@@ -92,6 +96,7 @@ pub(super) struct Show<'p> {
 struct Rate {
     since_ms: u64,
     sent: u64,
+    samples: u64,
     raised_before: u64,
 }
 
@@ -109,6 +114,7 @@ impl<'p> Show<'p> {
             plan,
             script: Script::new(seed),
             noise: Noise::new(seed ^ NOISE_SEED),
+            telemetry: Telemetry::new(seed ^ TELEMETRY_SEED),
             random: Random::new(seed ^ PAUSE_SEED),
             act: Act::Pause { until_ms: OVERTURE_MS },
             end_ms,
@@ -133,6 +139,7 @@ impl<'p> Show<'p> {
     ) -> Result<(), ShowError> {
         self.make_noise(now);
         self.send_due(now, world)?;
+        self.measure(now, world);
         let view = world.view();
         for news in self.news.read(&view, now.wall) {
             self.tell(now, &news, screen)?;
@@ -162,8 +169,43 @@ impl<'p> Show<'p> {
         let (Act::Broken { faults, .. } | Act::Mending { faults, .. }) = &self.act else {
             return BTreeSet::new();
         };
-        let staged = faults.iter().filter_map(|number| self.judge.staged.get(*number));
-        staged.flat_map(|staged| staged.fault.silent.iter().copied()).collect()
+        self.faults(faults).flat_map(|fault| fault.silent.iter().copied()).collect()
+    }
+
+    fn faults(&self, numbers: &[usize]) -> impl Iterator<Item = &Fault> {
+        let staged = numbers.iter().filter_map(|number| self.judge.staged.get(*number));
+        staged.map(|staged| &staged.fault)
+    }
+
+    fn measure(&mut self, now: Moment, world: &mut dyn World) {
+        if self.is_over() {
+            return;
+        }
+        let condition = self.condition(now);
+        for report in self.telemetry.due(self.plan, now, &condition) {
+            self.rate.samples = self.rate.samples.saturating_add(report.samples);
+            world.report(report);
+        }
+    }
+
+    /// What the faults of this act do to what is measured.
+    fn condition(&self, now: Moment) -> Condition {
+        let mut condition = Condition::default();
+        let Act::Broken { faults, since_ms, .. } = &self.act else { return condition };
+        let age_ms = now.ms.saturating_sub(*since_ms);
+        for fault in self.faults(faults) {
+            condition.fading.extend(fault.fades.map(|end| (end, age_ms)));
+            if age_ms >= fault.smoulders_ms() {
+                condition.silent.extend(&fault.silent);
+                condition.dark.extend(fault.dark());
+            }
+        }
+        condition
+    }
+
+    /// How long the slowest of the faults takes to show, ms.
+    fn smoulders_ms(&self, faults: &[usize]) -> u64 {
+        self.faults(faults).map(Fault::smoulders_ms).max().unwrap_or(0)
     }
 
     /// What the background says is counted, not listed.
@@ -203,16 +245,18 @@ impl<'p> Show<'p> {
     ) -> Result<(), ShowError> {
         match self.act.clone() {
             Act::Pause { until_ms } if now.ms >= until_ms => {
-                let has_time =
-                    self.end_ms.is_none_or(|end_ms| now.ms.saturating_add(ACT_MS) <= end_ms);
-                if has_time {
-                    self.stage(now, screen)?;
+                let faults = self.script.next_act(self.plan);
+                let smoulders_ms = faults.iter().map(Fault::smoulders_ms).max().unwrap_or(0);
+                let over_ms = now.ms.saturating_add(smoulders_ms).saturating_add(ACT_MS);
+                if self.end_ms.is_none_or(|end_ms| over_ms <= end_ms) {
+                    self.stage(now, faults, screen)?;
                 } else {
                     self.act = Act::Over;
                 }
             }
             Act::Broken { faults, since_ms, is_judged: false } => {
-                let age_ms = now.ms.saturating_sub(since_ms);
+                let shown_ms = since_ms.saturating_add(self.smoulders_ms(&faults));
+                let age_ms = now.ms.saturating_sub(shown_ms);
                 let is_seen = faults.iter().all(|number| {
                     let staged = self.judge.staged.get(*number);
                     staged.is_some_and(|staged| staged.judge(view) != Verdict::NoIncident)
@@ -222,10 +266,11 @@ impl<'p> Show<'p> {
                     self.act = Act::Broken { faults, since_ms, is_judged: true };
                 }
             }
-            Act::Broken { faults, since_ms, .. }
-                if now.ms.saturating_sub(since_ms) >= MEND_AFTER_MS =>
-            {
-                self.mend(now, faults, screen)?;
+            Act::Broken { faults, since_ms, is_judged: true } => {
+                let shown_ms = since_ms.saturating_add(self.smoulders_ms(&faults));
+                if now.ms.saturating_sub(shown_ms) >= MEND_AFTER_MS {
+                    self.mend(now, faults, screen)?;
+                }
             }
             Act::Mending { faults, since_ms } => {
                 let age_ms = now.ms.saturating_sub(since_ms);
@@ -234,13 +279,17 @@ impl<'p> Show<'p> {
                     self.end_act(now, &faults, is_back, view, (world, screen))?;
                 }
             }
-            Act::Pause { .. } | Act::Broken { .. } | Act::Over => {}
+            Act::Pause { .. } | Act::Over => {}
         }
         Ok(())
     }
 
-    fn stage(&mut self, now: Moment, screen: &mut Screen<'_>) -> Result<(), ShowError> {
-        let faults: Vec<Fault> = self.script.next_act(self.plan);
+    fn stage(
+        &mut self,
+        now: Moment,
+        faults: Vec<Fault>,
+        screen: &mut Screen<'_>,
+    ) -> Result<(), ShowError> {
         self.lines_left = Lines { alarms: ALARM_LINES, tickets: TICKET_LINES };
         screen.line(Tone::Plain, "")?;
         let mut numbers = Vec::new();
@@ -279,7 +328,11 @@ impl<'p> Show<'p> {
                     (Tone::Broken, format!("no incident for the fault at {wanted}"))
                 }
             };
+            let first_sign = staged.first_sign(self.plan, view);
             self.say(now, (tone, "judged"), &text, screen)?;
+            if let Some(first_sign) = first_sign {
+                screen.below(&first_sign)?;
+            }
         }
         Ok(())
     }
@@ -375,6 +428,11 @@ impl<'p> Show<'p> {
                     screen.below("… further tickets are opened, not listed")?;
                 }
             }
+            News::TicketOtherNature(image) => {
+                if self.lines_left.tickets > 0 {
+                    self.say(now, (Tone::Ticket, "ticket"), &screen::other_nature(image), screen)?;
+                }
+            }
             News::TicketRestored(image) => {
                 let text = format!("{}  service restored, clock stopped", image.number);
                 self.say(now, (Tone::Good, "ticket"), &text, screen)?;
@@ -414,8 +472,11 @@ impl<'p> Show<'p> {
         if !is_burst && !is_quiet {
             return Ok(());
         }
-        let per_second = self.rate.sent.saturating_mul(1_000).div_euclid(age_ms.max(1));
-        let mut figures = vec![format!("{per_second} messages/s")];
+        let per_second = |count: u64| count.saturating_mul(1_000).div_euclid(age_ms.max(1));
+        let mut figures = vec![
+            format!("{} messages/s", per_second(self.rate.sent)),
+            format!("{} samples/s", per_second(self.rate.samples)),
+        ];
         if raised > 0 {
             figures.push(format!("{raised} alarms raised"));
         }
@@ -428,7 +489,8 @@ impl<'p> Show<'p> {
             None => format!("{} open", image.number),
         }));
         let text = figures.join(", ");
-        self.rate = Rate { since_ms: now.ms, sent: 0, raised_before: self.news.raised };
+        let raised_before = self.news.raised;
+        self.rate = Rate { since_ms: now.ms, raised_before, ..Rate::default() };
         self.say(now, (Tone::Faint, "·"), &text, screen)
     }
 }
@@ -447,7 +509,7 @@ const MEND_EARLIEST_MS: u64 = 1_800;
 const MEND_LATEST_MS: u64 = 6_000;
 /// Between two acts, ms.
 const PAUSE_MS: u64 = 2_000;
-/// Longest act, ms: no fault is staged with less left.
+/// Longest act of a fault that shows at once, ms: none is staged with less left.
 const ACT_MS: u64 = JUDGE_LATEST_MS + MEND_LATEST_MS + 500;
 /// Alarms listed per act.
 const ALARM_LINES: usize = 4;
@@ -460,3 +522,4 @@ const QUIET_MS: u64 = 2_000;
 /// So that noise and pauses do not repeat the script's choices.
 const NOISE_SEED: u64 = 0x006e_6f69_7365;
 const PAUSE_SEED: u64 = 0x7061_7573_6500;
+const TELEMETRY_SEED: u64 = 0x7465_6c65_6d00;

@@ -1,155 +1,24 @@
-//! The whole play in virtual time, against the real decoders, rules and engine.
+//! The whole play in virtual time, against the real decoders, rules, series and engine.
 
 use super::faults::{Fault, Kind};
-use super::inventory;
+use super::inside::{BEGIN, Inside, with_event};
 use super::judge::Verdict;
 use super::noise::Noise;
 use super::notice::Notice;
-use super::packets::{Packet, packet};
+use super::packets::packet;
 use super::plan::{Datacenter, Role};
 use super::random::Random;
 use super::screen::Screen;
-use super::show::{Moment, Show, World};
-use crate::classify::{Classified, Classifier, Directory, Origin, RuleSource, Scratch, compile};
-use crate::classify::{IgnoreCause, library};
-use crate::decode::snmp::{Decoded, TrapDecoder};
-use crate::decode::syslog::SyslogDecoder;
-use crate::engine::Engine;
-use crate::engine::input::{Action, Command, Input};
-use crate::model::event::{Channel, Event, UNCLASSIFIED, Verb};
+use super::show::{Show, World};
+use crate::classify::{Classified, Classifier, IgnoreCause};
+use crate::model::event::{Event, UNCLASSIFIED, Verb};
 use crate::model::fault::Faults;
-use crate::model::settings::Settings;
-use crate::model::time::{At, EngineTime, Timestamp};
-use crate::shell::api::view::{View, ViewBounds, ViewWriter};
-use crate::shell::publish::Published;
+use crate::model::time::{At, EngineTime};
 use std::collections::BTreeSet;
-use std::io;
-use std::net::IpAddr;
-use std::sync::Arc;
-
-const BEGIN: Timestamp = Timestamp(1_795_502_400_000_000_000);
-
-/// Decoders, rules, engine and view, in one thread and in virtual time.
-struct Inside {
-    classifier: Classifier,
-    engine: Engine,
-    writer: ViewWriter,
-    position: u64,
-    now: At,
-    events: u64,
-    ignored: u64,
-}
-
-impl Inside {
-    fn new(plan: &Datacenter) -> Self {
-        let supervised = inventory::supervised(plan).expect("checked elsewhere");
-        let sources: Vec<RuleSource<'_>> = library::sources().collect();
-        let rules = Arc::new(compile(&sources).expect("the library compiles"));
-        let folder = super::stage::Folder::new(crate::shell::clock::boot_ns()).expect("a folder");
-        let config = super::stage::settings(folder.path()).expect("built in").config;
-        let settings = Settings {
-            alarm_types: rules.alarm_types().to_vec(),
-            thresholds: rules.thresholds(),
-            inventory: supervised.inventory,
-            contracts: supervised.contracts,
-            correlation: config.correlation,
-            tickets: config.tickets,
-        };
-        let directory = Arc::new(Directory::build(&settings.inventory, &|_| None));
-        let mut inside = Self {
-            classifier: Classifier::new(rules, directory, 1),
-            engine: Engine::new(),
-            writer: ViewWriter::new(ViewBounds::default()),
-            position: 0,
-            now: At::default(),
-            events: 0,
-            ignored: 0,
-        };
-        inside.at(0);
-        inside.apply(&Input::Settings(Box::new(settings)));
-        inside
-    }
-
-    /// Time passes; what is due happens when it is due.
-    fn at(&mut self, ms: u64) -> Moment {
-        let ns = ms * 1_000_000;
-        let wall = BEGIN.plus_ns(i64::try_from(ns).expect("a short play"));
-        while let Some(due) = self.engine.next_deadline().filter(|due| due.0 <= ns) {
-            let since = i64::try_from(due.0.max(self.now.engine.0)).expect("a short play");
-            self.now = At { engine: due.max(self.now.engine), wall: BEGIN.plus_ns(since) };
-            self.apply(&Input::Pulse);
-        }
-        self.now = At { engine: EngineTime(ns), wall };
-        Moment { ms, wall }
-    }
-
-    fn apply(&mut self, input: &Input<'_>) {
-        let mut effects = Vec::new();
-        self.position += 1;
-        self.engine.step(self.now, self.position, input, &mut effects);
-        for (effect, ordinal) in effects.into_iter().zip(0..) {
-            let published = Published { position: self.position, ordinal, at: self.now, effect };
-            self.writer.apply(&published);
-        }
-        self.writer.publish();
-    }
-}
-
-impl World for Inside {
-    fn view(&self) -> Arc<View> {
-        self.writer.shared().load_full()
-    }
-
-    fn deliver(&mut self, packet: &Packet) -> io::Result<()> {
-        let classifier = self.classifier.clone();
-        let is_event = with_event(&classifier, packet, self.now, |found| match found {
-            Classified::Event(event) => {
-                self.apply(&Input::Event(event));
-                true
-            }
-            Classified::Ignored(_) => false,
-        });
-        let counter = if is_event { &mut self.events } else { &mut self.ignored };
-        *counter += 1;
-        Ok(())
-    }
-
-    fn close_ticket(&mut self, number: &str) -> io::Result<bool> {
-        let action = Action::CloseTicket { number: number.to_owned(), reason: "agreed".to_owned() };
-        self.apply(&Input::Command(Command { id: 1, author: "noc".to_owned(), action }));
-        Ok(true)
-    }
-}
-
-/// Decodes and classifies a packet. Nothing may be wrong with it.
-fn with_event<T>(
-    classifier: &Classifier,
-    packet: &Packet,
-    arrived: At,
-    then: impl FnOnce(Classified<'_>) -> T,
-) -> T {
-    let mut scratch = Scratch::default();
-    let listener = u16::from(packet.to == Channel::Syslog);
-    let origin = Origin { peer: IpAddr::V4(packet.from), listener, arrived };
-    if packet.to == Channel::Trap {
-        let mut decoder = TrapDecoder::default();
-        let Decoded::Trap(trap) = decoder.decode(&packet.bytes) else {
-            panic!("no notification: {packet:?}")
-        };
-        assert_eq!(trap.faults, Faults::NONE, "{packet:?}");
-        then(classifier.classify_trap(&trap, &origin, &mut scratch))
-    } else {
-        let mut decoder = SyslogDecoder::new();
-        let line = decoder.decode(&packet.bytes);
-        let shown = String::from_utf8_lossy(&packet.bytes);
-        assert_eq!(line.faults, Faults::NONE, "{shown}");
-        then(classifier.classify_syslog(&line, &packet.bytes, &origin, &mut scratch))
-    }
-}
 
 fn check(plan: &Datacenter, classifier: &Classifier, notice: &Notice) {
-    let sent = packet(plan, notice, BEGIN);
-    let arrived = At { engine: EngineTime(0), wall: BEGIN };
+    let sent = packet(plan, notice, *BEGIN);
+    let arrived = At { engine: EngineTime(0), wall: *BEGIN };
     let wanted = notice.alarm(plan);
     with_event(classifier, &sent, arrived, |found| match (found, wanted) {
         (Classified::Event(event), Some((key, is_raise))) => {
@@ -188,7 +57,10 @@ fn every_packet_says_what_it_is_meant_to_say() {
             for notice in fault.breaks.iter().chain(&fault.mends) {
                 check(&plan, &inside.classifier, notice);
             }
-            let raised = fault.alarms(&plan);
+            let mut raised = fault.alarms(&plan);
+            if let Some(key) = fault.first_sign(&plan) {
+                assert!(raised.remove(&key), "samples raise it and clear it");
+            }
             let cleared: BTreeSet<_> =
                 fault.mends.iter().filter_map(|one| one.alarm(&plan)).map(|(key, _)| key).collect();
             assert_eq!(raised, cleared, "{}", fault.title);
@@ -229,6 +101,11 @@ fn play(plan: &Datacenter, seed: u64, minutes: u64) -> (Vec<(String, Option<Verd
     let shown = String::from_utf8(out).expect("text");
     assert_eq!(strays, Vec::<String>::new(), "{shown}");
     assert_eq!(show.restored, show.judge.staged.len(), "{shown}");
+    for (protocol, account) in inside.series.counters().shown() {
+        let rejected: u64 = account.rejected.iter().map(|(_, count)| count).sum();
+        assert_eq!(account.received, account.applied + account.unmatched, "{protocol:?}");
+        assert_eq!(rejected, 0, "{protocol:?}");
+    }
     (verdicts, shown)
 }
 
@@ -254,13 +131,45 @@ fn the_terminal_is_never_silent_and_tells_the_story() {
     let plan = Datacenter::new();
     let (verdicts, shown) = play(&plan, 1, 1);
     assert!((3..=8).contains(&verdicts.len()), "{shown}");
-    for word in ["BREAK", "INCIDENT", "why: ", "TICKET", "GTR", "RESTORED", "messages/s"] {
+    for word in [
+        "BREAK",
+        "INCIDENT",
+        "why: ",
+        "TICKET",
+        "GTR",
+        "RESTORED",
+        "messages/s",
+        "samples/s",
+        "fades: ",
+        "a sample showed it ",
+    ] {
         assert!(shown.contains(word), "no {word} in:\n{shown}");
     }
     let seconds: Vec<i64> = shown.lines().filter_map(second_of).collect();
     assert!(seconds.windows(2).all(|pair| pair[1] - pair[0] <= 3), "silent:\n{shown}");
     assert_eq!(shown, play(&plan, 1, 1).1, "the same seed is the same play");
     assert_ne!(shown, play(&plan, 2, 1).1);
+}
+
+#[test]
+fn a_fading_optic_shows_first_in_its_samples() {
+    let plan = Datacenter::new();
+    for seed in 7..=11 {
+        let (verdicts, shown) = play(&plan, seed, 1);
+        let fading = verdicts.iter().filter(|(title, _)| title.contains(" fades: "));
+        assert_eq!(fading.count(), 1, "{shown}");
+        let place = |words: &str| shown.find(words).unwrap_or_else(|| panic!("{words}: {shown}"));
+        let (crossing, verdict) = (place(" dBm of light"), place("a sample showed it "));
+        let between = shown.get(crossing..verdict).expect("in this order");
+        assert!(between.contains("TICKET"), "{shown}");
+        let grown = between.lines().find(|line| line.contains("now total outage of app-"));
+        let grown = grown.unwrap_or_else(|| panic!("no outage: {shown}"));
+        let started = grown.split_once("started ").and_then(|(_, rest)| second_of(rest));
+        let before_s = second_of(grown).zip(started).map(|(now, then)| now - then);
+        let before_s = before_s.expect("two times of day").rem_euclid(86_400);
+        assert!((2..=6).contains(&before_s), "the ticket begins with the samples: {shown}");
+        assert!(!shown.contains("no sample "), "{shown}");
+    }
 }
 
 /// The time of day that a line begins with, in seconds.

@@ -1,7 +1,7 @@
 //! Intake: from sockets to batches of events in the lanes.
 //!
-//! In: datagrams (traps, syslog), syslog streams, and samples of metrics ([`http`],
-//! [`samples_udp`]), which go another way: [`crate::shell::series`]. Out: batches in
+//! In: datagrams (traps, syslog), syslog streams, and samples of metrics ([`http`], [`grpc`],
+//! [`kafka`], [`samples_udp`]), which go another way: [`crate::shell::series`]. Out: batches in
 //! [`crate::shell::lanes`], and the counters of each listener, so that received = journaled +
 //! ignored + shed (`journaled` is added by the sequencer). It decodes nothing itself: each message
 //! goes through a [`pipeline::Pipeline`] under [`guard`], so that a panic costs one message and not
@@ -14,8 +14,10 @@
 
 mod demotion;
 pub mod feed;
+pub mod grpc;
 pub mod guard;
 pub mod http;
+pub mod kafka;
 mod open;
 pub mod pipeline;
 pub mod samples_udp;

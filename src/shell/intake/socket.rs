@@ -29,9 +29,9 @@ impl fmt::Display for Transport {
 pub enum SocketError {
     /// Another process holds the port.
     #[error(
-        "{transport} {address} is in use by another process (often snmptrapd or a syslog daemon); \
-         find it with `ss -lnp 'sport = :{port}'` and stop it, or choose another port",
-        port = .address.port()
+        "{transport} {address} is in use by another process{suspect}; find it with `ss -lnp 'sport \
+         = :{port}'` and stop it, or choose another port",
+        suspect = usual_owner(.address.port()), port = .address.port()
     )]
     InUse {
         /// Transport asked for.
@@ -153,6 +153,16 @@ pub(super) fn local_address(
         .ok_or_else(|| SocketError::Unfit { transport, found: format!("{address:?}") })
 }
 
+/// Who is most often found on a port.
+const fn usual_owner(port: u16) -> &'static str {
+    match port {
+        162 => " (often snmptrapd)",
+        514 => " (often a syslog daemon)",
+        4317 => " (often an OpenTelemetry collector)",
+        _ => "",
+    }
+}
+
 pub(super) fn bind_error(
     transport: Transport,
     address: SocketAddr,
@@ -199,6 +209,9 @@ mod tests {
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         let said = bind_error(Transport::Udp, address, denied).to_string();
         assert!(said.contains("CAP_NET_BIND_SERVICE") && said.contains(".socket unit"), "{said}");
+        let taken = io::Error::from(io::ErrorKind::AddrInUse);
+        let said = bind_error(Transport::Udp, address, taken).to_string();
+        assert!(said.contains("another process (often snmptrapd); find it"), "{said}");
         // 192.0.2.0/24 is reserved for documentation; no host has it.
         let error = bind(Transport::Tcp, "192.0.2.1:0".parse().unwrap()).unwrap_err();
         assert!(matches!(error, SocketError::NoSuchAddress { .. }), "{error:?}");

@@ -86,17 +86,20 @@ pub enum HttpRefusal {
     Busy,
     /// TLS did not come about: no TLS, no version in common, a certificate of another authority.
     Tls,
+    /// What it speaks is not HTTP/2 where nothing else is spoken, or breaks the rules of it.
+    Protocol,
 }
 
 impl HttpRefusal {
     /// Every reason; the index is the discriminant.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::NoCredentials,
         Self::BadCredentials,
         Self::Role,
         Self::ForeignOrigin,
         Self::Busy,
         Self::Tls,
+        Self::Protocol,
     ];
 
     /// The label value.
@@ -109,6 +112,7 @@ impl HttpRefusal {
             Self::ForeignOrigin => "foreign_origin",
             Self::Busy => "busy",
             Self::Tls => "tls",
+            Self::Protocol => "protocol",
         }
     }
 }
@@ -116,7 +120,7 @@ impl HttpRefusal {
 /// What an HTTP listener refused.
 #[derive(Debug, Default)]
 pub struct HttpCounters {
-    refused: [AtomicU64; 6],
+    refused: [AtomicU64; HttpRefusal::ALL.len()],
 }
 
 impl HttpCounters {

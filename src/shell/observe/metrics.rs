@@ -2,13 +2,14 @@
 //! that the stages keep, so that no stage pays for a metric.
 
 use crate::model::severity::Severity;
-use crate::shell::intake::udp::UdpThread;
+use crate::shell::intake::kafka::SourceStatus;
+use crate::shell::intake::udp::UdpWatch;
 use crate::shell::observe::counters::{HttpCounters, ListenerCounters};
 use crate::shell::outbox::OutboxStatus;
 use crate::shell::publish::feed::FeedCounters;
 use crate::shell::publish::publisher::PublisherStatus;
-use crate::shell::sequencer::Shared;
 use crate::shell::series::SeriesIntake;
+use crate::shell::shared::Shared;
 use crate::shell::store::thread::StoreStatus;
 use prometheus::{
     GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -33,9 +34,11 @@ pub struct Sources {
     /// Feeds by sink name.
     pub feeds: Vec<(String, Arc<FeedCounters>)>,
     /// Sockets, whose drops are read at the scrape.
-    pub sockets: Vec<(u16, Arc<UdpThread>)>,
+    pub sockets: Vec<Arc<UdpWatch>>,
     /// The intake of samples.
     pub series: Arc<SeriesIntake>,
+    /// Sources of samples by name.
+    pub sources: Vec<(String, Arc<SourceStatus>)>,
     /// Version of the time-zone data in use.
     pub tzdb: String,
 }
@@ -58,6 +61,7 @@ impl Sources {
         self.fill_refusals(registry)?;
         self.fill_gauges(registry)?;
         self.fill_samples(registry)?;
+        self.fill_sources(registry)?;
         self.fill_sinks(registry)?;
         self.fill_rounds(registry)?;
         self.fill_latency(registry)
@@ -82,8 +86,8 @@ impl Sources {
     }
 
     fn fill_ledgers(&self, registry: &Registry) -> prometheus::Result<()> {
-        for (_, thread) in &self.sockets {
-            let _ = thread.kernel_drops();
+        for socket in &self.sockets {
+            let _ = socket.kernel_drops();
         }
         let received = counter(
             registry,
@@ -264,6 +268,90 @@ impl Sources {
         changes.with_label_values(none).inc_by(counters.band_changes());
         let known = gauge(registry, ("vigie_series_known", "Series of metrics known."), none)?;
         known.with_label_values(none).set(i64::from(self.series.series_known()));
+        self.fill_shared_series(registry)
+    }
+
+    fn fill_shared_series(&self, registry: &Registry) -> prometheus::Result<()> {
+        let none: &[&str] = &[];
+        let [known, refused, file_errors] = self.series.baselines();
+        let held = gauge(
+            registry,
+            ("vigie_baselines_known", "Series of which it is learnt what is usual."),
+            none,
+        )?;
+        held.with_label_values(none).set(signed(known));
+        let counters = self.series.counters();
+        for (name, help, count) in [
+            (
+                "vigie_baselines_refused_total",
+                "Times that a series got no baseline, since there are too many.",
+                refused,
+            ),
+            (
+                "vigie_baseline_file_errors_total",
+                "Times that the file of baselines could not be read or written.",
+                file_errors,
+            ),
+            (
+                "vigie_series_sharing_alarm_total",
+                "Series that mean an alarm which another one means by the same rule.",
+                counters.alarms_shared(),
+            ),
+            (
+                "vigie_series_rules_cut_total",
+                "Rules beyond 255 that do not look at a series, summed over all series.",
+                counters.rules_cut(),
+            ),
+        ] {
+            counter(registry, (name, help), none)?.with_label_values(none).inc_by(count);
+        }
+        Ok(())
+    }
+
+    fn fill_sources(&self, registry: &Registry) -> prometheus::Result<()> {
+        let of = &["source"];
+        let records = counter(
+            registry,
+            ("vigie_source_records_total", "Records taken from a source, durable or rejected."),
+            of,
+        )?;
+        let bytes = counter(
+            registry,
+            ("vigie_source_bytes_total", "Bytes of the records taken from a source."),
+            of,
+        )?;
+        let empty = counter(
+            registry,
+            ("vigie_source_empty_records_total", "Records of a source that hold no sample."),
+            of,
+        )?;
+        let retries = counter(
+            registry,
+            (
+                "vigie_source_retries_total",
+                "Times that records of a source were read again, since they were not durable.",
+            ),
+            of,
+        )?;
+        let lag = gauge(
+            registry,
+            ("vigie_source_lag_records", "Records of a source that are not yet committed."),
+            of,
+        )?;
+        let failing = gauge(
+            registry,
+            ("vigie_source_failing", "1 while a source cannot be read for a minute or longer."),
+            of,
+        )?;
+        for (name, status) in &self.sources {
+            let label = [name.as_str()];
+            records.with_label_values(&label).inc_by(status.records());
+            bytes.with_label_values(&label).inc_by(status.bytes());
+            empty.with_label_values(&label).inc_by(status.empty());
+            retries.with_label_values(&label).inc_by(status.retries());
+            lag.with_label_values(&label).set(signed(status.lag()));
+            failing.with_label_values(&label).set(i64::from(status.is_failing()));
+        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! of the library are limited, since a broker that is away makes them endless.
 
 use crate::shell::clock;
+use crate::shell::kafka_link;
 use crate::shell::publish::cloud_event::{Message, Topic};
 use crate::shell::publish::limiter::Limiter;
 use crate::shell::publish::settings::KafkaSettings;
@@ -84,19 +85,10 @@ struct Notes {
 
 impl ClientContext for Notes {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        match level {
-            RDKafkaLogLevel::Emerg
-            | RDKafkaLogLevel::Alert
-            | RDKafkaLogLevel::Critical
-            | RDKafkaLogLevel::Error
-            | RDKafkaLogLevel::Warning => {
-                if let Some(suppressed) = self.log_limiter.pass(clock::boot_ns()) {
-                    tracing::warn!(facility, line, suppressed, "librdkafka");
-                }
-            }
-            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-                tracing::debug!(facility, line, "librdkafka");
-            }
+        if !kafka_link::is_warning(level) {
+            tracing::debug!(facility, line, "librdkafka");
+        } else if let Some(suppressed) = self.log_limiter.pass(clock::boot_ns()) {
+            tracing::warn!(facility, line, suppressed, "librdkafka");
         }
     }
 

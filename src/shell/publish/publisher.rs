@@ -7,6 +7,7 @@
 //! they have. Nobody waits for this thread; what it cannot take stays in the feed or the journal.
 
 use crate::shell::clock;
+use crate::shell::kafka_link;
 use crate::shell::publish::cloud_event::Speaker;
 use crate::shell::publish::decisions::{DecisionLog, Decisions, Found};
 use crate::shell::publish::feed::{FeedCounters, FeedEnd};
@@ -15,6 +16,7 @@ use crate::shell::publish::limiter::Limiter;
 use crate::shell::publish::settings::KafkaSettings;
 use crate::shell::publish::sink::{Outcome, SendError, Sink, Tag};
 use crate::shell::publish::window::{Verdict, Window};
+use rdkafka::error::KafkaError;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -153,8 +155,9 @@ impl KafkaPublisher {
     /// # Errors
     /// When librdkafka does not accept the settings, or the system gives no thread.
     pub fn start(settings: KafkaSettings, start: PublisherStart) -> io::Result<Self> {
-        let first = KafkaSink::new(&settings).map_err(io::Error::other)?;
-        let make = move || KafkaSink::new(&settings).map_err(|error| error.to_string());
+        let said = |error: KafkaError| kafka_link::words(&error);
+        let first = KafkaSink::new(&settings).map_err(said).map_err(io::Error::other)?;
+        let make = move || KafkaSink::new(&settings).map_err(said);
         Self::start_with(first, make, start)
     }
 

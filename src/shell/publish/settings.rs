@@ -1,9 +1,11 @@
 //! What an operator sets for Kafka.
 
+use crate::shell::kafka_link::Properties;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Where decisions go.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KafkaSettings {
     /// `host:port` of some brokers, separated by commas.
     pub brokers: String,
@@ -13,9 +15,25 @@ pub struct KafkaSettings {
     pub state_topic: String,
     /// CloudEvents `source`: which vigie speaks.
     pub source: String,
-    /// Further properties of librdkafka (security, compression, limits); they override the
-    /// defaults of vigie, but for what its guarantees rest on.
+    /// Further properties of librdkafka (compression, limits); they override the defaults of
+    /// vigie, but for what its guarantees rest on.
     pub properties: BTreeMap<String, String>,
+    /// Properties of TLS and SASL, secrets among them.
+    pub access: Properties,
+}
+
+/// Secrets are not shown.
+impl fmt::Debug for KafkaSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { brokers, event_topic, state_topic, source, properties, access: _ } = self;
+        f.debug_struct("KafkaSettings")
+            .field("brokers", brokers)
+            .field("event_topic", event_topic)
+            .field("state_topic", state_topic)
+            .field("source", source)
+            .field("properties", properties)
+            .finish_non_exhaustive()
+    }
 }
 
 impl KafkaSettings {
@@ -28,6 +46,7 @@ impl KafkaSettings {
             state_topic: "vigie.incidents".to_owned(),
             source: format!("/vigie/{place}"),
             properties: BTreeMap::new(),
+            access: Properties::new(),
         }
     }
 
@@ -46,11 +65,12 @@ impl KafkaSettings {
             ("partitioner", "murmur2_random"),
         ];
         let own = self.properties.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let access = self.access.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let fixed = [
             ("bootstrap.servers", self.brokers.as_str()),
             ("enable.idempotence", "true"),
             ("acks", "all"),
         ];
-        defaults.into_iter().chain(own).chain(fixed)
+        defaults.into_iter().chain(own).chain(access).chain(fixed)
     }
 }

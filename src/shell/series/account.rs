@@ -14,18 +14,29 @@ pub enum Protocol {
     RemoteWrite1,
     /// Prometheus remote write 2.0.
     RemoteWrite2,
-    /// OpenTelemetry, protobuf or JSON.
+    /// OpenTelemetry over HTTP, protobuf or JSON.
     Otlp,
+    /// OpenTelemetry over gRPC.
+    OtlpGrpc,
     /// InfluxDB line protocol over HTTP.
     Influx,
     /// InfluxDB line protocol over UDP.
     InfluxUdp,
+    /// Records of a Kafka topic, however they are written.
+    Kafka,
 }
 
 impl Protocol {
     /// Every protocol; the index is the discriminant.
-    pub const ALL: [Self; 5] =
-        [Self::RemoteWrite1, Self::RemoteWrite2, Self::Otlp, Self::Influx, Self::InfluxUdp];
+    pub const ALL: [Self; 7] = [
+        Self::RemoteWrite1,
+        Self::RemoteWrite2,
+        Self::Otlp,
+        Self::OtlpGrpc,
+        Self::Influx,
+        Self::InfluxUdp,
+        Self::Kafka,
+    ];
 
     /// The label value.
     #[must_use]
@@ -34,8 +45,10 @@ impl Protocol {
             Self::RemoteWrite1 => "remote-write-1",
             Self::RemoteWrite2 => "remote-write-2",
             Self::Otlp => "otlp",
+            Self::OtlpGrpc => "otlp-grpc",
             Self::Influx => "influx",
             Self::InfluxUdp => "influx-udp",
+            Self::Kafka => "kafka",
         }
     }
 }
@@ -53,12 +66,33 @@ pub enum Refusal {
     NotDurable,
     /// The decoder panicked on the body: one for all that was left of it.
     DecoderPanicked,
+    /// A record of Kafka without a value. It counts as one, and so do the four that follow: how
+    /// many samples are in them nobody knows, and there is nobody to answer.
+    RecordEmpty,
+    /// A record of a content type that is not taken.
+    ContentTypeUnknown,
+    /// A record that is compressed in a way that is not taken.
+    EncodingUnknown,
+    /// A record that cannot be inflated.
+    BodyDamaged,
+    /// A record that is larger than the setting allows, before or after inflation.
+    BodyTooLarge,
 }
 
 impl Refusal {
     /// Every reason; the index is the discriminant.
-    pub const ALL: [Self; 5] =
-        [Self::TooOld, Self::TooNew, Self::SeriesLimit, Self::NotDurable, Self::DecoderPanicked];
+    pub const ALL: [Self; 10] = [
+        Self::TooOld,
+        Self::TooNew,
+        Self::SeriesLimit,
+        Self::NotDurable,
+        Self::DecoderPanicked,
+        Self::RecordEmpty,
+        Self::ContentTypeUnknown,
+        Self::EncodingUnknown,
+        Self::BodyDamaged,
+        Self::BodyTooLarge,
+    ];
 
     /// The label value.
     #[must_use]
@@ -69,6 +103,11 @@ impl Refusal {
             Self::SeriesLimit => "series-limit",
             Self::NotDurable => "not-durable",
             Self::DecoderPanicked => "decoder-panicked",
+            Self::RecordEmpty => "record-empty",
+            Self::ContentTypeUnknown => "content-type-unknown",
+            Self::EncodingUnknown => "encoding-unknown",
+            Self::BodyDamaged => "body-damaged",
+            Self::BodyTooLarge => "body-too-large",
         }
     }
 }
@@ -146,6 +185,8 @@ pub struct SampleCounters {
     by_protocol: [Sums; Protocol::ALL.len()],
     band_changes: AtomicU64,
     bodies_refused: AtomicU64,
+    alarms_shared: AtomicU64,
+    rules_cut: AtomicU64,
 }
 
 /// What a protocol brought, at a moment.
@@ -188,6 +229,28 @@ impl SampleCounters {
     #[must_use]
     pub fn bodies_refused(&self) -> u64 {
         self.bodies_refused.load(Ordering::Relaxed)
+    }
+
+    /// A series means an alarm that another one means by the same rule; gives how many do.
+    pub fn share_alarm(&self) -> u64 {
+        self.alarms_shared.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// Series that mean an alarm which another one means by the same rule.
+    #[must_use]
+    pub fn alarms_shared(&self) -> u64 {
+        self.alarms_shared.load(Ordering::Relaxed)
+    }
+
+    /// So many rules do not look at a series, for there are too many.
+    pub fn cut_rules(&self, rules: u64) {
+        self.rules_cut.fetch_add(rules, Ordering::Relaxed);
+    }
+
+    /// Rules that do not look at a series, for there are too many, summed over all series.
+    #[must_use]
+    pub fn rules_cut(&self) -> u64 {
+        self.rules_cut.load(Ordering::Relaxed)
     }
 
     /// Changes of band that were told and are durable.

@@ -5,20 +5,28 @@
 //! newest change nothing. A NaN and a stale marker say that there is no value: the newest sample is
 //! forgotten, so that a rate begins anew, and only silence can follow.
 
-use crate::classify::{Classifier, Hit, Quantity, Side};
+use crate::classify::{Classifier, Hit, MetricRule, News, Quantity, Side};
 use crate::model::sample::{Reading, Sample, Temporality};
 use crate::model::time::Timestamp;
+use crate::shell::series::baselines::SharedBaseline;
 use crate::shell::series::measure::{Measure, Newest, measure};
-use crate::shell::series::pair::{Pair, SharedPair};
+use crate::shell::series::pair::Pair;
+use crate::shell::series::peers::{Member, Peers};
 use crate::shell::series::senders::Sender;
+use crate::shell::series::shares::{Shared, locked};
 use crate::shell::series::standing::Standing;
 use std::iter::once;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+
+/// Rules that look at one series at most: settling names each by an octet.
+pub(super) const RULES_MAX: usize = 255;
 
 /// A series that rules look at.
 pub(super) struct Matched {
     /// The classifier that found the rules: hits mean something only to it.
     pub(super) classifier: Arc<Classifier>,
+    /// Tells it from other series.
+    series: u64,
     /// How the values follow each other.
     temporality: Temporality,
     newest: Option<Newest>,
@@ -30,18 +38,41 @@ pub(super) struct Matched {
 }
 
 /// A series under one rule.
-pub(super) struct Track {
+struct Track {
     hit: Arc<Hit>,
     /// Place of the rule, and what the series is to it, as the hit has them.
     rule: u32,
     side: Side,
-    standing: Standing,
-    /// The other metric of a ratio; then the standing is there.
-    pair: Option<SharedPair>,
+    joined: Joined,
     /// A second without a number after which it is silent; 0 for never.
     absent_after_s: u32,
     /// Whether the engine was told that it is silent.
     is_silent: bool,
+}
+
+/// What a series shares with others by one rule.
+pub(super) struct Joined {
+    pub(super) alarm: OfAlarm,
+    /// What is usual, where the rule goes by that.
+    pub(super) baseline: Option<SharedBaseline>,
+}
+
+/// The series of one alarm by one rule.
+pub(super) enum OfAlarm {
+    /// Each brings a number of its own.
+    Peers(Shared<Peers>),
+    /// Each brings its side of a ratio.
+    Ratio(Shared<Pair>),
+}
+
+/// A series that is met for the first time under these rules.
+#[derive(Clone, Copy)]
+pub(super) struct First {
+    /// Tells it from other series.
+    pub(super) series: u64,
+    /// How the values follow each other.
+    pub(super) temporality: Temporality,
+    pub(super) now_s: u32,
 }
 
 /// Something to tell about a series.
@@ -50,8 +81,8 @@ pub(super) struct Tell {
     pub(super) hit: Arc<Hit>,
     /// Place of the track, to settle it.
     pub(super) track: u8,
-    /// The value.
-    pub(super) value: f64,
+    /// What it is.
+    pub(super) news: News,
     /// Since when it lies in that zone.
     pub(super) since: Timestamp,
     /// Whether it is another zone than the one before.
@@ -76,33 +107,30 @@ pub(super) struct Moment {
 }
 
 impl Matched {
-    /// A series that these rules look at, if any does; `pair_of` gives what the two metrics of a
-    /// ratio share.
+    /// A series that these rules look at, if any does; `join` gives what it shares with others by
+    /// one of them, or nothing when that rule is not to look at it.
     pub(super) fn new(
         classifier: &Arc<Classifier>,
         hits: Vec<Hit>,
-        (temporality, now_s): (Temporality, u32),
-        pair_of: impl Fn(&Hit, &str) -> SharedPair,
+        First { series, temporality, now_s }: First,
+        join: impl Fn(&Hit, &MetricRule) -> Option<Joined>,
     ) -> Option<Self> {
         let track = |hit: Hit| {
-            let rule = classifier.metric_rule(hit.rule);
-            let is_ratio = rule.is_some_and(|rule| rule.computation.divisor.is_some());
-            let pair = rule.filter(|_| is_ratio).map(|rule| pair_of(&hit, rule.name()));
-            let absent_ms = rule.map_or(0, |rule| rule.absent_after_ms);
-            Track {
+            let rule = classifier.metric_rule(hit.rule)?;
+            let absent_s = rule.absent_after_ms.div_ceil(1_000);
+            Some(Track {
+                joined: join(&hit, rule)?,
                 rule: hit.rule,
                 side: hit.side,
                 hit: Arc::new(hit),
-                standing: Standing::default(),
-                pair,
-                absent_after_s: u32::try_from(absent_ms.div_ceil(1_000)).unwrap_or(u32::MAX),
+                absent_after_s: u32::try_from(absent_s).unwrap_or(u32::MAX),
                 is_silent: false,
-            }
+            })
         };
-        // Settling names a track by one octet.
-        let mut tracks = hits.into_iter().take(usize::from(u8::MAX)).map(track);
+        let mut tracks = hits.into_iter().take(RULES_MAX).filter_map(track);
         Some(Self {
             classifier: Arc::clone(classifier),
+            series,
             temporality,
             newest: None,
             heard_s: now_s,
@@ -138,7 +166,7 @@ impl Matched {
         let was_away = sender_back_s > self.heard_s;
         self.heard_s = self.heard_s.max(moment.now_s);
         let now = Newest { value, at: moment.at };
-        for (place, track) in (0_u8..).zip(once(&mut self.first).chain(&mut self.more)) {
+        for (place, track) in (0..=u8::MAX).zip(once(&mut self.first).chain(&mut self.more)) {
             if was_away || track.is_silent {
                 track.is_silent = false;
                 track.with_standing(Standing::forget);
@@ -155,24 +183,13 @@ impl Matched {
                 Quantity::Delta => Measure::Delta,
             };
             let made = measure(kind, (sample, self.temporality), now, self.newest);
-            let Some(number) = made.and_then(|number| track.number(number, moment.at)) else {
-                continue;
-            };
-            let number = number * computation.scale;
-            let Some(zone) = rule.zones.of(number) else { continue };
-            let samples = u8::try_from(rule.threshold.samples_told()).unwrap_or(u8::MAX);
-            let taken = track.with_standing(|standing| {
-                // Of a series that is new, only what is not normal is a change.
-                let is_change = match standing.zone() {
-                    Some(before) => before != zone,
-                    None => !rule.threshold.is_normal(number),
-                };
-                let since = standing.take(zone, moment.at, samples, moment.request);
-                since.map(|since| (since, is_change))
-            });
-            if let Some((since, is_change)) = taken {
+            let told = made
+                .and_then(|number| track.ratio(number, moment.at))
+                .map(|number| track.news(number * computation.scale, moment.at, rule))
+                .and_then(|news| track.tell((self.series, news), moment, rule));
+            if let Some((news, since, is_change)) = told {
                 let hit = Arc::clone(&track.hit);
-                tells.push(Tell { hit, track: place, value: number, since, is_change });
+                tells.push(Tell { hit, track: place, news, since, is_change });
             }
         }
         self.newest = Some(now);
@@ -197,15 +214,24 @@ impl Matched {
     pub(super) fn fall_silent(&mut self, now_s: u32, sender: &Sender) -> Fallen {
         let heard_s = self.heard_s.max(sender.back_s());
         let mut fallen = Fallen::default();
-        for (place, track) in (0_u8..).zip(once(&mut self.first).chain(&mut self.more)) {
+        for (place, track) in (0..=u8::MAX).zip(once(&mut self.first).chain(&mut self.more)) {
             let is_due = |since_s: u32| since_s.saturating_add(track.absent_after_s) <= now_s;
             if !track.is_waited_for() || !is_due(heard_s) {
                 continue;
             }
             if is_due(sender.heard_s()) {
                 fallen.is_sender = true;
-            } else {
-                track.is_silent = true;
+                continue;
+            }
+            track.is_silent = true;
+            // While others tell of the alarm, nothing is missed.
+            let is_told_by_others = match &track.joined.alarm {
+                OfAlarm::Peers(peers) => {
+                    locked(peers).leave(self.series, now_s, track.absent_after_s)
+                }
+                OfAlarm::Ratio(_) => false,
+            };
+            if !is_told_by_others {
                 fallen.tracks.push((place, Arc::clone(&track.hit)));
             }
         }
@@ -232,21 +258,65 @@ impl Track {
         self.absent_after_s > 0 && !self.is_silent
     }
 
-    fn with_standing<T>(&mut self, work: impl FnOnce(&mut Standing) -> T) -> T {
-        match &self.pair {
-            None => work(&mut self.standing),
-            Some(pair) => {
-                let mut pair = pair.lock().unwrap_or_else(PoisonError::into_inner);
-                work(&mut pair.standing)
-            }
+    fn with_standing<T>(&self, work: impl FnOnce(&mut Standing) -> T) -> T {
+        match &self.joined.alarm {
+            OfAlarm::Peers(peers) => work(&mut locked(peers).standing),
+            OfAlarm::Ratio(pair) => work(&mut locked(pair).standing),
         }
     }
 
     /// The number itself, or the ratio that it completes.
-    fn number(&self, number: f64, at: Timestamp) -> Option<f64> {
-        let Some(pair) = &self.pair else { return Some(number) };
-        let mut pair = pair.lock().unwrap_or_else(PoisonError::into_inner);
-        let pair: &mut Pair = &mut pair;
-        pair.take(self.side, number, at)
+    fn ratio(&self, number: f64, at: Timestamp) -> Option<f64> {
+        match &self.joined.alarm {
+            OfAlarm::Peers(_) => Some(number),
+            OfAlarm::Ratio(pair) => locked(pair).take(self.side, number, at),
+        }
     }
+
+    /// The number as it is, or beside what is usual.
+    fn news(&self, number: f64, at: Timestamp, rule: &MetricRule) -> News {
+        let Some((baseline, rule)) = self.joined.baseline.as_ref().zip(rule.baseline.as_ref())
+        else {
+            return News::Value(number);
+        };
+        let seen = locked(baseline).look(number, (at, &self.hit.zone), rule);
+        News::Deviation { spreads: seen.spreads, value: number, expected: seen.expected }
+    }
+
+    /// What is to be told: the news, since when it is so, and whether it is a change.
+    fn tell(
+        &self,
+        (series, news): (u64, News),
+        moment: Moment,
+        rule: &MetricRule,
+    ) -> Option<(News, Timestamp, bool)> {
+        match &self.joined.alarm {
+            OfAlarm::Ratio(pair) => stand(&mut locked(pair).standing, news, moment, rule),
+            OfAlarm::Peers(peers) => {
+                let mut peers = locked(peers);
+                let member = Member { series, heard_s: moment.now_s, news };
+                let moment = Moment { at: peers.time_of(moment.at), ..moment };
+                let news = peers.take(member, &rule.threshold, self.absent_after_s)?;
+                stand(&mut peers.standing, news, moment, rule)
+            }
+        }
+    }
+}
+
+fn stand(
+    standing: &mut Standing,
+    news: News,
+    moment: Moment,
+    rule: &MetricRule,
+) -> Option<(News, Timestamp, bool)> {
+    let number = news.compared()?;
+    let zone = rule.zones.of(number)?;
+    let samples = u8::try_from(rule.threshold.samples_told()).unwrap_or(u8::MAX);
+    // Of a series that is new, only what is not normal is a change.
+    let is_change = match standing.zone() {
+        Some(before) => before != zone,
+        None => !rule.threshold.is_normal(number),
+    };
+    let since = standing.take(zone, moment.at, samples, moment.request)?;
+    Some((news, since, is_change))
 }

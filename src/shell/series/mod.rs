@@ -8,15 +8,22 @@
 //! silence means are the engine's.
 //!
 //! Reading order: `key` (by what a series is known), `table`, `matched` (a series that rules look
-//! at), `measure` and `pair` (the number that a rule compares), `standing` (what was told), `visit`
-//! (a request), `sweep` (silence), `senders`, `account`.
+//! at), `measure` and `pair` (the number that a rule compares), `bucket`, `baseline`, `baselines`
+//! and `baseline_file` (what is usual), `shares` and `peers` (series of one alarm), `standing`
+//! (what was told), `visit` (a request), `sweep` (silence), `senders`, `account`.
 
 mod account;
+mod baseline;
+mod baseline_file;
+mod baselines;
+mod bucket;
 mod key;
 mod matched;
 mod measure;
 mod pair;
+mod peers;
 mod senders;
+mod shares;
 mod standing;
 mod sweep;
 mod table;
@@ -28,26 +35,34 @@ pub(in crate::shell) mod testing;
 mod tests;
 
 pub use account::{Account, Protocol, Refusal, SampleCounters, Shown};
+pub use senders::SenderName;
 pub use visit::{Settled, Told, Visit};
 
+use crate::model::limits::BASELINES_MAX;
 use crate::model::sample::Tally;
 use crate::model::time::{EngineTime, NS_PER_S, seconds_ns};
 use crate::shell::intake::guard::guarded;
 use crate::shell::intake::stop::Stop;
 use crate::shell::pipeline::SharedClassifier;
 use crate::shell::self_alarm::SelfAlarms;
+use crate::shell::series::baselines::Baselines;
 use crate::shell::series::key::Keys;
-use crate::shell::series::pair::Pairs;
+use crate::shell::series::pair::Pair;
+use crate::shell::series::peers::Peers;
 use crate::shell::series::senders::Senders;
+use crate::shell::series::shares::Shares;
 use crate::shell::series::table::{Bounds, Table};
 use crate::shell::submission::Way;
-use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Name of the ledger of events made of samples.
 pub const SAMPLES: &str = "samples";
+
+/// Name of the file of what was learnt of series, in the state folder.
+pub const BASELINES: &str = "baselines";
 
 /// What the intake of samples is made of.
 pub struct SeriesParts {
@@ -63,6 +78,8 @@ pub struct SeriesParts {
     pub own: SelfAlarms,
     /// Samples older than this move no alarm.
     pub backfill_after: Duration,
+    /// The file of what was learnt of series; without it that is forgotten at the end.
+    pub baselines: Option<PathBuf>,
 }
 
 /// Takes samples in; shared by all requests.
@@ -76,7 +93,9 @@ pub struct SeriesIntake {
 pub(in crate::shell::series) struct Core {
     table: Table,
     keys: Keys,
-    pairs: Pairs,
+    pairs: Shares<Pair>,
+    peers: Shares<Peers>,
+    baselines: Baselines,
     senders: Senders,
     counters: SampleCounters,
     classifier: SharedClassifier,
@@ -101,7 +120,9 @@ impl SeriesIntake {
         let core = Core {
             table: Table::new(bounds),
             keys: Keys::default(),
-            pairs: Pairs::default(),
+            pairs: Shares::default(),
+            peers: Shares::default(),
+            baselines: Baselines::load(parts.baselines, BASELINES_MAX),
             senders: Senders::default(),
             counters: SampleCounters::default(),
             classifier,
@@ -120,15 +141,15 @@ impl SeriesIntake {
         self.stop.is_requested()
     }
 
-    /// Takes the samples of a request that `peer` sends; `decode` visits them. May wait for room in
+    /// Takes the samples of a request of that sender; `decode` visits them. May wait for room in
     /// the lanes: for threads that may block. What comes back is to be settled.
     pub fn take(
         &self,
         protocol: Protocol,
-        peer: IpAddr,
+        sender: impl Into<SenderName>,
         decode: impl FnOnce(&mut Visit<'_>) -> Tally,
     ) -> Told {
-        let sender = self.core.senders.of(peer);
+        let sender = self.core.senders.of(sender.into());
         let mut visit = Visit::new(&self.core, protocol, sender);
         visit.hear_sender();
         let Some(tally) = guarded(|| decode(&mut visit)) else {
@@ -148,6 +169,13 @@ impl SeriesIntake {
     #[must_use]
     pub fn series_known(&self) -> u32 {
         self.core.table.len()
+    }
+
+    /// Baselines: how many there are, series that got none, and failures with their file.
+    #[must_use]
+    pub fn baselines(&self) -> [u64; 3] {
+        let all = &self.core.baselines;
+        [all.known(), all.refused(), all.file_errors()]
     }
 
     fn core(&self) -> &Core {

@@ -4,10 +4,7 @@
 
 use crate::classify::Side;
 use crate::model::time::{NS_PER_S, Timestamp};
-use crate::shell::series::key::{Key, Keys};
 use crate::shell::series::standing::Standing;
-use dashmap::DashMap;
-use std::sync::{Arc, Mutex, Weak};
 
 /// Numbers in a row that found no other of their instant before any will do.
 const MISSES_MAX: u8 = 4;
@@ -23,9 +20,6 @@ pub(super) struct Pair {
     /// Where the ratio stands.
     pub(super) standing: Standing,
 }
-
-/// Held by both series.
-pub(super) type SharedPair = Arc<Mutex<Pair>>;
 
 impl Pair {
     /// Takes a number of one side; gives the ratio when there is one. A ratio to zero is none.
@@ -52,31 +46,6 @@ impl Pair {
         }
         let ratio = self.measured?.0 / self.divisor?.0;
         ratio.is_finite().then_some(ratio)
-    }
-}
-
-/// Every pair that a series holds.
-#[derive(Default)]
-pub(super) struct Pairs {
-    by_key: DashMap<(u64, u64), Weak<Mutex<Pair>>>,
-}
-
-impl Pairs {
-    /// The pair of a rule, target and qualifier.
-    pub(super) fn of(&self, keys: &Keys, texts: &[&str]) -> SharedPair {
-        let Key { hash, check } = keys.of_texts(texts);
-        let mut place = self.by_key.entry((hash, check)).or_default();
-        if let Some(pair) = place.upgrade() {
-            return pair;
-        }
-        let pair = SharedPair::default();
-        *place = Arc::downgrade(&pair);
-        pair
-    }
-
-    /// Lets go of those that no series holds any more.
-    pub(super) fn sweep(&self) {
-        self.by_key.retain(|_, pair| pair.strong_count() > 0);
     }
 }
 
@@ -108,18 +77,5 @@ mod tests {
         }
         assert_eq!(pair.take(Side::Measured, 4.0, at(33)), Some(0.4));
         assert_eq!(pair.take(Side::Measured, 4.0, at(999)), None, "the other one is too old");
-    }
-
-    #[test]
-    fn a_pair_is_shared_while_anybody_holds_it() {
-        let (keys, pairs) = (Keys::default(), Pairs::default());
-        let first = pairs.of(&keys, &["rule", "pe1", "", ""]);
-        assert!(Arc::ptr_eq(&first, &pairs.of(&keys, &["rule", "pe1", "", ""])));
-        assert!(!Arc::ptr_eq(&first, &pairs.of(&keys, &["rule", "pe2", "", ""])));
-        pairs.sweep();
-        assert_eq!(pairs.by_key.len(), 1);
-        drop(first);
-        pairs.sweep();
-        assert_eq!(pairs.by_key.len(), 0);
     }
 }

@@ -1,8 +1,10 @@
 //! Who sends samples: when each was heard last, how many series it has, and whether it fell silent
-//! as a whole. One entry per address; beyond [`SENDERS_MAX`] further ones share one.
+//! as a whole. One entry per address or name; beyond [`SENDERS_MAX`] further ones share one.
 
+use crate::classify::LAST_DEVICE_LABEL;
 use crate::shell::batch::NO_PEER;
 use dashmap::DashMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,11 +14,35 @@ const SENDERS_MAX: usize = 4_096;
 /// The alarm about many series is raised again after so many seconds.
 const BLAMED_EVERY_S: u32 = 60;
 
+/// By what a sender is told from others.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum SenderName {
+    /// The address that its samples come from.
+    Address(IpAddr),
+    /// A name, where samples come through others.
+    Name(Arc<str>),
+}
+
+impl From<IpAddr> for SenderName {
+    fn from(peer: IpAddr) -> Self {
+        Self::Address(peer.to_canonical())
+    }
+}
+
+impl fmt::Display for SenderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(peer) => peer.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
 /// One sender.
 #[derive(Debug)]
 pub(super) struct Sender {
-    /// Its address.
-    pub(super) peer: IpAddr,
+    /// Who it is.
+    pub(super) name: SenderName,
     /// Its place among the senders.
     pub(super) place: u32,
     /// Second of its last request.
@@ -34,9 +60,9 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    fn new(peer: IpAddr, place: u32) -> Self {
+    fn new(name: SenderName, place: u32) -> Self {
         Self {
-            peer,
+            name,
             place,
             heard_s: AtomicU32::new(0),
             back_s: AtomicU32::new(0),
@@ -44,6 +70,22 @@ impl Sender {
             is_silent: AtomicBool::new(true),
             is_refused: AtomicBool::new(false),
             alarmed_s: AtomicU32::new(0),
+        }
+    }
+
+    /// Its address; nobody's when it has a name.
+    pub(super) fn peer(&self) -> IpAddr {
+        match &self.name {
+            SenderName::Address(peer) => *peer,
+            SenderName::Name(_) => NO_PEER,
+        }
+    }
+
+    /// The device that it is itself, when it is known by a name: for who asks labels.
+    pub(super) fn device_label(&self, label: &str) -> Option<&str> {
+        match &self.name {
+            SenderName::Name(name) if label == LAST_DEVICE_LABEL => Some(name),
+            SenderName::Name(_) | SenderName::Address(_) => None,
         }
     }
 
@@ -66,6 +108,14 @@ impl Sender {
     /// Second since which it is heard again, 0 if it never was silent.
     pub(super) fn back_s(&self) -> u32 {
         self.back_s.load(Ordering::Acquire)
+    }
+
+    /// Nobody was listening: what it did not say meanwhile counts for nothing.
+    fn excuse(&self, now_s: u32) {
+        if !self.is_silent.load(Ordering::Acquire) {
+            self.heard_s.fetch_max(now_s, Ordering::Relaxed);
+            self.back_s.store(now_s, Ordering::Release);
+        }
     }
 
     /// The engine is told that it is silent; `false` if it was told already.
@@ -131,35 +181,40 @@ impl Sender {
 /// All senders. The first place is that of those beyond the limit.
 #[derive(Debug)]
 pub(super) struct Senders {
-    by_peer: DashMap<IpAddr, Arc<Sender>>,
+    by_name: DashMap<SenderName, Arc<Sender>>,
     list: Mutex<Vec<Arc<Sender>>>,
 }
 
 impl Default for Senders {
     fn default() -> Self {
-        Self { by_peer: DashMap::new(), list: Mutex::new(vec![Arc::new(Sender::new(NO_PEER, 0))]) }
+        let shared = Arc::new(Sender::new(NO_PEER.into(), 0));
+        Self { by_name: DashMap::new(), list: Mutex::new(vec![shared]) }
     }
 }
 
 impl Senders {
-    /// The sender with that address.
-    pub(super) fn of(&self, peer: IpAddr) -> Arc<Sender> {
-        let peer = peer.to_canonical();
-        if let Some(known) = self.by_peer.get(&peer) {
+    /// The sender of that name.
+    pub(super) fn of(&self, name: SenderName) -> Arc<Sender> {
+        if let Some(known) = self.by_name.get(&name) {
             return Arc::clone(&known);
         }
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = self.by_peer.get(&peer) {
+        if let Some(known) = self.by_name.get(&name) {
             return Arc::clone(&known);
         }
         let place = list.len();
         if let Some(shared) = list.first().filter(|_| place >= SENDERS_MAX) {
             return Arc::clone(shared);
         }
-        let sender = Arc::new(Sender::new(peer, u32::try_from(place).unwrap_or(0)));
+        let sender = Arc::new(Sender::new(name.clone(), u32::try_from(place).unwrap_or(0)));
         list.push(Arc::clone(&sender));
-        self.by_peer.insert(peer, Arc::clone(&sender));
+        self.by_name.insert(name, Arc::clone(&sender));
         sender
+    }
+
+    /// Nobody was listening until now: neither senders nor series are silent for that.
+    pub(super) fn excuse_all(&self, now_s: u32) {
+        self.list().iter().for_each(|sender| sender.excuse(now_s));
     }
 
     /// All of them, by place.
@@ -184,17 +239,17 @@ mod tests {
         let senders = Senders::default();
         let peer = |number: u32| IpAddr::V4(Ipv4Addr::from(number));
         for number in 1..=u32::try_from(SENDERS_MAX).unwrap() + 3 {
-            let _ = senders.of(peer(number));
+            let _ = senders.of(peer(number).into());
         }
         assert_eq!(senders.list().len(), SENDERS_MAX);
-        assert_eq!(senders.of(peer(99_999)).place, 0);
-        assert_eq!(senders.of(peer(7)).place, 7);
-        assert_eq!(senders.at(7).map(|sender| sender.peer), Some(peer(7)));
+        assert_eq!(senders.of(peer(99_999).into()).place, 0);
+        assert_eq!(senders.of(peer(7).into()).place, 7);
+        assert_eq!(senders.at(7).map(|sender| sender.peer()), Some(peer(7)));
     }
 
     #[test]
     fn a_silence_is_told_once_and_ends_with_the_next_request() {
-        let sender = Sender::new(NO_PEER, 1);
+        let sender = Sender::new(NO_PEER.into(), 1);
         assert!(sender.hear(4), "what the engine knows of it is not known here");
         assert!(!sender.hear(5) && sender.has_fallen_silent() && !sender.has_fallen_silent());
         assert!(sender.hear(9) && !sender.hear(10));

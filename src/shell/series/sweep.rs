@@ -22,6 +22,12 @@ use std::time::Duration;
 pub(super) const COLLECTOR_SILENT: &str = "collector-silent";
 /// Silences told in one sweep; the next one goes on.
 const SILENCES_MAX: usize = 4_096;
+/// Seconds between two looks for what no series shares any more.
+const SHARES_SWEPT_EVERY_S: u32 = 60;
+/// Seconds after which what was learnt of series is written down.
+const SAVED_EVERY_S: u32 = 3_600;
+/// A sweep that comes so many seconds after the one before comes late.
+const STALLED_S: u32 = 15;
 /// Time between two sweeps.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
@@ -44,17 +50,35 @@ impl SeriesIntake {
     /// Sweeps until it is told to stop.
     pub async fn watch(self: Arc<Self>) {
         let mut beat = tokio::time::interval(SWEEP_EVERY);
+        let (mut swept_s, mut save_s) = (0, SAVED_EVERY_S);
         loop {
             tokio::select! {
                 _ = beat.tick() => {}
                 () = self.stop.requested() => return,
             }
             let intake = Arc::clone(&self);
-            let work = move || intake.sweep(intake.core.second(intake.core.way.clock.now()));
+            let before_s = swept_s;
+            swept_s = self.core.second(self.core.way.clock.now());
+            let work = move || {
+                intake.core.excuse_after_stall(before_s, swept_s);
+                intake.sweep(swept_s)
+            };
             // An error means that the runtime ends.
             let Ok(swept) = tokio::task::spawn_blocking(work).await else { return };
             swept.settle(&self.core).await;
+            if swept_s < save_s {
+                continue;
+            }
+            save_s = swept_s.saturating_add(SAVED_EVERY_S);
+            let intake = Arc::clone(&self);
+            let save = move || intake.save_baselines();
+            let Ok(()) = tokio::task::spawn_blocking(save).await else { return };
         }
+    }
+
+    /// Writes down what was learnt of series.
+    pub fn save_baselines(&self) {
+        self.core.baselines.save(self.core.way.clock.at().wall);
     }
 
     pub(super) fn sweep(&self, now_s: u32) -> Swept {
@@ -69,12 +93,15 @@ impl SeriesIntake {
                 silent_senders.push(Arc::clone(sender));
             }
             if !fallen.tracks.is_empty() {
-                let (peer, tracks) = (sender.peer, fallen.tracks);
+                let (peer, tracks) = (sender.peer(), fallen.tracks);
                 let classifier = Arc::clone(&matched.classifier);
                 silences.push(Silence { place, peer, classifier, tracks });
             }
         });
-        self.core.pairs.sweep();
+        if now_s.is_multiple_of(SHARES_SWEPT_EVERY_S) {
+            self.core.pairs.sweep();
+            self.core.peers.sweep();
+        }
         self.watch_explosions(now_s, &senders);
         self.core.tell_silence(silences, silent_senders)
     }
@@ -82,7 +109,7 @@ impl SeriesIntake {
     /// Raises the alarm about senders with too many series; it expires by itself.
     fn watch_explosions(&self, now_s: u32, senders: &[Arc<Sender>]) {
         for sender in senders.iter().filter(|sender| sender.is_to_be_blamed(now_s)) {
-            let (name, series) = (sender.peer.to_string(), sender.series());
+            let (name, series) = (sender.name.to_string(), sender.series());
             tracing::error!(sender = name, series, "new series are refused: there are too many");
             let text = format!("{name} has {series} series here; new ones are refused");
             self.own.raise(SERIES_EXPLOSION, &name, &text);
@@ -91,6 +118,18 @@ impl SeriesIntake {
 }
 
 impl Core {
+    /// The machine slept, or was too busy to sweep: what was not heard meanwhile is not silent.
+    pub(super) fn excuse_after_stall(&self, before_s: u32, now_s: u32) {
+        let stalled_s = now_s.saturating_sub(before_s);
+        if before_s > 0 && stalled_s > STALLED_S {
+            tracing::warn!(
+                stalled_s,
+                "nothing was heard for a while: no series is silent for that"
+            );
+            self.senders.excuse_all(now_s);
+        }
+    }
+
     fn tell_silence(&self, silences: Vec<Silence>, senders: Vec<Arc<Sender>>) -> Swept {
         let arrived = self.way.clock.at();
         let mut submission = Submission::new(&self.way);
@@ -109,7 +148,7 @@ impl Core {
             }
         }
         for sender in &senders {
-            tracing::error!(sender = %sender.peer, "a sender of samples fell silent");
+            tracing::error!(sender = %sender.name, "a sender of samples fell silent");
             let text = "sends no samples any more: nothing is known of what it measures";
             self.push_about_sender(sender, Verb::Silent, text, &mut submission);
         }
@@ -126,7 +165,8 @@ impl Core {
     ) {
         let classifier = self.classifier.load();
         let nameless = LabelMap::default();
-        let target = nameless.target(&|_| None, classifier.directory(), sender.peer);
+        let read = |label: &str| sender.device_label(label);
+        let target = nameless.target(&read, classifier.directory(), sender.peer());
         submission.push(&Event {
             verb,
             severity: Severity::Minor,
@@ -140,7 +180,7 @@ impl Core {
             uptime_cs: None,
             value: None,
             lease_until: None,
-            peer: sender.peer,
+            peer: sender.peer(),
             is_known: target.is_known,
             is_in_service: false,
             device: &target.device,

@@ -457,6 +457,7 @@ const _: () = assert!(SHARDS == 64 && SERIES_MAX < SLOT_MASK);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::series::senders::SenderName;
     use std::net::{IpAddr, Ipv4Addr};
 
     fn key(number: u64) -> Key {
@@ -477,7 +478,7 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let senders = Senders::default();
-            let sender = senders.of(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            let sender = senders.of(SenderName::Address(IpAddr::V4(Ipv4Addr::LOCALHOST)));
             Self { table: Table::new(Bounds::default()), senders, sender }
         }
 

@@ -16,6 +16,7 @@ use crate::shell::series::{Protocol, SeriesIntake, SeriesParts, Settled, Shown, 
 use crate::shell::submission::Way;
 use arc_swap::ArcSwap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -53,6 +54,17 @@ ratio_to = "req_total"
 alarm_type = "test-hot"
 qualifier = "errors"
 bands = [{ severity = "major", above = 0.5 }]
+
+[[metric]]
+name = "unusual"
+metric = "load_calls"
+alarm_type = "test-hot"
+baseline = { spread_min = 2 }
+bands = [
+  { severity = "major", above = 4, clear_below = 2 },
+  { severity = "minor", below = -4, clear_above = -2 },
+]
+text = "{value} calls, usual are {expected}"
 "#;
 
 /// An intake, and the lanes that it feeds.
@@ -83,7 +95,16 @@ impl Default for Bench {
 
 impl Bench {
     pub(in crate::shell::series) fn bounded(bounds: Bounds) -> Self {
-        let sources = [RuleSource { file: "test.toml", text: RULES }];
+        Self::with(bounds, RULES, None)
+    }
+
+    /// With rules and a file of baselines.
+    pub(in crate::shell::series) fn with(
+        bounds: Bounds,
+        rules: &str,
+        baselines: Option<PathBuf>,
+    ) -> Self {
+        let sources = [RuleSource { file: "test.toml", text: rules }];
         let rules = compile(&sources).expect("the rules of the tests compile");
         let device = Device { name: "pe1".to_owned(), ..Device::default() };
         let inventory = Inventory { devices: vec![device], ..Inventory::default() };
@@ -105,6 +126,7 @@ impl Bench {
                 listener: 0,
             },
             backfill_after: Duration::from_secs(300),
+            baselines,
         };
         let intake = Arc::new(SeriesIntake::bounded(parts, bounds));
         // What every sender tells first is not what the tests are about.

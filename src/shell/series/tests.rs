@@ -1,10 +1,11 @@
 //! Series, request by request: from samples to what reaches the lanes.
 
-use super::testing::{Bench, Seen, from_now, settle};
+use super::testing::{Bench, RULES, Seen, from_now, settle};
 use super::*;
 use crate::model::event::Verb;
 use crate::shell::batch::NO_PEER;
 use crate::shell::series::table::Bounds;
+use jiff::tz::TimeZone;
 
 fn values(seen: &[Seen]) -> Vec<f64> {
     seen.iter().filter_map(|event| event.value).collect()
@@ -162,7 +163,7 @@ fn a_series_falls_silent_alone_and_comes_back() {
     let _ = bench.send(Some(true), "temp,host=pe1 c=95\ntemp,host=pe2 c=70");
     assert!(sweep(&bench, 60, true).is_empty(), "not yet");
     // The sender goes on with one of them only.
-    bench.intake.core.senders.of(NO_PEER).hear(60);
+    bench.intake.core.senders.of(NO_PEER.into()).hear(60);
     let seen = sweep(&bench, 62, false);
     assert_eq!(verbs(&seen), [(Verb::Silent, "pe1"), (Verb::Silent, "pe2")]);
     assert_eq!(sweep(&bench, 63, true), seen, "it was not durable");
@@ -245,6 +246,96 @@ fn requests_at_once_account_for_everything() {
     let counters = &bench.ledger;
     let count = |cell: &std::sync::atomic::AtomicU64| cell.load(Ordering::Relaxed);
     assert_eq!(count(&counters.received), count(&counters.journaled));
+}
+
+#[test]
+fn an_alarm_that_several_series_mean_stands_as_the_worst_of_them() {
+    let bench = Bench::default();
+    let send = |core: &str, value: f64| {
+        let (_, seen) = bench.send(Some(true), &format!("temp,host=pe1,core={core} c={value}"));
+        values(&seen)
+    };
+    assert_eq!(send("0", 95.0), [95.0]);
+    assert_eq!(send("1", 20.0), NONE, "they do not take turns");
+    assert_eq!(send("0", 96.0), NONE);
+    assert_eq!(send("1", 97.0), NONE, "it is raised already");
+    assert_eq!(send("0", 20.0), NONE, "the other one is still too hot");
+    assert_eq!(send("1", 20.0), [20.0]);
+    assert_eq!(bench.intake.counters().alarms_shared(), 1);
+}
+
+#[test]
+fn rules_beyond_what_a_series_can_have_are_counted() {
+    let rule = |number: u32| {
+        format!(
+            "\n[[metric]]\nname = \"r{number}\"\nmetric = \"many_x\"\n\
+             alarm_type = \"test-hot\"\nqualifier = \"{number}\"\n\
+             bands = [{{ severity = \"major\", above = 1 }}]\n"
+        )
+    };
+    let rules: Vec<String> = (0..260).map(rule).collect();
+    let rules = format!("{RULES}{}", rules.concat());
+    let bench = Bench::with(Bounds::default(), &rules, None);
+    let (_, seen) = bench.send(Some(true), "many,host=pe1 x=2");
+    assert_eq!((seen.len(), bench.intake.counters().rules_cut()), (255, 5));
+    let (_, seen) = bench.send(Some(true), "many,host=pe2 x=2");
+    assert_eq!((seen.len(), bench.intake.counters().rules_cut()), (255, 10));
+}
+
+#[test]
+fn what_is_not_usual_is_told_with_what_is() {
+    let dir = std::env::temp_dir().join(format!("vigie-usual-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a folder");
+    let path = dir.join(BASELINES);
+    learn(&path);
+    let bench = Bench::with(Bounds::default(), RULES, Some(path));
+    let send = |value: f64| {
+        let (_, seen) = bench.send(Some(true), &format!("load,host=pe1 calls={value}"));
+        let told = seen.into_iter().map(|seen| (seen.value.unwrap_or(f64::NAN), seen.text));
+        told.collect::<Vec<(f64, String)>>()
+    };
+    assert_eq!(send(101.0), [(0.5, "101 calls, usual are 100".to_owned())], "it is new");
+    assert_eq!(send(107.0), [(3.5, "107 calls, usual are 100".to_owned())], "it may be held");
+    assert_eq!(send(120.0), [(10.0, "120 calls, usual are 100".to_owned())]);
+    assert_eq!(send(130.0), []);
+    assert_eq!(send(20.0), [(-40.0, "20 calls, usual are 100".to_owned())]);
+    let (_, seen) = bench.send(Some(true), "load,host=pe2 calls=1e9");
+    let [seen] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!(seen.value, Some(0.0), "nothing is known of another device");
+    assert!(seen.text.ends_with("usual are unknown"), "{}", seen.text);
+    assert_eq!(bench.intake.baselines(), [2, 0, 0]);
+    bench.intake.save_baselines();
+    std::fs::remove_dir_all(&dir).expect("it can be removed");
+}
+
+/// Three weeks of a hundred calls, up to now.
+fn learn(path: &std::path::Path) {
+    let all = Baselines::load(Some(path.to_owned()), 10);
+    let bench = Bench::default();
+    let classifier = bench.intake.core.classifier.load_full();
+    let labels = |name: &str| (name == "host").then_some("pe1");
+    let hits = classifier.resolve_series("load_calls", &labels, NO_PEER);
+    let rule = classifier.metric_rule(hits[0].rule).and_then(|rule| rule.baseline.clone());
+    let rule = rule.expect("it has a baseline");
+    let texts = ["unusual", "pe1", "", "", &rule.subject, "UTC"];
+    let baseline = all.of(&texts).expect("room");
+    for hour in -500..0 {
+        let at = crate::model::time::Timestamp(from_now(hour * 3_600));
+        for _ in 0..4 {
+            baseline.lock().expect("not poisoned").look(100.0, (at, &TimeZone::UTC), &rule);
+        }
+    }
+    all.save(crate::model::time::Timestamp(from_now(0)));
+}
+
+#[test]
+fn after_a_stall_nobody_is_silent() {
+    let bench = Bench::default();
+    let _ = bench.send(Some(true), "temp,host=pe1 c=95");
+    bench.intake.core.excuse_after_stall(2, 900);
+    assert!(sweep(&bench, 900, true).is_empty());
+    assert!(sweep(&bench, 959, true).is_empty());
+    assert_eq!(verbs(&sweep(&bench, 961, true)), [(Verb::Silent, "0.0.0.0")], "the sender");
 }
 
 const NONE: [f64; 0] = [];

@@ -4,14 +4,14 @@
 //! In: series and samples, as a decoder visits them. Out: events in the lanes, the request's
 //! account, and what a sender is told about samples that were not taken.
 
-use crate::classify::{Classifier, News, Origin};
+use crate::classify::{Classifier, Hit, MetricRule, Origin};
 use crate::model::event::Verb;
 use crate::model::sample::{
     Labels, METRIC_NAME, Recall, Rejection, Sample, SampleFault, Samples, SeriesKind, Tally,
 };
 use crate::model::time::{NS_PER_S, Timestamp};
 use crate::shell::series::account::{Account, Protocol, Refusal};
-use crate::shell::series::matched::{Matched, Moment, Tell};
+use crate::shell::series::matched::{First, Joined, Matched, Moment, OfAlarm, RULES_MAX, Tell};
 use crate::shell::series::senders::Sender;
 use crate::shell::series::table::{Known, Place, Touch, Trail};
 use crate::shell::series::{Core, SeriesIntake};
@@ -25,6 +25,8 @@ const AHEAD_NS_MAX: i64 = 600 * NS_PER_S;
 const NOTES_MAX: usize = 5;
 /// A name in such words is cut at so many characters.
 const NOTE_NAME_CHARS: usize = 64;
+/// Labels in a log are cut at so many characters.
+const SHOWN_CHARS: usize = 1_024;
 
 /// A request at work.
 pub struct Visit<'i> {
@@ -32,6 +34,7 @@ pub struct Visit<'i> {
     classifier: Arc<Classifier>,
     sender: Arc<Sender>,
     origin: Origin,
+    untimed_at: Timestamp,
     protocol: Protocol,
     now_s: u32,
     request: u32,
@@ -91,7 +94,7 @@ pub struct Settled {
 impl<'i> Visit<'i> {
     pub(super) fn new(core: &'i Core, protocol: Protocol, sender: Arc<Sender>) -> Self {
         let arrived = core.way.clock.at();
-        let origin = Origin { peer: sender.peer, listener: core.listener, arrived };
+        let origin = Origin { peer: sender.peer(), listener: core.listener, arrived };
         Self {
             classifier: core.classifier.load_full(),
             now_s: core.second(arrived.engine),
@@ -100,6 +103,7 @@ impl<'i> Visit<'i> {
             core,
             sender,
             origin,
+            untimed_at: arrived.wall,
             protocol,
             current: Current::None,
             trail: Trail::default(),
@@ -121,6 +125,23 @@ impl<'i> Visit<'i> {
         }
     }
 
+    /// Samples without a time that follow are of that instant; of the moment at which they come
+    /// when there is none.
+    pub fn date_untimed(&mut self, at: Option<Timestamp>) {
+        self.untimed_at = at.unwrap_or(self.origin.arrived.wall);
+    }
+
+    /// Whether there was no room in the lanes: what is visited now comes to nothing.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.submission.has_failed()
+    }
+
+    /// The body is refused as a whole: one fault for all that may be in it.
+    pub fn refuse(&mut self, refusal: Refusal) {
+        self.account.add_refusal(refusal, 1);
+    }
+
     /// The body is read.
     pub(super) fn finish(self, tally: Tally) -> Told {
         Told {
@@ -136,9 +157,68 @@ impl<'i> Visit<'i> {
     }
 
     /// The decoder panicked: what was visited counts, and the body is a fault.
-    pub(super) fn panicked(&mut self) {
+    pub fn panicked(&mut self) {
         self.account.add_refusal(Refusal::DecoderPanicked, 1);
         self.notes.add(1, format_args!("the decoder failed on this body"));
+    }
+
+    /// What the series shares with others by a rule; `None` when it cannot have a baseline.
+    fn join(&self, hit: &Hit, rule: &MetricRule, labels: &Labels<'_>) -> Option<Joined> {
+        let Core { keys, pairs, peers, baselines, .. } = self.core;
+        let alarm = [rule.name(), hit.device(), hit.component(), hit.qualifier()];
+        let baseline = match &rule.baseline {
+            None => None,
+            Some(baseline) => {
+                let zone = hit.zone.iana_name().unwrap_or("UTC");
+                Some(baselines.of(&[&alarm[..], &[&baseline.subject, zone]].concat())?)
+            }
+        };
+        // Under other rules zones have other numbers.
+        let epoch = self.classifier.epoch().to_string();
+        let texts = [&alarm[..], &[&epoch]].concat();
+        if rule.computation.divisor.is_some() {
+            return Some(Joined { alarm: OfAlarm::Ratio(pairs.of(keys, &texts).0), baseline });
+        }
+        let (peers, is_known) = peers.of(keys, &texts);
+        if is_known {
+            self.note_shared(alarm, labels);
+        }
+        Some(Joined { alarm: OfAlarm::Peers(peers), baseline })
+    }
+
+    /// Says, ever more seldom, that another series means the same alarm.
+    fn note_shared(&self, [rule, device, component, qualifier]: [&str; 4], labels: &Labels<'_>) {
+        let series = self.core.counters.share_alarm();
+        if series.is_power_of_two() {
+            let labels = shown(labels);
+            tracing::warn!(
+                rule,
+                device,
+                component,
+                qualifier,
+                labels,
+                series,
+                "several series mean one alarm, which stands as the worst of them; \
+                 put the label that tells them apart into the rule's `qualifier`"
+            );
+        }
+    }
+
+    /// Says, ever more seldom, that not all rules look at a series.
+    fn note_cut(&self, hits: usize, labels: &Labels<'_>) {
+        let Some(cut) = hits.checked_sub(RULES_MAX).filter(|cut| *cut > 0) else { return };
+        let before = self.core.counters.rules_cut();
+        let cut = u64::try_from(cut).unwrap_or(u64::MAX);
+        self.core.counters.cut_rules(cut);
+        if before.saturating_add(cut).leading_zeros() < before.leading_zeros() {
+            let labels = shown(labels);
+            tracing::error!(
+                labels,
+                rules = hits,
+                most = RULES_MAX,
+                "too many rules for one series: those declared last do not look at it"
+            );
+        }
     }
 
     fn touch(&self) -> Touch<'_> {
@@ -164,7 +244,7 @@ impl<'i> Visit<'i> {
     }
 
     fn apply(&mut self, place: Place, sample: &Sample) {
-        let at = sample.at.unwrap_or(self.origin.arrived.wall);
+        let at = sample.at.unwrap_or(self.untimed_at);
         if let Some(refusal) = self.check_age(at) {
             self.account.add_refusal(refusal, 1);
             if refusal == Refusal::TooNew {
@@ -190,8 +270,7 @@ impl<'i> Visit<'i> {
     fn tell(&mut self, place: Place, classifier: &Classifier) {
         for tell in self.tells.drain(..) {
             let when = (&self.origin, Some(tell.since));
-            let news = News::Value(tell.value);
-            let event = classifier.series_event(&tell.hit, news, when, &mut self.line);
+            let event = classifier.series_event(&tell.hit, tell.news, when, &mut self.line);
             let Some(event) = event.filter(|_| !self.submission.has_failed()) else { continue };
             self.submission.push(&event);
             self.told.push((place, tell.track));
@@ -225,15 +304,15 @@ impl Samples for Visit<'_> {
         let key = keys.of_labels(labels);
         let block = labels.block().map(|block| keys.of_block(block));
         let resolve = || {
-            let read = |name: &str| labels.get(name);
+            let sender = &self.sender;
+            let read = |name: &str| labels.get(name).or_else(|| sender.device_label(name));
             let metric = labels.get(METRIC_NAME).unwrap_or_default();
-            let hits = self.classifier.resolve_series(metric, &read, self.sender.peer);
-            let how = (kind.temporality, self.now_s);
-            let matched = Matched::new(&self.classifier, hits, how, |hit, rule| {
-                let texts = [rule, hit.device(), hit.component(), hit.qualifier()];
-                self.core.pairs.of(keys, &texts)
-            });
-            matched.map(Box::new)
+            let hits = self.classifier.resolve_series(metric, &read, sender.peer());
+            self.note_cut(hits.len(), labels);
+            let temporality = kind.temporality;
+            let first = First { series: key.check, temporality, now_s: self.now_s };
+            let join = |hit: &Hit, rule: &MetricRule| self.join(hit, rule, labels);
+            Matched::new(&self.classifier, hits, first, join).map(Box::new)
         };
         let mut trail = self.trail;
         let known = self.core.table.enter((key, block), (&mut trail, &self.touch()), resolve);
@@ -269,6 +348,17 @@ impl Samples for Visit<'_> {
     }
 }
 
+/// Labels for a log, cut where they get long.
+fn shown(labels: &Labels<'_>) -> String {
+    let mut shown = String::new();
+    for (name, value) in labels.iter() {
+        let between = if shown.is_empty() { "" } else { ", " };
+        // Writing to a text cannot fail.
+        let _ = write!(shown, "{between}{name}={value:?}");
+    }
+    shown.chars().take(SHOWN_CHARS).collect()
+}
+
 impl Notes {
     fn add(&mut self, samples: u64, words: std::fmt::Arguments<'_>) {
         self.faults = self.faults.saturating_add(samples);
@@ -282,6 +372,12 @@ impl Notes {
 }
 
 impl Told {
+    /// Whether it found no room in the lanes: what comes after it will not find any either.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        matches!(self.sent, Sent::Failed)
+    }
+
     /// Waits for the disk, and lets the series know what came of it.
     pub async fn settle(self, intake: &SeriesIntake) -> Settled {
         let Self { sent, told, back, request, protocol, mut account, tally, notes } = self;

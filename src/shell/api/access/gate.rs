@@ -102,6 +102,27 @@ impl Gate {
         }
     }
 
+    /// Whose request this is, if he may do that. A refusal is counted and told.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn let_in(
+        &self,
+        headers: &HeaderMap,
+        peer: &Peer,
+        role: Role,
+    ) -> Result<Identity, HttpRefusal> {
+        let outcome = if role != Role::Read && is_of_another_site(headers) {
+            Err((HttpRefusal::ForeignOrigin, String::new()))
+        } else {
+            self.identify(headers, peer, role).await
+        };
+        outcome.map_err(|(reason, client)| {
+            self.refused(reason, peer.address, &client);
+            reason
+        })
+    }
+
     /// Who it is, or the refusal with the name as far as it is known.
     async fn identify(
         &self,
@@ -141,22 +162,14 @@ impl Gate {
 
     fn answer(&self, reason: HttpRefusal, role: Role) -> Response {
         let wanted = role.as_str();
-        let (status, message) = match reason {
-            HttpRefusal::NoCredentials => {
-                (StatusCode::UNAUTHORIZED, "say who you are: token, password or certificate")
-            }
-            HttpRefusal::BadCredentials => {
-                (StatusCode::UNAUTHORIZED, "this token, password or certificate is not known here")
-            }
-            HttpRefusal::Role => (StatusCode::FORBIDDEN, "this client does not have the role"),
-            HttpRefusal::ForeignOrigin => {
-                (StatusCode::FORBIDDEN, "a page of another site may not ask for this")
-            }
-            HttpRefusal::Busy | HttpRefusal::Tls => {
-                (StatusCode::SERVICE_UNAVAILABLE, "too many passwords are compared; ask again")
+        let status = match reason {
+            HttpRefusal::NoCredentials | HttpRefusal::BadCredentials => StatusCode::UNAUTHORIZED,
+            HttpRefusal::Role | HttpRefusal::ForeignOrigin => StatusCode::FORBIDDEN,
+            HttpRefusal::Busy | HttpRefusal::Tls | HttpRefusal::Protocol => {
+                StatusCode::SERVICE_UNAVAILABLE
             }
         };
-        let body = json!({ "error": message, "role": wanted }).to_string();
+        let body = json!({ "error": advice(reason), "role": wanted }).to_string();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         let set = [
@@ -195,12 +208,7 @@ pub async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let outcome = if role != Role::Read && is_of_another_site(request.headers()) {
-        Err((HttpRefusal::ForeignOrigin, String::new()))
-    } else {
-        gate.identify(request.headers(), &peer, role).await
-    };
-    match outcome {
+    match gate.let_in(request.headers(), &peer, role).await {
         Ok(identity) => {
             if role == Role::Act {
                 let (listener, client) = (gate.listener(), &*identity.name);
@@ -210,10 +218,20 @@ pub async fn admit(
             request.extensions_mut().insert(identity);
             next.run(request).await
         }
-        Err((reason, client)) => {
-            gate.refused(reason, peer.address, &client);
-            gate.answer(reason, role)
-        }
+        Err(reason) => gate.answer(reason, role),
+    }
+}
+
+/// What a client that is refused is told.
+#[must_use]
+pub const fn advice(reason: HttpRefusal) -> &'static str {
+    match reason {
+        HttpRefusal::NoCredentials => "say who you are: token, password or certificate",
+        HttpRefusal::BadCredentials => "this token, password or certificate is not known here",
+        HttpRefusal::Role => "this client does not have the role",
+        HttpRefusal::ForeignOrigin => "a page of another site may not ask for this",
+        HttpRefusal::Busy => "too many passwords are compared; ask again",
+        HttpRefusal::Tls | HttpRefusal::Protocol => "this connection cannot be used",
     }
 }
 

@@ -38,6 +38,15 @@ impl Access {
         Self { is_open: true, clients: Vec::new(), tls: None }
     }
 
+    /// The same where nothing but HTTP/2 is spoken: TLS agrees on that (ALPN).
+    #[must_use]
+    pub fn over_http2(mut self) -> Self {
+        if let Some(tls) = &mut self.tls {
+            Arc::make_mut(tls).alpn_protocols = vec![b"h2".to_vec()];
+        }
+        self
+    }
+
     /// Reads what the configuration names.
     ///
     /// # Errors

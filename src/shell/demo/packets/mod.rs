@@ -1,10 +1,14 @@
-//! Notices as the bytes that devices put on the wire.
+//! What devices and collectors have to say, as the bytes that they put on the wire.
 //!
-//! In: a notice, its device and the instant. Out: one datagram. Nothing is sent here.
+//! In: a notice, its device and the instant; or what was measured. Out: one datagram, or the body
+//! of one request. Nothing is sent here.
 
 mod ber;
+mod measured;
 mod syslog;
 mod trap;
+
+pub(super) use measured::{Optic, Report, host_report, optics_report};
 
 use super::notice::{Notice, What};
 use super::plan::Datacenter;

@@ -28,8 +28,9 @@ pub struct Bodies {
 }
 
 /// A body that came whole, and its room.
-pub(super) struct Held {
-    pub(super) bytes: Vec<u8>,
+#[derive(Default)]
+pub(in crate::shell::intake) struct Held {
+    pub(in crate::shell::intake) bytes: Vec<u8>,
     /// Given back with the body, when it is no longer needed.
     room: Option<OwnedSemaphorePermit>,
 }
@@ -42,7 +43,7 @@ impl Bodies {
     }
 
     /// With room for so many KiB together.
-    pub(super) fn with_room(bytes_max: usize, held_kib_max: usize) -> Self {
+    pub(in crate::shell::intake) fn with_room(bytes_max: usize, held_kib_max: usize) -> Self {
         Self {
             bytes_max,
             room_kib: Arc::new(Semaphore::new(held_kib_max)),
@@ -51,7 +52,7 @@ impl Bodies {
     }
 
     /// The limit of one body, bytes.
-    pub(super) fn bytes_max(&self) -> usize {
+    pub(in crate::shell::intake) fn bytes_max(&self) -> usize {
         self.bytes_max
     }
 
@@ -66,13 +67,23 @@ impl Bodies {
         let mut held = Held { bytes: Vec::with_capacity(reserved), room: None };
         let mut body = body;
         while let Some(chunk) = next_chunk(&mut body).await? {
-            if held.bytes.len().saturating_add(chunk.len()) > self.bytes_max {
-                return Err(Refused::too_large(self.bytes_max));
-            }
-            self.make_room(&mut held, chunk.len())?;
-            held.bytes.extend_from_slice(&chunk);
+            self.append(&mut held, &chunk)?;
         }
         Ok(held)
+    }
+
+    /// Takes what has come of a body, if there is room for it.
+    pub(in crate::shell::intake) fn append(
+        &self,
+        held: &mut Held,
+        chunk: &[u8],
+    ) -> Result<(), Refused> {
+        if held.bytes.len().saturating_add(chunk.len()) > self.bytes_max {
+            return Err(Refused::too_large(self.bytes_max));
+        }
+        self.make_room(held, chunk.len())?;
+        held.bytes.extend_from_slice(chunk);
+        Ok(())
     }
 
     fn make_room(&self, held: &mut Held, more: usize) -> Result<(), Refused> {
@@ -102,7 +113,10 @@ impl Bodies {
     }
 }
 
-async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, Refused> {
+/// The next bytes of a body; none at its end.
+pub(in crate::shell::intake) async fn next_chunk(
+    body: &mut Body,
+) -> Result<Option<Bytes>, Refused> {
     loop {
         let frame = std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await;
         match frame {

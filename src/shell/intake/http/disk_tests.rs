@@ -11,10 +11,13 @@ use crate::shell::api::view::{ViewBounds, ViewWriter};
 use crate::shell::clock::EngineClock;
 use crate::shell::journal::fault_disk::FaultDisk;
 use crate::shell::journal::{Journal, Options};
+use crate::shell::new_settings::NewSettings;
 use crate::shell::outbox::outbox;
-use crate::shell::sequencer::{Sequencer, Shared};
+use crate::shell::sequencer::Sequencer;
 use crate::shell::series::Protocol;
 use crate::shell::series::testing::{Bench, RULES};
+use crate::shell::shared::Shared;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Starts what stands between the lanes and the disk; gives the way to end it.
@@ -35,7 +38,7 @@ fn journal_on(disk: &FaultDisk, bench: &Bench) -> Arc<Shared> {
         thresholds: rules.thresholds(),
         ..Settings::default()
     };
-    sequencer.apply_settings(Box::new(settings));
+    sequencer.apply_settings(NewSettings::new(Arc::new(settings)).0);
     std::thread::spawn(move || sequencer.run());
     shared
 }

@@ -5,6 +5,7 @@ use crate::model::sample::Tally;
 use crate::shell::api::connection::Peer;
 use crate::shell::batch::NO_PEER;
 use crate::shell::intake::http::SampleDoor;
+use crate::shell::intake::http::body::Held;
 use crate::shell::intake::http::refused::Refused;
 use crate::shell::series::{Protocol, Settled, Visit};
 use axum::extract::{ConnectInfo, Request};
@@ -14,56 +15,90 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What is known of a request before its body.
-pub(super) struct Terms {
+pub(in crate::shell::intake) struct Terms {
     /// How the samples are written.
-    pub(super) protocol: Protocol,
+    pub(in crate::shell::intake) protocol: Protocol,
     /// How the body is compressed, in the words of Content-Encoding.
-    pub(super) encoding: String,
+    pub(in crate::shell::intake) encoding: String,
+    /// Who sends it.
+    pub(in crate::shell::intake) peer: IpAddr,
 }
 
 /// Takes the samples of a request; returns when all they tell is durable.
 pub(super) async fn take<D>(
     door: &SampleDoor,
-    terms: Terms,
+    (protocol, encoding): (Protocol, String),
     request: Request,
     decode: D,
 ) -> Result<Settled, Refused>
 where
     D: FnOnce(&[u8], &mut Visit<'_>) -> Tally + Send + 'static,
 {
-    let outcome = take_body(door, terms, request, decode).await;
+    let terms = Terms { protocol, encoding, peer: peer(&request) };
+    let (head, body) = request.into_parts();
+    let outcome = match check_goes_on(door) {
+        Ok(()) => door.bodies.read(&head.headers, body).await,
+        Err(stopping) => Err(stopping),
+    };
+    let outcome = match outcome {
+        Ok(held) => tell(door, terms, held, decode).await,
+        Err(refused) => Err(refused),
+    };
+    counted(door, outcome)
+}
+
+/// Whether samples are still taken.
+pub(in crate::shell::intake) fn check_goes_on(door: &SampleDoor) -> Result<(), Refused> {
+    if door.series.is_stopping() { Err(Refused::stopping()) } else { Ok(()) }
+}
+
+/// Counts a body that was refused before its samples were.
+pub(in crate::shell::intake) fn counted(
+    door: &SampleDoor,
+    outcome: Result<Settled, Refused>,
+) -> Result<Settled, Refused> {
     if outcome.as_ref().is_err_and(|refused| refused != &Refused::not_durable()) {
         door.series.counters().refuse_body();
     }
     outcome
 }
 
-async fn take_body<D>(
+/// Inflates and decodes a body, and waits until all that it tells is durable. A sender that goes
+/// away meanwhile changes nothing: a task of its own brings it to its end, so that the account adds
+/// up and no series waits for word of what it told.
+pub(in crate::shell::intake) async fn tell<D>(
     door: &SampleDoor,
     terms: Terms,
-    request: Request,
+    held: Held,
     decode: D,
 ) -> Result<Settled, Refused>
 where
     D: FnOnce(&[u8], &mut Visit<'_>) -> Tally + Send + 'static,
 {
-    if door.series.is_stopping() {
-        return Err(Refused::stopping());
-    }
-    let peer = peer(&request);
-    let (head, body) = request.into_parts();
-    let held = door.bodies.read(&head.headers, body).await?;
+    let task = tokio::spawn(tell_here(door.clone(), terms, held, decode));
+    // An error means that the runtime ends.
+    task.await.unwrap_or_else(|_| Err(Refused::stopping()))
+}
+
+async fn tell_here<D>(
+    door: SampleDoor,
+    terms: Terms,
+    held: Held,
+    decode: D,
+) -> Result<Settled, Refused>
+where
+    D: FnOnce(&[u8], &mut Visit<'_>) -> Tally + Send + 'static,
+{
     let turn = door.bodies.turn().await?;
     let (series, limit) = (Arc::clone(&door.series), door.bodies.bytes_max());
     let work = move || {
         let mut inflated = Vec::new();
         let bytes = inflate(&held.bytes, &terms.encoding, limit, &mut inflated)
             .map_err(|fault| Refused::of_body(&fault))?;
-        let told = series.take(terms.protocol, peer, |visit| decode(bytes, visit));
+        let told = series.take(terms.protocol, terms.peer, |visit| decode(bytes, visit));
         drop(turn);
         Ok(told)
     };
-    // An error means that the runtime ends.
     let told = tokio::task::spawn_blocking(work).await.map_err(|_| Refused::stopping())??;
     let settled = told.settle(&door.series).await;
     if settled.is_durable { Ok(settled) } else { Err(Refused::not_durable()) }
@@ -76,7 +111,7 @@ fn peer(request: &Request) -> IpAddr {
 }
 
 /// A header as text; empty when there is none, or none that is text.
-pub(super) fn header(headers: &HeaderMap, name: HeaderName) -> &str {
+pub(in crate::shell::intake) fn header(headers: &HeaderMap, name: HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim()
 }
 

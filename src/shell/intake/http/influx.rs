@@ -3,7 +3,7 @@
 
 use crate::decode::metrics::line_protocol::{self, Precision};
 use crate::shell::intake::http::SampleDoor;
-use crate::shell::intake::http::exchange::{JSON, Terms, answer, header, take};
+use crate::shell::intake::http::exchange::{JSON, answer, header, take};
 use crate::shell::intake::http::refused::Refused;
 use crate::shell::series::{Protocol, Visit};
 use axum::extract::{Query, Request, State};
@@ -59,7 +59,7 @@ async fn write(door: SampleDoor, version: Version, request: Request) -> Response
     }
     let decode =
         move |bytes: &[u8], visit: &mut Visit<'_>| line_protocol::decode(bytes, precision, visit);
-    let terms = Terms { protocol: Protocol::Influx, encoding };
+    let terms = (Protocol::Influx, encoding);
     match take(&door, terms, request, decode).await {
         Ok(settled) => match settled.complaint() {
             None => answer(StatusCode::NO_CONTENT, None, (JSON, Vec::new())),

@@ -6,14 +6,15 @@
 //! Retry-After, so that the sender tries again: nothing is lost without a word.
 //!
 //! Reading order: `body` (bytes, bounded), `refused` (why not), `exchange` (what all protocols
-//! share), then one file per protocol.
+//! share), then one file per protocol. `rpc` is what OTLP answers over HTTP and over gRPC.
 
-mod body;
-mod exchange;
+pub(in crate::shell::intake) mod body;
+pub(in crate::shell::intake) mod exchange;
 mod influx;
 mod otlp;
-mod refused;
+pub(in crate::shell::intake) mod refused;
 mod remote_write;
+pub(in crate::shell::intake) mod rpc;
 
 pub use body::Bodies;
 

@@ -5,13 +5,13 @@ use axum::http::StatusCode;
 
 /// A request that is not taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Refused {
+pub(in crate::shell::intake) struct Refused {
     /// What kind of refusal.
-    pub(super) status: StatusCode,
+    pub(in crate::shell::intake) status: StatusCode,
     /// What is wrong, and what to do.
-    pub(super) reason: String,
+    pub(in crate::shell::intake) reason: String,
     /// When to try again, s; the sender is not to try again when there is none.
-    pub(super) retry_after_s: Option<u32>,
+    pub(in crate::shell::intake) retry_after_s: Option<u32>,
 }
 
 impl Refused {
@@ -24,17 +24,17 @@ impl Refused {
     }
 
     /// What was sent is wrong.
-    pub(super) fn invalid(reason: String) -> Self {
+    pub(in crate::shell::intake) fn invalid(reason: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, reason)
     }
 
     /// It is of a type or in an encoding that is not taken here.
-    pub(super) fn unsupported(reason: String) -> Self {
+    pub(in crate::shell::intake) fn unsupported(reason: String) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason)
     }
 
     /// More bytes than the setting allows.
-    pub(super) fn too_large(limit: usize) -> Self {
+    pub(in crate::shell::intake) fn too_large(limit: usize) -> Self {
         let reason = format!(
             "the body holds more than {limit} bytes, before or after inflation; send smaller \
              batches, or raise metrics.body_bytes_max"
@@ -43,28 +43,34 @@ impl Refused {
     }
 
     /// The body ends early, or came too slowly.
-    pub(super) fn cut() -> Self {
+    pub(in crate::shell::intake) fn cut() -> Self {
         Self::invalid("the body did not come to its end".to_owned())
     }
 
+    /// The message came too slowly, over a connection that goes on.
+    pub(in crate::shell::intake) fn late() -> Self {
+        let reason = "the message did not come to its end in time".to_owned();
+        Self::new(StatusCode::REQUEST_TIMEOUT, reason)
+    }
+
     /// Too many bodies at once.
-    pub(super) fn crowded() -> Self {
+    pub(in crate::shell::intake) fn crowded() -> Self {
         Self::later(StatusCode::TOO_MANY_REQUESTS, "too many samples at once; try again", 1)
     }
 
     /// What the samples tell is not durable.
-    pub(super) fn not_durable() -> Self {
+    pub(in crate::shell::intake) fn not_durable() -> Self {
         let reason = "what the samples tell could not be made durable in time; try again";
         Self::later(StatusCode::SERVICE_UNAVAILABLE, reason, 5)
     }
 
     /// vigie is about to end.
-    pub(super) fn stopping() -> Self {
+    pub(in crate::shell::intake) fn stopping() -> Self {
         Self::later(StatusCode::SERVICE_UNAVAILABLE, "vigie is stopping; try again", 5)
     }
 
     /// A body that could not be inflated.
-    pub(super) fn of_body(fault: &BodyFault) -> Self {
+    pub(in crate::shell::intake) fn of_body(fault: &BodyFault) -> Self {
         match fault {
             BodyFault::UnknownEncoding { .. } => Self::unsupported(fault.to_string()),
             BodyFault::TooLarge { limit } => Self::too_large(*limit),

@@ -6,7 +6,7 @@
 
 use crate::decode::metrics::{remote_write_1, remote_write_2};
 use crate::shell::intake::http::SampleDoor;
-use crate::shell::intake::http::exchange::{TEXT, Terms, answer, header, take};
+use crate::shell::intake::http::exchange::{TEXT, answer, header, take};
 use crate::shell::intake::http::refused::Refused;
 use crate::shell::series::{Protocol, Settled, Visit};
 use axum::extract::{Request, State};
@@ -23,7 +23,7 @@ pub(super) async fn write(State(door): State<SampleDoor>, request: Request) -> R
         Protocol::RemoteWrite2 => remote_write_2::decode(bytes, visit),
         _ => remote_write_1::decode(bytes, visit),
     };
-    let terms = Terms { protocol, encoding: "snappy".to_owned() };
+    let terms = (protocol, "snappy".to_owned());
     match take(&door, terms, request, decode).await {
         Ok(settled) => respond(protocol, &settled),
         Err(refused) => {

@@ -118,18 +118,10 @@ impl UdpListener {
         let of_thread = Arc::clone(&socket);
         let handle = std::thread::Builder::new()
             .name(format!("udp-rx-{listener}"))
-            .spawn(move || reader.run(of_thread))
+            .spawn(move || reader.run(&of_thread))
             .map_err(SocketError::refused(Transport::Udp, "starting its thread"))?;
-        Ok(UdpThread {
-            handle,
-            socket,
-            address,
-            receive_buffer_bytes,
-            drops,
-            progress,
-            counters,
-            answerer,
-        })
+        let watch = Arc::new(UdpWatch { socket, drops, progress, counters });
+        Ok(UdpThread { handle, watch, address, receive_buffer_bytes, answerer })
     }
 }
 
@@ -152,16 +144,14 @@ impl KernelDrops {
     }
 }
 
-/// A listener at work. Ends after a stop was requested through its feed.
+/// A listener at work. Ends after a stop was requested through its feed. Whoever has it can wait
+/// for that; others are given a [`UdpWatch`].
 #[derive(Debug)]
 pub struct UdpThread {
     handle: JoinHandle<()>,
-    socket: Arc<Socket>,
+    watch: Arc<UdpWatch>,
     address: SocketAddr,
     receive_buffer_bytes: usize,
-    drops: Arc<DropCount>,
-    progress: Arc<AtomicU64>,
-    counters: Arc<ListenerCounters>,
     answerer: Answerer,
 }
 
@@ -178,19 +168,10 @@ impl UdpThread {
         self.receive_buffer_bytes
     }
 
-    /// Grows at least ten times a second as long as the thread is alive, for the watchdog.
+    /// What can be seen of it from outside.
     #[must_use]
-    pub fn progress(&self) -> u64 {
-        self.progress.load(Ordering::Relaxed)
-    }
-
-    /// Asks the kernel for the drops up to now and gives the total, which is also the counter
-    /// `kernel_dropped`: with a full buffer and no further datagram nothing else would tell.
-    pub fn kernel_drops(&self) -> u64 {
-        if let Ok(reading) = drops_now(&self.socket) {
-            self.drops.observe(reading, &self.counters.kernel_dropped);
-        }
-        self.counters.kernel_dropped.load(Ordering::Relaxed)
+    pub fn watch(&self) -> &Arc<UdpWatch> {
+        &self.watch
     }
 
     /// What sends the answers of this listener.
@@ -205,6 +186,32 @@ impl UdpThread {
     /// The panic with which it ended.
     pub fn join(self) -> std::thread::Result<()> {
         self.handle.join()
+    }
+}
+
+/// What can be seen of a receive thread from outside.
+#[derive(Debug)]
+pub struct UdpWatch {
+    socket: Arc<Socket>,
+    drops: Arc<DropCount>,
+    progress: Arc<AtomicU64>,
+    counters: Arc<ListenerCounters>,
+}
+
+impl UdpWatch {
+    /// Grows at least ten times a second as long as the thread is alive, for the watchdog.
+    #[must_use]
+    pub fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
+    /// Asks the kernel for the drops up to now and gives the total, which is also the counter
+    /// `kernel_dropped`: with a full buffer and no further datagram nothing else would tell.
+    pub fn kernel_drops(&self) -> u64 {
+        if let Ok(reading) = drops_now(&self.socket) {
+            self.drops.observe(reading, &self.counters.kernel_dropped);
+        }
+        self.counters.kernel_dropped.load(Ordering::Relaxed)
     }
 }
 

@@ -12,8 +12,8 @@ mod reader;
 mod recvmmsg;
 
 pub use answer::Answerer;
-pub use listener::{KernelDrops, RECEIVE_BUFFER_BYTES, UdpListener, UdpThread};
-pub use recvmmsg::{Datagram, Receiver, Wait};
+pub use listener::{KernelDrops, RECEIVE_BUFFER_BYTES, UdpListener, UdpThread, UdpWatch};
+pub use recvmmsg::{Datagram, Receiver};
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use crate::shell::intake::sources::SourceTally;
 use crate::shell::intake::udp::answer::Answerer;
 use crate::shell::intake::udp::drops::DropCount;
 use crate::shell::intake::udp::pace::Pace;
-use crate::shell::intake::udp::recvmmsg::{Datagram, Receiver, Wait};
+use crate::shell::intake::udp::recvmmsg::{Datagram, Receiver};
 use crate::shell::observe::counters::ShedReason;
 use socket2::Socket;
 use std::io;
@@ -26,6 +26,8 @@ use std::time::Duration;
 const LANE_WAIT: Duration = Duration::from_micros(200);
 /// How long it waits after an error of the socket, so that a lasting one does not spin.
 const ERROR_WAIT: Duration = Duration::from_millis(10);
+/// How long after a stop something may still be on its way, ns.
+const STOP_QUIET_NS: i64 = 50_000_000;
 
 /// What a receive thread works with.
 pub(super) struct Reader {
@@ -62,12 +64,12 @@ impl Reader {
     }
 
     /// Runs until a stop is requested; then takes what had arrived by that moment and ends.
-    pub(super) fn run(mut self, socket: Arc<Socket>) {
-        let mut receiver = Receiver::new(socket);
+    pub(super) fn run(mut self, socket: &Arc<Socket>) {
+        let mut receiver = Receiver::new(Arc::clone(socket));
         let mut pace = Pace::default();
         while !self.feed.stop.is_requested() {
             self.progress.fetch_add(1, Ordering::Relaxed);
-            match self.round(&mut receiver, Wait::ForFirst) {
+            match self.round(&mut receiver) {
                 Ok(round) => {
                     if let Some(pause) = pace.after_round(round.count, round.now) {
                         sleep(pause);
@@ -76,27 +78,32 @@ impl Reader {
                 Err(error) => self.after_error(&error),
             }
         }
+        // Refused, the wait is the longer one of the loop above.
+        drop(socket.set_read_timeout(Some(Duration::from_nanos(STOP_QUIET_NS.unsigned_abs()))));
         self.drain(&mut receiver);
         self.deliver_rest();
         self.tally.flush(&self.feed.sources);
     }
 
-    /// Takes what was queued when the stop came; what arrives later stays with the socket.
+    /// Takes what had reached this machine when the stop came; what arrives later stays with the
+    /// socket. An empty queue is not yet the end: a busy kernel takes a while from a datagram's
+    /// arrival to the queue. And its stamp is not always that of its arrival: shortly after the
+    /// first socket of the machine asked for stamps, it is that of the reading.
     fn drain(&mut self, receiver: &mut Receiver) {
-        let started = self.feed.clock.at();
+        let until = self.feed.clock.at().wall.plus_ns(STOP_QUIET_NS);
         let mut is_over = false;
         while !is_over {
             self.progress.fetch_add(1, Ordering::Relaxed);
-            is_over = match self.round(receiver, Wait::No) {
-                Ok(round) => round.latest >= started.wall || self.feed.stop.is_over(round.now),
+            is_over = match self.round(receiver) {
+                Ok(round) => round.latest >= until || self.feed.stop.is_over(round.now),
                 Err(error) => error.kind() != io::ErrorKind::Interrupted,
             };
         }
     }
 
     /// One call to the kernel and everything that follows from it.
-    fn round(&mut self, receiver: &mut Receiver, wait: Wait) -> io::Result<Round> {
-        let datagrams = receiver.receive(wait)?;
+    fn round(&mut self, receiver: &mut Receiver) -> io::Result<Round> {
+        let datagrams = receiver.receive()?;
         let now = self.feed.clock.at();
         self.batches.watch_load(now.engine);
         let mut round = Round { count: datagrams.len(), now: now.engine, latest: Timestamp(0) };

@@ -24,15 +24,6 @@ const CONTROL_BYTES: usize = 256;
 const MEMINFO_DROPS: usize = 8;
 const MEMINFO_FIELDS: usize = 9;
 
-/// Whether to wait for the first datagram.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wait {
-    /// Until one comes or the socket's read timeout passes.
-    ForFirst,
-    /// Not at all.
-    No,
-}
-
 /// One received datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
@@ -81,15 +72,13 @@ impl Receiver {
         }
     }
 
-    /// Takes what the kernel has queued, up to [`RECV_BATCH`] datagrams, in order of arrival.
+    /// Takes what the kernel has queued, up to [`RECV_BATCH`] datagrams, in order of arrival. Waits
+    /// for the first until the socket's read timeout passes.
     ///
     /// # Errors
     /// What `recvmmsg` says; `WouldBlock` when nothing came in time, `Interrupted` on a signal.
-    pub fn receive(
-        &mut self,
-        wait: Wait,
-    ) -> io::Result<impl ExactSizeIterator<Item = Datagram<'_>>> {
-        let count = self.fill(wait)?;
+    pub fn receive(&mut self) -> io::Result<impl ExactSizeIterator<Item = Datagram<'_>>> {
+        let count = self.fill()?;
         let Self { data, names, controls, filled, .. } = self;
         let buffers = data.chunks_exact(STRIDE).zip(names.iter()).zip(controls.iter());
         Ok(buffers
@@ -99,11 +88,7 @@ impl Receiver {
     }
 
     #[expect(unsafe_code, reason = "recvmmsg has no safe wrapper")]
-    fn fill(&mut self, wait: Wait) -> io::Result<usize> {
-        let flags = match wait {
-            Wait::ForFirst => libc::MSG_WAITFORONE,
-            Wait::No => libc::MSG_DONTWAIT,
-        };
+    fn fill(&mut self) -> io::Result<usize> {
         let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; RECV_BATCH];
         // SAFETY: mmsghdr is plain data of the C library, for which all bits zero is a value: null
         // pointers with lengths of zero.
@@ -131,7 +116,7 @@ impl Receiver {
                 self.socket.as_raw_fd(),
                 headers.as_mut_ptr(),
                 room,
-                flags,
+                libc::MSG_WAITFORONE,
                 std::ptr::null_mut(),
             )
         };

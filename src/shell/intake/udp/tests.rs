@@ -53,7 +53,7 @@ fn datagrams_come_with_peer_local_address_and_a_stamp_of_the_past() {
         sender.send_to(b"three", target).unwrap();
         let mut seen = Vec::new();
         while seen.len() < 3 {
-            for datagram in receiver.receive(Wait::ForFirst).unwrap() {
+            for datagram in receiver.receive().unwrap() {
                 assert_eq!(datagram.peer, sender.local_addr().unwrap());
                 assert_eq!(datagram.local, Some(target.ip()));
                 let stamp = datagram.stamp.unwrap();
@@ -63,7 +63,7 @@ fn datagrams_come_with_peer_local_address_and_a_stamp_of_the_past() {
             }
         }
         assert_eq!(seen, [&b"one"[..], b"", b"three"]);
-        let error = receiver.receive(Wait::No).err().unwrap();
+        let error = receiver.receive().err().unwrap();
         assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
     }
 }
@@ -79,7 +79,7 @@ fn a_call_takes_at_most_a_batch_and_leaves_the_rest_in_order() {
     let mut sizes = Vec::new();
     let mut next = 0_u64;
     while sizes.iter().sum::<usize>() < total {
-        let datagrams = receiver.receive(Wait::ForFirst).unwrap();
+        let datagrams = receiver.receive().unwrap();
         sizes.push(datagrams.len());
         for datagram in datagrams {
             assert_eq!(datagram.bytes, next.to_be_bytes());
@@ -97,7 +97,7 @@ fn long_datagrams_are_whole() {
         for length in [DATAGRAM_GAP_BYTES, DATAGRAM_GAP_BYTES + 1, 60 * 1024, longest] {
             let sent: Vec<u8> = (0..length).map(|at| at.to_le_bytes()[0]).collect();
             sender.send_to(&sent, target).unwrap();
-            let datagrams = receiver.receive(Wait::ForFirst).unwrap();
+            let datagrams = receiver.receive().unwrap();
             for datagram in datagrams {
                 assert!(datagram.bytes == sent && !datagram.is_truncated, "{length}");
             }
@@ -119,15 +119,15 @@ fn kernel_drops_are_counted_without_a_further_datagram() {
     wait_for("a drop", || {
         sender.send_to(&[b'x'; 1_000], target).unwrap();
         sent += 1;
-        thread.kernel_drops() > 0
+        thread.watch().kernel_drops() > 0
     });
     // The reader lives, and says so, although it waits.
-    let progress = thread.progress();
-    wait_for("progress", || thread.progress() > progress);
+    let progress = thread.watch().progress();
+    wait_for("progress", || thread.watch().progress() > progress);
     let mut sequencer = Sequencer::default();
     wait_for("all that was not dropped", || {
         sequencer.take(&feed);
-        u64::try_from(sequencer.events.len()).unwrap() + thread.kernel_drops() == sent
+        u64::try_from(sequencer.events.len()).unwrap() + thread.watch().kernel_drops() == sent
     });
     end(thread, &feed, &mut sequencer);
     let lost = feed.counters.kernel_dropped.load(Ordering::Relaxed);
@@ -327,7 +327,8 @@ fn flood_adds_up_and_keeps_its_order() {
     let mut sequencer = Sequencer::default();
     wait_for("the flood", || {
         sequencer.take(&feed);
-        u64::try_from(sequencer.events.len()).unwrap() + thread.kernel_drops() >= total.into()
+        u64::try_from(sequencer.events.len()).unwrap() + thread.watch().kernel_drops()
+            >= total.into()
     });
     flood.join().unwrap();
     end(thread, &feed, &mut sequencer);
@@ -363,7 +364,7 @@ fn under_overload_a_flood_about_one_device_goes_on_in_the_low_lane_in_its_order(
         }
         let shed: u64 = feed.counters.shed().map(|(_, _, count)| count).sum();
         let taken = u64::try_from(seen.len()).unwrap();
-        taken + shed + thread.kernel_drops() >= total.into()
+        taken + shed + thread.watch().kernel_drops() >= total.into()
     });
     flood.join().unwrap();
     assert!(seen.is_sorted_by(|one, next| one.0 < next.0));
