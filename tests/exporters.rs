@@ -75,14 +75,14 @@ fn met(classifier: &Classifier, series: &Series) -> Vec<Met> {
     let hits = classifier.resolve_series(metric, &read, PEER);
     hits.iter()
         .map(|hit| {
-            let rule = classifier.metric_rule(hit).expect("a rule of this classifier");
-            let mut alarm = hit.target.device.clone();
-            if !hit.target.component.is_empty() {
-                let _ = write!(alarm, "/{}", hit.target.component);
+            let rule = classifier.metric_rule(hit.rule).expect("a rule of this classifier");
+            let mut alarm = hit.device().to_owned();
+            if !hit.component().is_empty() {
+                let _ = write!(alarm, "/{}", hit.component());
             }
             let _ = write!(alarm, " {}", rule.threshold.alarm_type);
-            if !hit.qualifier.is_empty() {
-                let _ = write!(alarm, " ({})", hit.qualifier);
+            if !hit.qualifier().is_empty() {
+                let _ = write!(alarm, " ({})", hit.qualifier());
             }
             Met { rule: rule.name().to_owned(), side: hit.side, alarm }
         })
@@ -95,7 +95,7 @@ fn severity(classifier: &Classifier, (all, series): (&[Series], &Series), met_by
     let read = |name: &str| series.read(name);
     let metric = series.read(METRIC_NAME).expect("every series has a name");
     let hits = classifier.resolve_series(metric, &read, PEER);
-    let rules = hits.iter().filter_map(|hit| classifier.metric_rule(hit));
+    let rules = hits.iter().filter_map(|hit| classifier.metric_rule(hit.rule));
     let rule = rules.into_iter().find(|rule| rule.name() == met_by.rule).expect("it met the rule");
     let divisor = match rule.computation.divisor {
         None => Some(1.0),

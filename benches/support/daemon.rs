@@ -42,11 +42,24 @@ pub(crate) struct Ledger {
 impl Daemon {
     /// Starts one in an empty folder `dir`, with the fleet as its inventory.
     pub(crate) fn start(dir: &Path, fleet: Fleet) -> anyhow::Result<Self> {
+        Self::start_with(dir, fleet, None)
+    }
+
+    /// Starts one with these rules, or with those that are built in.
+    pub(crate) fn start_with(
+        dir: &Path,
+        fleet: Fleet,
+        rules: Option<&str>,
+    ) -> anyhow::Result<Self> {
         if dir.exists() {
             std::fs::remove_dir_all(dir).context("emptying the folder")?;
         }
         std::fs::create_dir_all(dir).context("making the folder")?;
         std::fs::write(dir.join("devices.csv"), fleet.inventory())?;
+        if let Some(rules) = rules {
+            std::fs::write(dir.join("rules.toml"), rules)?;
+        }
+        let rules = rules.map_or("builtin = true", |_| "builtin = false\nfiles = [\"rules.toml\"]");
         let [trap, syslog, http] = free_ports()?;
         std::fs::write(
             dir.join("vigie.toml"),
@@ -55,7 +68,7 @@ impl Daemon {
                  [listeners.syslog-udp]\nkind = \"syslog-udp\"\naddresses = [\"{syslog}\"]\n\
                  [listeners.http]\nkind = \"http\"\naddresses = [\"{http}\"]\n\
                  [correlation]\nhold_off_ms = 2000\n\
-                 [rules]\nbuiltin = true\n[inventory]\nfiles = [\"devices.csv\"]\n"
+                 [rules]\n{rules}\n[inventory]\nfiles = [\"devices.csv\"]\n"
             ),
         )?;
         Self::start_again(dir, [trap, syslog, http])
@@ -96,6 +109,11 @@ impl Daemon {
         }
     }
 
+    /// Where it speaks HTTP.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.http
+    }
+
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
@@ -108,14 +126,7 @@ impl Daemon {
 
     /// The body of a page.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<String> {
-        let mut stream = TcpStream::connect(self.http)?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("a head and a body")?;
-        ensure!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
-        Ok(body.to_owned())
+        get(self.http, path)
     }
 
     /// Sum of a metric over its labels.
@@ -213,7 +224,21 @@ pub(crate) fn replay(dir: &Path) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn free_ports() -> anyhow::Result<[SocketAddr; 3]> {
+/// The body of a page.
+pub(crate) fn get(from: SocketAddr, path: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(from)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    // Version 1.0: the page comes in one piece, and the connection ends with it.
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("a head and a body")?;
+    ensure!(head.split(' ').nth(1) == Some("200"), "{path}: {head}");
+    Ok(body.to_owned())
+}
+
+/// Ports that nobody uses now.
+pub(crate) fn free_ports() -> anyhow::Result<[SocketAddr; 3]> {
     let sockets = [(); 3].map(|()| UdpSocket::bind("127.0.0.1:0"));
     let [one, two, three] = sockets;
     Ok([one?.local_addr()?, two?.local_addr()?, three?.local_addr()?])

@@ -107,6 +107,17 @@ fn link_line(interface: u32, is_down: bool) -> Vec<u8> {
 
 /// linkDown or linkUp with the varbinds of IF-MIB and the name that most vendors add.
 fn link_trap(interface: u32, is_down: bool) -> Vec<u8> {
+    const TRAP_V2: u8 = 0xa7;
+    link_message(TRAP_V2, interface, is_down)
+}
+
+/// linkDown as an INFORM, which is answered when it is durable.
+pub(crate) fn link_inform(interface: u32) -> Vec<u8> {
+    const INFORM: u8 = 0xa6;
+    link_message(INFORM, interface, true)
+}
+
+fn link_message(pdu_tag: u8, interface: u32, is_down: bool) -> Vec<u8> {
     const SYS_UP_TIME: &[u8] = &[0x2b, 6, 1, 2, 1, 1, 3, 0];
     const TRAP_OID: &[u8] = &[0x2b, 6, 1, 6, 3, 1, 1, 4, 1, 0];
     const IF_ENTRY: [u8; 8] = [0x2b, 6, 1, 2, 1, 2, 2, 1];
@@ -115,7 +126,6 @@ fn link_trap(interface: u32, is_down: bool) -> Vec<u8> {
     const OCTETS: u8 = 4;
     const OID: u8 = 6;
     const TIME_TICKS: u8 = 0x43;
-    const TRAP_V2: u8 = 0xa7;
     let index = u8::try_from(interface).expect("fewer than 128 interfaces");
     let notification = [0x2b, 6, 1, 6, 3, 1, 1, 5, if is_down { 3 } else { 4 }];
     let name = format!("GigabitEthernet0/{interface}");
@@ -138,7 +148,7 @@ fn link_trap(interface: u32, is_down: bool) -> Vec<u8> {
         tlv(INTEGER, &[0]),
         tlv(SEQUENCE, &varbinds.concat()),
     ];
-    let message = [tlv(INTEGER, &[1]), tlv(OCTETS, b"public"), tlv(TRAP_V2, &pdu.concat())];
+    let message = [tlv(INTEGER, &[1]), tlv(OCTETS, b"public"), tlv(pdu_tag, &pdu.concat())];
     tlv(SEQUENCE, &message.concat())
 }
 

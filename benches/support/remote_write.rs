@@ -33,7 +33,7 @@ pub(crate) fn body(series: u32) -> Vec<u8> {
 }
 
 /// A field that holds a message or a text.
-fn message(field: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn message(field: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = vec![field << 3 | 2];
     let mut length = content.len();
     while length > 0x7f {

@@ -17,22 +17,23 @@ use jiff::tz::TimeZone;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-/// One rule that looks at a series, and the alarm that it means.
+/// One rule that looks at a series, and the alarm that it means. Every series that a rule looks at
+/// has one for as long as it is known, so that its texts are one piece of memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hit {
     /// Place of the rule: [`Classifier::metric_rule`] gives it.
     pub rule: u32,
     /// Whether the series is measured or the divisor of a ratio. The two series of a ratio have
-    /// the same rule, target and qualifier.
+    /// the same rule, resource and qualifier.
     pub side: Side,
-    /// The resource.
-    pub target: Target,
-    /// Qualifier of the alarm.
-    pub qualifier: Box<str>,
+    /// Whether the inventory knows the device.
+    pub is_known: bool,
     /// Whose hours a baseline goes by.
     pub zone: TimeZone,
-    /// The line for people, with marks where numbers go.
-    text: Box<str>,
+    /// Where device, component, alias of the component and qualifier end in `texts`. Behind them
+    /// is the line for people, with marks where numbers go.
+    ends: [u32; 4],
+    texts: Box<str>,
 }
 
 /// What the series has to tell.
@@ -82,10 +83,11 @@ impl Classifier {
             .collect()
     }
 
-    /// The rule of a hit, as long as the hit was made by this classifier.
+    /// The rule at the place that a hit names, as long as the hit was made by this classifier.
     #[must_use]
-    pub fn metric_rule(&self, hit: &Hit) -> Option<&MetricRule> {
-        self.rules().metric.rules.get(usize::try_from(hit.rule).ok()?)
+    #[inline]
+    pub fn metric_rule(&self, place: u32) -> Option<&MetricRule> {
+        self.rules().metric.rules.get(usize::try_from(place).ok()?)
     }
 
     fn hit(
@@ -130,8 +132,7 @@ impl Classifier {
         let is_by_site = rule.baseline.as_ref().is_some_and(|baseline| baseline.is_by_site);
         let of_site = is_by_site.then(|| self.directory().zone_of(&target.device)).flatten();
         let zone = of_site.unwrap_or(TimeZone::UTC);
-        let (qualifier, text) = (qualifier.into(), text.into());
-        Some(Hit { rule: place?, side, target, qualifier, zone, text })
+        Hit::new((place?, side, zone), &target, (&qualifier, &text))
     }
 
     /// The event that tells news of a series. `line` is memory for its text.
@@ -143,7 +144,7 @@ impl Classifier {
         (origin, occurred_at): (&Origin, Option<Timestamp>),
         line: &'a mut String,
     ) -> Option<Event<'a>> {
-        let rule = self.metric_rule(hit)?;
+        let rule = self.metric_rule(hit.rule)?;
         line.clear();
         let (verb, value) = match news {
             News::Value(value) => {
@@ -173,13 +174,13 @@ impl Classifier {
             value,
             lease_until: None,
             peer: origin.peer.to_canonical(),
-            is_known: hit.target.is_known,
+            is_known: hit.is_known,
             is_in_service: false,
-            device: &hit.target.device,
-            component: &hit.target.component,
-            component_alias: &hit.target.component_alias,
+            device: hit.device(),
+            component: hit.component(),
+            component_alias: hit.text_at(2),
             alarm_type: &rule.threshold.alarm_type,
-            qualifier: &hit.qualifier,
+            qualifier: hit.qualifier(),
             rule: &rule.threshold.name,
             text: line,
             labels: "",
@@ -189,9 +190,53 @@ impl Classifier {
 }
 
 impl Hit {
+    /// `None` when the texts are longer than texts are.
+    fn new(
+        (rule, side, zone): (u32, Side, TimeZone),
+        target: &Target,
+        (qualifier, line): (&str, &str),
+    ) -> Option<Self> {
+        let names = [&*target.device, &*target.component, &*target.component_alias, qualifier];
+        let mut texts = String::new();
+        let mut ends = [0; 4];
+        for (name, end) in names.into_iter().zip(&mut ends) {
+            texts.push_str(name);
+            *end = u32::try_from(texts.len()).ok()?;
+        }
+        texts.push_str(line);
+        Some(Self { rule, side, is_known: target.is_known, zone, ends, texts: texts.into() })
+    }
+
+    /// Device part of the resource.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        self.text_at(0)
+    }
+
+    /// Component part of the resource, empty for the device itself.
+    #[must_use]
+    pub fn component(&self) -> &str {
+        self.text_at(1)
+    }
+
+    /// Qualifier of the alarm.
+    #[must_use]
+    pub fn qualifier(&self) -> &str {
+        self.text_at(3)
+    }
+
+    /// The text with that number; the last is the line for people.
+    fn text_at(&self, number: usize) -> &str {
+        let end = |number: usize| usize::try_from(*self.ends.get(number)?).ok();
+        let start = number.checked_sub(1).and_then(end).unwrap_or(0);
+        let end = end(number).unwrap_or(self.texts.len());
+        self.texts.get(start..end).unwrap_or_default()
+    }
+
     /// Appends the line for people.
     fn push_text(&self, (value, expected): (f64, Option<f64>), out: &mut String) {
-        for piece in self.text.split_inclusive([VALUE_MARK, EXPECTED_MARK]) {
+        let text = self.text_at(self.ends.len());
+        for piece in text.split_inclusive([VALUE_MARK, EXPECTED_MARK]) {
             out.push_str(piece);
             match (out.pop(), expected) {
                 (Some(VALUE_MARK), _) => push_number(value, out),

@@ -41,8 +41,10 @@ fn hits(classifier: &Classifier, metric: &str, labels: &[(&str, &str)]) -> Vec<H
 /// Rule, device, component and qualifier of each hit.
 fn named(classifier: &Classifier, metric: &str, labels: &[(&str, &str)]) -> Vec<[String; 4]> {
     let name = |hit: Hit| {
-        let rule = classifier.metric_rule(&hit).expect("of this classifier").name().to_owned();
-        [rule, hit.target.device, hit.target.component, hit.qualifier.into()]
+        let rule = classifier.metric_rule(hit.rule).expect("of this classifier").name().to_owned();
+        let [device, component, qualifier] =
+            [hit.device(), hit.component(), hit.qualifier()].map(str::to_owned);
+        [rule, device, component, qualifier]
     };
     hits(classifier, metric, labels).into_iter().map(name).collect()
 }
@@ -83,14 +85,15 @@ fn both_series_of_a_ratio_mean_one_alarm() {
     let pair = ["ifHCInOctets", "ifHighSpeed"].map(|metric| {
         let found = hits(&classifier, metric, &labels);
         found.into_iter().find(|hit| {
-            classifier.metric_rule(hit).is_some_and(|rule| rule.name().ends_with("use-received"))
+            classifier
+                .metric_rule(hit.rule)
+                .is_some_and(|rule| rule.name().ends_with("use-received"))
         })
     });
     let [Some(measured), Some(divisor)] = pair else { panic!("both are known") };
     assert_eq!((measured.side, divisor.side), (Side::Measured, Side::Divisor));
-    let of = |hit: &Hit| (hit.rule, hit.target.clone(), hit.qualifier.clone());
-    assert_eq!(of(&measured), of(&divisor));
-    let rule = classifier.metric_rule(&measured).expect("of this classifier");
+    assert_eq!(Hit { side: Side::Divisor, ..measured.clone() }, divisor);
+    let rule = classifier.metric_rule(measured.rule).expect("of this classifier");
     assert_eq!(rule.computation.quantity, crate::classify::Quantity::Rate);
     assert_eq!(rule.computation.divisor, Some(crate::classify::Quantity::Value));
 }

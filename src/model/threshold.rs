@@ -9,6 +9,7 @@
 use crate::model::severity::Severity;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 /// Most bands of one rule.
 pub const BANDS_MAX: usize = 8;
@@ -47,6 +48,10 @@ pub struct Band {
     pub samples: u32,
 }
 
+/// The zones of a rule: its limits in order, each of them once.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Zones(Box<[Cut]>);
+
 /// The values of a band.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Extent {
@@ -80,25 +85,11 @@ pub struct Cut {
 pub struct Limit(f64);
 
 impl ThresholdRule {
-    /// Number of limits at or below the value: 0 for the smallest values. `None` for a NaN, which
-    /// lies nowhere.
+    /// The zones into which its limits cut the numbers.
     #[must_use]
-    pub fn zone(&self, value: f64) -> Option<u8> {
-        if value.is_nan() {
-            return None;
-        }
-        let mut zone = 0_u8;
-        for (number, band) in (0_usize..).zip(&self.bands) {
-            for (place, cut) in (0_usize..).zip(band.extent.cuts()) {
-                // Bands may share a limit: it counts once.
-                let before = self.bands.iter().take(number).flat_map(|band| band.extent.cuts());
-                let is_known = before.chain(band.extent.cuts().take(place)).any(|one| one == cut);
-                if cut.is_below(value) && !is_known {
-                    zone = zone.saturating_add(1);
-                }
-            }
-        }
-        Some(zone)
+    pub fn zones(&self) -> Zones {
+        let cuts: BTreeSet<_> = self.bands.iter().flat_map(|band| band.extent.cuts()).collect();
+        Zones(cuts.into_iter().collect())
     }
 
     /// Whether no band could be entered or be held by that value.
@@ -135,6 +126,20 @@ impl Band {
                 Extent::Below { clear, .. } => !clear.is_below(value),
                 Extent::OneOf(_) => self.is_entered_by(value),
             }
+    }
+}
+
+impl Zones {
+    /// Number of limits at or below the value: 0 for the smallest values. `None` for a NaN, which
+    /// lies nowhere.
+    #[must_use]
+    #[inline]
+    pub fn of(&self, value: f64) -> Option<u8> {
+        if value.is_nan() {
+            return None;
+        }
+        let below = self.0.iter().take_while(|cut| cut.is_below(value)).count();
+        u8::try_from(below).ok()
     }
 }
 
@@ -242,11 +247,11 @@ mod tests {
     fn limits_cut_the_numbers_into_zones() {
         let rule =
             rule(vec![above(Severity::Critical, 90.0, 85.0), above(Severity::Minor, 85.0, 80.0)]);
-        let zone = |value| rule.zone(value).expect("a number");
+        let zone = |value| rule.zones().of(value).expect("a number");
         let zones = [79.9, 80.0, 85.0, 85.1, 90.0, 90.1, f64::INFINITY].map(zone);
         assert_eq!(zones, [0, 1, 2, 3, 3, 4, 4]);
         assert_eq!(zone(f64::NEG_INFINITY), 0);
-        assert_eq!(rule.zone(f64::NAN), None);
+        assert_eq!(rule.zones().of(f64::NAN), None);
     }
 
     #[test]
@@ -274,14 +279,18 @@ mod tests {
         let is_in = [1.0, 3.0, 4.5, 6.0, 7.0].map(|value| failed.is_entered_by(value));
         assert_eq!(is_in, [false, true, false, true, false]);
         let rule = rule(vec![failed]);
-        let zones = [1.0, 3.0, 5.0, 6.0, 7.0].map(|value| rule.zone(value).expect("a number"));
+        let zones =
+            [1.0, 3.0, 5.0, 6.0, 7.0].map(|value| rule.zones().of(value).expect("a number"));
         assert_eq!(zones, [0, 1, 2, 3, 4]);
     }
 
     #[test]
     fn equal_limits_are_one() {
         let rule = rule(vec![above(Severity::Major, 0.0, -0.0), above(Severity::Minor, -0.0, 0.0)]);
-        assert_eq!([-1.0, 0.0, 1.0].map(|value| rule.zone(value)), [Some(0), Some(1), Some(2)]);
+        assert_eq!(
+            [-1.0, 0.0, 1.0].map(|value| rule.zones().of(value)),
+            [Some(0), Some(1), Some(2)]
+        );
         assert!(rule.is_normal(-0.1) && !rule.is_normal(0.0));
         assert_eq!(Cut::above(f64::NAN), None);
     }

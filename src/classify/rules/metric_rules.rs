@@ -10,7 +10,7 @@ use crate::model::alarm_type::AlarmType;
 use crate::model::event::Lane;
 use crate::model::index::{HashIndex, KeyHasher};
 use crate::model::severity::Severity;
-use crate::model::threshold::ThresholdRule;
+use crate::model::threshold::{ThresholdRule, Zones};
 use regex::Regex;
 use std::sync::Arc;
 
@@ -52,6 +52,8 @@ enum Wanted {
 pub struct MetricRule {
     /// What the engine needs of it.
     pub threshold: Arc<ThresholdRule>,
+    /// The zones of its bands.
+    pub zones: Zones,
     /// Lane of its alarm types: one for all, so that what it tells stays in order.
     pub lane: Lane,
     /// What is compared with the bands.
@@ -203,16 +205,16 @@ impl MetricRules {
         let device_labels = section.texts("device", report);
         let (Some(name), Some(kind), Some(absence)) = (name, kind, absence) else { return };
         let absent_lane = absence.alarm_type.map_or(Lane::Low, AlarmType::lane);
+        let threshold = ThresholdRule {
+            name: name.value.to_owned(),
+            alarm_type: kind.id.clone(),
+            bands,
+            absent_alarm_type: absence.alarm_type.map_or_else(String::new, |one| one.id.clone()),
+            absent_severity: absence.severity,
+        };
         let rule = MetricRule {
-            threshold: Arc::new(ThresholdRule {
-                name: name.value.to_owned(),
-                alarm_type: kind.id.clone(),
-                bands,
-                absent_alarm_type: absence
-                    .alarm_type
-                    .map_or_else(String::new, |one| one.id.clone()),
-                absent_severity: absence.severity,
-            }),
+            zones: threshold.zones(),
+            threshold: Arc::new(threshold),
             lane: kind.lane().min(absent_lane),
             computation,
             baseline,

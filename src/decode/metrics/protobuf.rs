@@ -98,6 +98,19 @@ impl<'a> Cursor<'a> {
         Ok(Some((number, value)))
     }
 
+    /// Steps over messages with that number, as long as they have fewer than 128 octets. What
+    /// stands behind is for [`Cursor::field`].
+    #[inline]
+    pub(super) fn step_over_short(&mut self, number: u32) {
+        let Ok(tag) = u8::try_from(number << 3 | 2) else { return };
+        while let [first, length @ 0..=0x7f, rest @ ..] = self.rest
+            && *first == tag
+            && let Some(rest) = rest.get(usize::from(*length)..)
+        {
+            self.rest = rest;
+        }
+    }
+
     /// A number of seven bits an octet, least significant first.
     #[inline]
     pub(super) fn varint(&mut self) -> Result<u64, SampleFault> {

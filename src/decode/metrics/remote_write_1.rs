@@ -70,12 +70,16 @@ impl<'b> Found<'b> {
     fn of(series: &'b [u8]) -> Self {
         let mut found = Self { block: None, tail: series, samples: 0, histograms: 0, fault: None };
         let mut cursor = Cursor::over(series);
+        cursor.step_over_short(LABELS);
         let mut is_at_block = true;
         let mut has_strays = false;
         loop {
             let rest = cursor.rest();
             match cursor.field() {
-                Ok(Some((LABELS, _))) => has_strays |= !is_at_block,
+                Ok(Some((LABELS, _))) => {
+                    has_strays |= !is_at_block;
+                    cursor.step_over_short(LABELS);
+                }
                 Ok(Some((field, _))) => {
                     if is_at_block {
                         found.tail = rest;

@@ -33,9 +33,21 @@ impl Keys {
     /// Of a label block, as it was sent.
     #[inline]
     pub(super) fn of_block(&self, block: &[u8]) -> Key {
+        self.of_checked_block(block, self.check_of_block(block))
+    }
+
+    /// The check alone. It is enough to tell whether a block is the expected one.
+    #[inline]
+    pub(super) fn check_of_block(&self, block: &[u8]) -> u64 {
         let mut hasher = self.keyed.build_hasher();
         hasher.write(block);
-        Key { hash: self.fast.hash_bytes(block), check: hasher.finish() }
+        hasher.finish()
+    }
+
+    /// Of a label block with that check.
+    #[inline]
+    pub(super) fn of_checked_block(&self, block: &[u8], check: u64) -> Key {
+        Key { hash: self.fast.hash_bytes(block), check }
     }
 
     /// Of labels, whatever their order.

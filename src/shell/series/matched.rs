@@ -15,6 +15,7 @@ use crate::shell::series::peers::{Member, Peers};
 use crate::shell::series::senders::Sender;
 use crate::shell::series::shares::{Shared, locked};
 use crate::shell::series::standing::Standing;
+use std::iter::once;
 use std::sync::Arc;
 
 /// Rules that look at one series at most: settling names each by an octet.
@@ -31,12 +32,17 @@ pub(super) struct Matched {
     newest: Option<Newest>,
     /// Second in which a number came last.
     heard_s: u32,
-    tracks: Box<[Track]>,
+    /// Most series have one: it lies here, so that nothing else has to be fetched.
+    first: Track,
+    more: Box<[Track]>,
 }
 
 /// A series under one rule.
 struct Track {
     hit: Arc<Hit>,
+    /// Place of the rule, and what the series is to it, as the hit has them.
+    rule: u32,
+    side: Side,
     joined: Joined,
     /// A second without a number after which it is silent; 0 for never.
     absent_after_s: u32,
@@ -101,32 +107,36 @@ pub(super) struct Moment {
 }
 
 impl Matched {
-    /// A series that these rules look at; `join` gives what it shares with others by one of them,
-    /// or nothing when that rule is not to look at it.
+    /// A series that these rules look at, if any does; `join` gives what it shares with others by
+    /// one of them, or nothing when that rule is not to look at it.
     pub(super) fn new(
         classifier: &Arc<Classifier>,
         hits: Vec<Hit>,
         First { series, temporality, now_s }: First,
         join: impl Fn(&Hit, &MetricRule) -> Option<Joined>,
-    ) -> Self {
+    ) -> Option<Self> {
         let track = |hit: Hit| {
-            let rule = classifier.metric_rule(&hit)?;
+            let rule = classifier.metric_rule(hit.rule)?;
             let absent_s = rule.absent_after_ms.div_ceil(1_000);
             Some(Track {
                 joined: join(&hit, rule)?,
+                rule: hit.rule,
+                side: hit.side,
                 hit: Arc::new(hit),
                 absent_after_s: u32::try_from(absent_s).unwrap_or(u32::MAX),
                 is_silent: false,
             })
         };
-        Self {
+        let mut tracks = hits.into_iter().take(RULES_MAX).filter_map(track);
+        Some(Self {
             classifier: Arc::clone(classifier),
             series,
             temporality,
             newest: None,
             heard_s: now_s,
-            tracks: hits.into_iter().take(RULES_MAX).filter_map(track).collect(),
-        }
+            first: tracks.next()?,
+            more: tracks.collect(),
+        })
     }
 
     /// Takes a sample; what is to be told is appended to `tells`. `sender_back_s` is when the
@@ -156,14 +166,14 @@ impl Matched {
         let was_away = sender_back_s > self.heard_s;
         self.heard_s = self.heard_s.max(moment.now_s);
         let now = Newest { value, at: moment.at };
-        for (place, track) in (0..=u8::MAX).zip(&mut self.tracks) {
+        for (place, track) in (0..=u8::MAX).zip(once(&mut self.first).chain(&mut self.more)) {
             if was_away || track.is_silent {
                 track.is_silent = false;
                 track.with_standing(Standing::forget);
             }
-            let Some(rule) = self.classifier.metric_rule(&track.hit) else { continue };
+            let Some(rule) = self.classifier.metric_rule(track.rule) else { continue };
             let computation = rule.computation;
-            let quantity = match (track.hit.side, computation.divisor) {
+            let quantity = match (track.side, computation.divisor) {
                 (Side::Divisor, Some(quantity)) => quantity,
                 (Side::Measured | Side::Divisor, _) => computation.quantity,
             };
@@ -187,14 +197,15 @@ impl Matched {
 
     /// Learns what became of a request that told something of a track.
     pub(super) fn settle(&mut self, track: u8, request: u32, is_durable: bool) {
-        if let Some(track) = self.tracks.get_mut(usize::from(track)) {
+        if let Some(track) = self.track(track) {
             track.with_standing(|standing| standing.settle(request, is_durable));
         }
     }
 
     /// The first second in which a track of it may be silent; `None` when none can be.
     pub(super) fn due_s(&self) -> Option<u32> {
-        let waiting = self.tracks.iter().filter(|track| track.is_waited_for());
+        let tracks = once(&self.first).chain(&self.more);
+        let waiting = tracks.filter(|track| track.is_waited_for());
         waiting.map(|track| self.heard_s.saturating_add(track.absent_after_s)).min()
     }
 
@@ -203,7 +214,7 @@ impl Matched {
     pub(super) fn fall_silent(&mut self, now_s: u32, sender: &Sender) -> Fallen {
         let heard_s = self.heard_s.max(sender.back_s());
         let mut fallen = Fallen::default();
-        for (place, track) in (0..=u8::MAX).zip(&mut self.tracks) {
+        for (place, track) in (0..=u8::MAX).zip(once(&mut self.first).chain(&mut self.more)) {
             let is_due = |since_s: u32| since_s.saturating_add(track.absent_after_s) <= now_s;
             if !track.is_waited_for() || !is_due(heard_s) {
                 continue;
@@ -227,9 +238,16 @@ impl Matched {
         fallen
     }
 
+    fn track(&mut self, place: u8) -> Option<&mut Track> {
+        match place.checked_sub(1) {
+            None => Some(&mut self.first),
+            Some(place) => self.more.get_mut(usize::from(place)),
+        }
+    }
+
     /// What was told of the silence of a track was not durable.
     pub(super) fn unsay_silence(&mut self, track: u8) {
-        if let Some(track) = self.tracks.get_mut(usize::from(track)) {
+        if let Some(track) = self.track(track) {
             track.is_silent = false;
         }
     }
@@ -251,7 +269,7 @@ impl Track {
     fn ratio(&self, number: f64, at: Timestamp) -> Option<f64> {
         match &self.joined.alarm {
             OfAlarm::Peers(_) => Some(number),
-            OfAlarm::Ratio(pair) => locked(pair).take(self.hit.side, number, at),
+            OfAlarm::Ratio(pair) => locked(pair).take(self.side, number, at),
         }
     }
 
@@ -292,7 +310,7 @@ fn stand(
     rule: &MetricRule,
 ) -> Option<(News, Timestamp, bool)> {
     let number = news.compared()?;
-    let zone = rule.threshold.zone(number)?;
+    let zone = rule.zones.of(number)?;
     let samples = u8::try_from(rule.threshold.samples_told()).unwrap_or(u8::MAX);
     // Of a series that is new, only what is not normal is a change.
     let is_change = match standing.zone() {

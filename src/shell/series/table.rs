@@ -5,8 +5,14 @@
 //! known by a key of its labels; one that came in remote write 1.0 by a key of its label block too,
 //! so that its labels are not read again. Of a series that no rule looks at only that is kept.
 //!
+//! What a known series costs is the memory that has to be fetched for it. Senders write their
+//! series in the same order every time, so those that come in one request lie side by side, and
+//! each knows which one followed it ([`Trail`]): the indexes are asked only when the order changes.
+//!
 //! At the bound new series are refused; those that are known go on. A series that sends nothing
 //! for [`SERIES_IDLE_S`] is forgotten.
+//!
+//! Locks are taken in the order keys, series, blocks; never two of one kind.
 
 use crate::model::index::HashIndex;
 use crate::model::limits::{SERIES_IDLE_S, SERIES_KEPT_S, SERIES_MAX, SERIES_PER_SENDER_MAX};
@@ -43,6 +49,8 @@ pub(super) struct Place(u32);
 pub(super) struct Touch<'a> {
     pub(super) now_s: u32,
     pub(super) epoch: u32,
+    /// Number of the request: its new series lie side by side.
+    pub(super) request: u32,
     pub(super) sender: &'a Arc<Sender>,
     pub(super) senders: &'a Senders,
 }
@@ -58,9 +66,27 @@ pub(super) enum Known {
     Full,
 }
 
+/// Where a request is in the table: the series that it came to last, and the one that is expected
+/// to follow, for it did so the time before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trail {
+    last: Place,
+    next: Place,
+}
+
+impl Default for Trail {
+    fn default() -> Self {
+        Self { last: NOWHERE, next: NOWHERE }
+    }
+}
+
 /// The table.
 pub(super) struct Table {
+    /// The series, in the order in which they came.
     shards: Box<[Mutex<Shard>]>,
+    /// From the keys of labels to places.
+    keys: Box<[Mutex<HashIndex>]>,
+    /// From the keys of label blocks to places.
     blocks: Box<[Mutex<HashIndex>]>,
     bounds: Bounds,
     count: AtomicU32,
@@ -68,7 +94,6 @@ pub(super) struct Table {
 
 #[derive(Default)]
 struct Shard {
-    index: HashIndex,
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
     /// No series of it is due before this second.
@@ -82,6 +107,8 @@ struct Entry {
     sender: u32,
     seen_s: u32,
     epoch: u32,
+    /// The series that followed it in the request before.
+    next: Place,
     matched: Option<Box<Matched>>,
 }
 
@@ -89,6 +116,7 @@ impl Table {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            keys: (0..SHARDS).map(|_| Mutex::default()).collect(),
             blocks: (0..SHARDS).map(|_| Mutex::default()).collect(),
             bounds,
             count: AtomicU32::new(0),
@@ -100,17 +128,35 @@ impl Table {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// The series whose label block this is, if it is known under these rules.
+    /// The series that is expected next, if this is the check of its label block and it is known
+    /// under these rules.
     #[inline]
-    pub(super) fn recall(&self, block: Key, touch: &Touch<'_>) -> Option<Known> {
-        let id = locked(self.blocks.get(shard_of(block))?).find(block.hash, |_| true)?;
-        let mut shard = self.shard(id)?;
-        let entry = shard.entry(id)?;
+    pub(super) fn follow(&self, trail: &mut Trail, check: u64, touch: &Touch<'_>) -> Option<Known> {
+        let place = trail.next;
+        let mut shard = self.shard(place)?;
+        let entry = shard.entry(place)?;
+        if entry.block.check != check || entry.epoch != touch.epoch {
+            return None;
+        }
+        entry.touch(touch);
+        *trail = Trail { last: place, next: entry.next };
+        Some(entry.known(place))
+    }
+
+    /// The series whose label block this is, if it is known under these rules.
+    pub(super) fn recall(&self, trail: &mut Trail, block: Key, touch: &Touch<'_>) -> Option<Known> {
+        let found = locked(self.blocks.get(shard_of(block))?).find(block.hash, |_| true)?;
+        let place = Place(found);
+        let mut shard = self.shard(place)?;
+        let entry = shard.entry(place)?;
         if entry.block != block || entry.epoch != touch.epoch {
             return None;
         }
         entry.touch(touch);
-        Some(entry.known(id))
+        let (known, next) = (entry.known(place), entry.next);
+        drop(shard);
+        self.step(trail, place, next);
+        Some(known)
     }
 
     /// The series with these labels; made when it is new. `resolve` says what is to be kept of it
@@ -118,22 +164,17 @@ impl Table {
     pub(super) fn enter(
         &self,
         (key, block): (Key, Option<Key>),
-        touch: &Touch<'_>,
-        resolve: impl FnOnce() -> Option<Box<Matched>>,
+        (trail, touch): (&mut Trail, &Touch<'_>),
+        resolve: impl Fn() -> Option<Box<Matched>>,
     ) -> Known {
-        let part = shard_of(key);
-        let Some(mut shard) = self.shards.get(part).map(locked) else { return Known::Full };
-        let (id, before) = if let Some(slot) = shard.find(key) {
-            let id = id_of(part, slot);
-            let Some(entry) = shard.entry(id) else { return Known::Full };
-            entry.touch(touch);
-            if entry.epoch != touch.epoch {
-                entry.matched = resolve();
-                entry.epoch = touch.epoch;
-            }
-            let before = entry.block;
-            entry.block = block.unwrap_or(before);
-            (id, before)
+        let Some(mut keys) = self.keys.get(shard_of(key)).map(locked) else { return Known::Full };
+        let found = keys.find(key.hash, |id| {
+            let mut shard = self.shard(Place(id));
+            shard.as_mut().and_then(|shard| shard.entry(Place(id))).is_some_and(|e| e.key == key)
+        });
+        let renewed = found.and_then(|id| self.renew(Place(id), (key, block), touch, &resolve));
+        let (place, before) = if let Some(renewed) = renewed {
+            renewed
         } else {
             if !self.has_room(touch.sender) {
                 return Known::Full;
@@ -144,24 +185,73 @@ impl Table {
                 sender: touch.sender.place,
                 seen_s: touch.now_s,
                 epoch: touch.epoch,
+                next: NOWHERE,
                 matched: resolve(),
             };
-            (id_of(part, shard.insert(entry)), Key::default())
+            let part = usize::try_from(touch.request).unwrap_or(0) % SHARDS;
+            let Some(mut shard) = self.shards.get(part).map(locked) else { return Known::Full };
+            let place = place_of(part, shard.insert(entry));
+            drop(shard);
+            keys.insert(key.hash, place.0);
+            (place, Key::default())
         };
-        let known = shard.note_due(id);
-        drop(shard);
+        drop(keys);
+        let Some((known, next)) = self.shard(place).and_then(|mut shard| shard.note_due(place))
+        else {
+            return Known::Full;
+        };
         if let Some(block) = block.filter(|block| *block != before) {
-            self.forget_block(before, id);
-            self.learn_block(block, id);
+            self.forget_block(before, place);
+            self.learn_block(block, place);
         }
+        self.step(trail, place, next);
         known
+    }
+
+    /// Brings a series up to date that came again with its labels; gives the label block that it
+    /// had. `None` when it is gone.
+    fn renew(
+        &self,
+        place: Place,
+        (key, block): (Key, Option<Key>),
+        touch: &Touch<'_>,
+        resolve: impl Fn() -> Option<Box<Matched>>,
+    ) -> Option<(Place, Key)> {
+        let is_old = {
+            let mut shard = self.shard(place)?;
+            let entry = shard.entry(place).filter(|entry| entry.key == key)?;
+            entry.touch(touch);
+            entry.epoch != touch.epoch
+        };
+        // Rules are asked while nobody waits for the series beside it.
+        let matched = is_old.then(resolve);
+        let mut shard = self.shard(place)?;
+        let entry = shard.entry(place).filter(|entry| entry.key == key)?;
+        if let Some(matched) = matched {
+            entry.matched = matched;
+            entry.epoch = touch.epoch;
+        }
+        let before = entry.block;
+        entry.block = block.unwrap_or(before);
+        Some((place, before))
+    }
+
+    /// The request came to a series that was not the expected one: the one before knows it now.
+    fn step(&self, trail: &mut Trail, place: Place, next: Place) {
+        if trail.next != place
+            && let Some(mut shard) = self.shard(trail.last)
+            && let Some(entry) = shard.entry(trail.last)
+        {
+            entry.next = place;
+        }
+        *trail = Trail { last: place, next };
     }
 
     /// Works on what is kept of a series; `None` when it is gone.
     #[inline]
     pub(super) fn with<T>(&self, place: Place, work: impl FnOnce(&mut Matched) -> T) -> Option<T> {
-        let mut shard = self.shard(place.0)?;
-        let matched = shard.entry(place.0)?.matched.as_mut()?;
+        let mut shard = self.shard(place)?;
+        let matched = shard.entry(place)?.matched.as_mut()?;
         let made = work(matched);
         // What was silent may be waited for again.
         let due_s = matched.due_s().unwrap_or(u32::MAX);
@@ -178,15 +268,16 @@ impl Table {
         mut look: impl FnMut(Place, u32, &mut Matched),
     ) -> u32 {
         let mut forgotten = 0_u32;
-        for (part, shard) in self.shards.iter().enumerate() {
-            let mut shard = locked(shard);
+        for (part, mutex) in self.shards.iter().enumerate() {
+            let mut shard = locked(mutex);
             if shard.due_s > now_s {
                 continue;
             }
             let gone = shard.sweep(part, now_s, &mut look);
             drop(shard);
-            for (id, entry) in gone {
-                self.forget_block(entry.block, id);
+            for (place, entry) in &gone {
+                self.forget_block(entry.block, *place);
+                self.forget_key(entry.key, *place);
                 let sender = usize::try_from(entry.sender).ok().and_then(|at| senders.get(at));
                 if let Some(sender) = sender {
                     sender.lose();
@@ -194,6 +285,8 @@ impl Table {
                 self.count.fetch_sub(1, Ordering::Relaxed);
                 forgotten = forgotten.saturating_add(1);
             }
+            // Only now, when no index leads there any more, may others take their places.
+            locked(mutex).free.extend(gone.iter().map(|(place, _)| place.slot()));
         }
         forgotten
     }
@@ -212,45 +305,43 @@ impl Table {
         false
     }
 
-    fn learn_block(&self, block: Key, id: u32) {
+    fn learn_block(&self, block: Key, place: Place) {
         if let Some(blocks) = self.blocks.get(shard_of(block)) {
             let mut blocks = locked(blocks);
-            if blocks.find(block.hash, |known| known == id).is_none() {
-                blocks.insert(block.hash, id);
+            if blocks.find(block.hash, |known| known == place.0).is_none() {
+                blocks.insert(block.hash, place.0);
             }
         }
     }
 
-    fn forget_block(&self, block: Key, id: u32) {
+    fn forget_block(&self, block: Key, place: Place) {
         if block != Key::default()
             && let Some(blocks) = self.blocks.get(shard_of(block))
         {
-            locked(blocks).remove(block.hash, id);
+            locked(blocks).remove(block.hash, place.0);
         }
     }
 
-    fn shard(&self, id: u32) -> Option<MutexGuard<'_, Shard>> {
-        let part = usize::try_from(id >> SLOT_BITS).ok()?;
+    fn forget_key(&self, key: Key, place: Place) {
+        if let Some(keys) = self.keys.get(shard_of(key)) {
+            locked(keys).remove(key.hash, place.0);
+        }
+    }
+
+    #[inline]
+    fn shard(&self, place: Place) -> Option<MutexGuard<'_, Shard>> {
+        let part = usize::try_from(place.0 >> SLOT_BITS).ok()?;
         self.shards.get(part).map(locked)
     }
 }
 
 impl Shard {
-    fn find(&self, key: Key) -> Option<u32> {
-        self.index.find(key.hash, |slot| self.at(slot).is_some_and(|entry| entry.key == key))
-    }
-
-    fn at(&self, slot: u32) -> Option<&Entry> {
-        self.entries.get(usize::try_from(slot).ok()?)?.as_ref()
-    }
-
-    fn entry(&mut self, id: u32) -> Option<&mut Entry> {
-        let slot = usize::try_from(id & SLOT_MASK).ok()?;
-        self.entries.get_mut(slot)?.as_mut()
+    #[inline]
+    fn entry(&mut self, place: Place) -> Option<&mut Entry> {
+        self.entries.get_mut(usize::try_from(place.slot()).ok()?)?.as_mut()
     }
 
     fn insert(&mut self, entry: Entry) -> u32 {
-        let hash = entry.key.hash;
         let slot = self.free.pop().unwrap_or_else(|| {
             self.entries.push(None);
             u32::try_from(self.entries.len().saturating_sub(1)).unwrap_or(u32::MAX)
@@ -259,16 +350,15 @@ impl Shard {
         if let Some(place) = place {
             *place = Some(entry);
         }
-        self.index.insert(hash, slot);
         slot
     }
 
     /// Sees to it that the sweep comes in time for a series.
-    fn note_due(&mut self, id: u32) -> Known {
-        let Some(entry) = self.entry(id) else { return Known::Full };
-        let (due_s, known) = (entry.due_s(), entry.known(id));
+    fn note_due(&mut self, place: Place) -> Option<(Known, Place)> {
+        let entry = self.entry(place)?;
+        let (due_s, found) = (entry.due_s(), (entry.known(place), entry.next));
         self.due_s = self.due_s.min(due_s);
-        known
+        Some(found)
     }
 
     fn sweep(
@@ -276,17 +366,18 @@ impl Shard {
         part: usize,
         now_s: u32,
         look: &mut impl FnMut(Place, u32, &mut Matched),
-    ) -> Vec<(u32, Entry)> {
+    ) -> Vec<(Place, Entry)> {
         let mut gone = Vec::new();
         let mut due_s = u32::MAX;
-        for (slot, place) in (0_u32..).zip(&mut self.entries) {
-            let Some(entry) = place else { continue };
+        for (slot, seat) in (0_u32..).zip(&mut self.entries) {
+            let Some(entry) = seat else { continue };
+            let place = place_of(part, slot);
             if entry.due_s() <= now_s {
                 if let Some(matched) = &mut entry.matched {
-                    look(Place(id_of(part, slot)), entry.sender, matched);
+                    look(place, entry.sender, matched);
                 }
                 if entry.is_idle(now_s) {
-                    gone.extend(place.take().map(|entry| (slot, entry)));
+                    gone.extend(seat.take().map(|entry| (place, entry)));
                     continue;
                 }
             }
@@ -294,11 +385,6 @@ impl Shard {
             due_s = due_s.min(entry.due_s().max(now_s.saturating_add(1)));
         }
         self.due_s = due_s;
-        for (slot, entry) in &mut gone {
-            self.index.remove(entry.key.hash, *slot);
-            self.free.push(*slot);
-            *slot = id_of(part, *slot);
-        }
         gone
     }
 }
@@ -308,16 +394,22 @@ impl Entry {
     fn touch(&mut self, touch: &Touch<'_>) {
         self.seen_s = touch.now_s.max(self.seen_s);
         if self.sender != touch.sender.place {
-            if let Some(sender) = touch.senders.at(self.sender) {
-                sender.lose();
-            }
-            touch.sender.take_over();
-            self.sender = touch.sender.place;
+            self.move_to(touch);
         }
     }
 
-    fn known(&self, id: u32) -> Known {
-        if self.matched.is_some() { Known::Matched(Place(id)) } else { Known::Unmatched }
+    #[cold]
+    fn move_to(&mut self, touch: &Touch<'_>) {
+        if let Some(sender) = touch.senders.at(self.sender) {
+            sender.lose();
+        }
+        touch.sender.take_over();
+        self.sender = touch.sender.place;
+    }
+
+    #[inline]
+    fn known(&self, place: Place) -> Known {
+        if self.matched.is_some() { Known::Matched(place) } else { Known::Unmatched }
     }
 
     /// A series whose silence is not told, since its sender is silent, is kept for longer.
@@ -337,10 +429,19 @@ impl Entry {
     }
 }
 
-const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
+impl Place {
+    #[inline]
+    fn slot(self) -> u32 {
+        self.0 & SLOT_MASK
+    }
+}
 
-fn id_of(part: usize, slot: u32) -> u32 {
-    (u32::try_from(part).unwrap_or(0) << SLOT_BITS) | (slot & SLOT_MASK)
+const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
+/// No series is ever there.
+const NOWHERE: Place = Place(u32::MAX);
+
+fn place_of(part: usize, slot: u32) -> Place {
+    Place((u32::try_from(part).unwrap_or(0) << SLOT_BITS) | (slot & SLOT_MASK))
 }
 
 fn shard_of(key: Key) -> usize {
@@ -352,3 +453,106 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 const _: () = assert!(SHARDS == 64 && SERIES_MAX < SLOT_MASK);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::series::senders::SenderName;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    fn key(number: u64) -> Key {
+        Key { hash: number.wrapping_mul(0x9e37_79b9_7f4a_7c15), check: number }
+    }
+
+    fn block(number: u64) -> Key {
+        key(number + 1_000)
+    }
+
+    /// A table, and a sender whose requests are numbered.
+    struct Bench {
+        table: Table,
+        senders: Senders,
+        sender: Arc<Sender>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let senders = Senders::default();
+            let sender = senders.of(SenderName::Address(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+            Self { table: Table::new(Bounds::default()), senders, sender }
+        }
+
+        fn touch(&self, (request, epoch): (u32, u32)) -> Touch<'_> {
+            Touch { now_s: 1, epoch, request, sender: &self.sender, senders: &self.senders }
+        }
+
+        /// Sends series in that order; gives for each by what it was found: what was expected, its
+        /// block, or its labels.
+        fn send(&self, (request, epoch): (u32, u32), numbers: &[u64]) -> String {
+            let touch = self.touch((request, epoch));
+            let mut trail = Trail::default();
+            let find = |number: &u64| {
+                let check = block(*number).check;
+                if self.table.follow(&mut trail, check, &touch).is_some() {
+                    return 'n';
+                }
+                if self.table.recall(&mut trail, block(*number), &touch).is_some() {
+                    return 'b';
+                }
+                let keys = (key(*number), Some(block(*number)));
+                let known = self.table.enter(keys, (&mut trail, &touch), || None);
+                assert_eq!(known, Known::Unmatched);
+                'l'
+            };
+            numbers.iter().map(find).collect()
+        }
+    }
+
+    #[test]
+    fn the_order_of_a_sender_is_learned_and_learned_again() {
+        let bench = Bench::new();
+        assert_eq!(bench.send((1, 1), &[1, 2, 3, 4]), "llll");
+        assert_eq!(bench.send((2, 1), &[1, 2, 3, 4]), "bnnn");
+        assert_eq!(bench.send((3, 1), &[1, 3, 5, 4]), "bblb", "another order, and a new one");
+        assert_eq!(bench.send((4, 1), &[1, 3, 5, 4]), "bnnn");
+        assert_eq!(bench.send((5, 1), &[3, 5, 1, 1]), "bnbb");
+        assert_eq!(bench.send((6, 1), &[1, 1]), "bn", "one that follows itself");
+        assert_eq!(bench.table.len(), 5);
+    }
+
+    #[test]
+    fn under_other_rules_labels_are_read_again() {
+        let bench = Bench::new();
+        assert_eq!(bench.send((1, 1), &[1, 2, 3]), "lll");
+        assert_eq!(bench.send((2, 2), &[1, 2, 3]), "lll");
+        assert_eq!(bench.send((3, 2), &[1, 2, 3]), "bnn");
+        assert_eq!(bench.table.len(), 3);
+    }
+
+    #[test]
+    fn a_place_that_another_series_has_taken_is_not_mistaken() {
+        let bench = Bench::new();
+        assert_eq!(bench.send((1, 1), &[1, 2]), "ll");
+        let senders = bench.senders.list();
+        assert_eq!(bench.table.sweep(1 + SERIES_IDLE_S, &senders, |_, _, _| {}), 2);
+        assert_eq!((bench.table.len(), bench.sender.series()), (0, 0));
+        // Requests 64 apart put their series into one part, where the places are free.
+        let both_again = 1 + u32::try_from(SHARDS).expect("few");
+        assert_eq!(bench.send((both_again, 1), &[2, 3, 1]), "lll");
+        assert_eq!(bench.send((2, 1), &[1, 2, 3]), "bbn");
+    }
+
+    #[test]
+    fn a_block_that_changes_leads_to_the_same_series() {
+        let bench = Bench::new();
+        assert_eq!(bench.send((1, 1), &[1]), "l");
+        let touch = bench.touch((2, 1));
+        let mut trail = Trail::default();
+        let other = block(77);
+        let known = bench.table.enter((key(1), Some(other)), (&mut trail, &touch), || None);
+        assert_eq!((known, bench.table.len()), (Known::Unmatched, 1));
+        let mut trail = Trail::default();
+        assert_eq!(bench.table.recall(&mut trail, other, &touch), Some(Known::Unmatched));
+        assert_eq!(bench.table.recall(&mut trail, block(1), &touch), None);
+    }
+}

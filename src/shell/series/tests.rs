@@ -315,7 +315,7 @@ fn learn(path: &std::path::Path) {
     let classifier = bench.intake.core.classifier.load_full();
     let labels = |name: &str| (name == "host").then_some("pe1");
     let hits = classifier.resolve_series("load_calls", &labels, NO_PEER);
-    let rule = classifier.metric_rule(&hits[0]).and_then(|rule| rule.baseline.clone());
+    let rule = classifier.metric_rule(hits[0].rule).and_then(|rule| rule.baseline.clone());
     let rule = rule.expect("it has a baseline");
     let texts = ["unusual", "pe1", "", "", &rule.subject, "UTC"];
     let baseline = all.of(&texts).expect("room");

@@ -13,7 +13,7 @@ use crate::model::time::{NS_PER_S, Timestamp};
 use crate::shell::series::account::{Account, Protocol, Refusal};
 use crate::shell::series::matched::{First, Joined, Matched, Moment, OfAlarm, RULES_MAX, Tell};
 use crate::shell::series::senders::Sender;
-use crate::shell::series::table::{Known, Place, Touch};
+use crate::shell::series::table::{Known, Place, Touch, Trail};
 use crate::shell::series::{Core, SeriesIntake};
 use crate::shell::submission::{Sent, Submission};
 use std::fmt::Write as _;
@@ -39,6 +39,7 @@ pub struct Visit<'i> {
     now_s: u32,
     request: u32,
     current: Current,
+    trail: Trail,
     is_back: bool,
     account: Account,
     submission: Submission<'i>,
@@ -105,6 +106,7 @@ impl<'i> Visit<'i> {
             untimed_at: arrived.wall,
             protocol,
             current: Current::None,
+            trail: Trail::default(),
             is_back: false,
             account: Account::default(),
             told: Vec::new(),
@@ -163,8 +165,7 @@ impl<'i> Visit<'i> {
     /// What the series shares with others by a rule; `None` when it cannot have a baseline.
     fn join(&self, hit: &Hit, rule: &MetricRule, labels: &Labels<'_>) -> Option<Joined> {
         let Core { keys, pairs, peers, baselines, .. } = self.core;
-        let target = &hit.target;
-        let alarm = [rule.name(), &target.device, &target.component, &hit.qualifier];
+        let alarm = [rule.name(), hit.device(), hit.component(), hit.qualifier()];
         let baseline = match &rule.baseline {
             None => None,
             Some(baseline) => {
@@ -224,6 +225,7 @@ impl<'i> Visit<'i> {
         Touch {
             now_s: self.now_s,
             epoch: self.classifier.epoch(),
+            request: self.request,
             sender: &self.sender,
             senders: &self.core.senders,
         }
@@ -280,9 +282,16 @@ impl<'i> Visit<'i> {
 
 impl Samples for Visit<'_> {
     fn recall(&mut self, block: &[u8]) -> Recall {
-        let key = self.core.keys.of_block(block);
-        match self.core.table.recall(key, &self.touch()) {
+        let Core { keys, table, .. } = self.core;
+        let check = keys.check_of_block(block);
+        let (mut trail, touch) = (self.trail, self.touch());
+        let known = table.follow(&mut trail, check, &touch).or_else(|| {
+            let key = keys.of_checked_block(block, check);
+            table.recall(&mut trail, key, &touch)
+        });
+        match known {
             Some(known) => {
+                self.trail = trail;
                 self.current = Current::Known(known);
                 Recall::Known
             }
@@ -299,16 +308,15 @@ impl Samples for Visit<'_> {
             let read = |name: &str| labels.get(name).or_else(|| sender.device_label(name));
             let metric = labels.get(METRIC_NAME).unwrap_or_default();
             let hits = self.classifier.resolve_series(metric, &read, sender.peer());
-            if hits.is_empty() {
-                return None;
-            }
             self.note_cut(hits.len(), labels);
             let temporality = kind.temporality;
             let first = First { series: key.check, temporality, now_s: self.now_s };
             let join = |hit: &Hit, rule: &MetricRule| self.join(hit, rule, labels);
-            Some(Box::new(Matched::new(&self.classifier, hits, first, join)))
+            Matched::new(&self.classifier, hits, first, join).map(Box::new)
         };
-        let known = self.core.table.enter((key, block), &self.touch(), resolve);
+        let mut trail = self.trail;
+        let known = self.core.table.enter((key, block), (&mut trail, &self.touch()), resolve);
+        self.trail = trail;
         if known == Known::Full {
             let name: String = labels.name().chars().take(NOTE_NAME_CHARS).collect();
             self.notes.add(0, format_args!("{name:?}: too many series"));
