@@ -39,7 +39,7 @@ pub enum AlertMistake {
     #[error("invalid label set: invalid name \"\"")]
     EmptyName,
     /// A time is no RFC 3339 instant, or out of the years 1678 to 2261.
-    #[error("{field} is no RFC 3339 instant: {text:?}")]
+    #[error("{field} is no RFC 3339 instant of the years 1678 to 2261: {text:?}")]
     Time {
         /// `startsAt` or `endsAt`.
         field: &'static str,

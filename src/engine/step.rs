@@ -13,7 +13,8 @@ use std::sync::Arc;
 const FIRED_BY_PULSE_MAX: usize = 16;
 /// Watches fired at most in such a step: most of them lead to nothing.
 const WATCHES_FIRED_MAX: usize = 64;
-/// Deadlines fired at most in a step that has something else to do: a message must not wait for all of them.
+/// Deadlines fired at most in a step that has something else to do: a message must not wait for
+/// all of them.
 const FIRED_MAX: usize = 1;
 
 impl Engine {

@@ -409,13 +409,18 @@ impl Settled {
         }
         let Notes { words, count, faults } = &self.notes;
         let more = count.saturating_sub(NOTES_MAX);
-        let mut complaint = format!("{faults} samples were not taken: {words}");
+        let mut complaint = match faults {
+            0 => String::new(),
+            1 => format!("1 sample was not taken: {words}"),
+            _ => format!("{faults} samples were not taken: {words}"),
+        };
         if more > 0 {
             let _ = write!(complaint, "; and {more} more");
         }
         if let Some(fault) = self.tally.broken {
-            let _ =
-                write!(complaint, "; the body could not be read to its end: {}", fault.as_str());
+            let join = if complaint.is_empty() { "" } else { "; " };
+            let fault = fault.as_str();
+            let _ = write!(complaint, "{join}the body could not be read to its end: {fault}");
         }
         Some(complaint)
     }

@@ -13,6 +13,8 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::response::Response;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What is known of a request before its body.
 pub(in crate::shell::intake) struct Terms {
@@ -34,6 +36,7 @@ pub(super) async fn take<D>(
 where
     D: FnOnce(&[u8], &mut Visit<'_>) -> Tally + Send + 'static,
 {
+    let answer_by = Instant::now() + ANSWER_TIME;
     let terms = Terms { protocol, encoding, peer: peer(&request) };
     let (head, body) = request.into_parts();
     let outcome = match check_goes_on(door) {
@@ -41,10 +44,19 @@ where
         Err(stopping) => Err(stopping),
     };
     let outcome = match outcome {
-        Ok(held) => tell(door, terms, held, decode).await,
+        // Whatever it does after that, its sender hears when to come again before the connection
+        // is cut.
+        Ok(held) => tokio::time::timeout_at(answer_by, tell(door, terms, held, decode))
+            .await
+            .unwrap_or_else(|_| Err(Refused::not_durable())),
         Err(refused) => Err(refused),
     };
-    counted(door, outcome)
+    let outcome = counted(door, outcome);
+    let is_unseen = |settled: &Settled| settled.is_unreadable() && settled.tally.rejected == 0;
+    if outcome.as_ref().is_ok_and(is_unseen) {
+        door.series.counters().refuse_body();
+    }
+    outcome
 }
 
 /// Whether samples are still taken.
@@ -53,10 +65,10 @@ pub(in crate::shell::intake) fn check_goes_on(door: &SampleDoor) -> Result<(), R
 }
 
 /// Counts a body that was refused before its samples were.
-pub(in crate::shell::intake) fn counted(
+pub(in crate::shell::intake) fn counted<T>(
     door: &SampleDoor,
-    outcome: Result<Settled, Refused>,
-) -> Result<Settled, Refused> {
+    outcome: Result<T, Refused>,
+) -> Result<T, Refused> {
     if outcome.as_ref().is_err_and(|refused| refused != &Refused::not_durable()) {
         door.series.counters().refuse_body();
     }
@@ -133,6 +145,8 @@ pub(super) fn answer(
     builder.body(body.into()).expect("status and headers are ours, and valid")
 }
 
+/// A request is answered so long after its head, at the latest: less than its connection has.
+const ANSWER_TIME: Duration = Duration::from_secs(8);
 /// Content type of plain text.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// Content type of JSON.

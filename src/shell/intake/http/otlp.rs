@@ -3,7 +3,7 @@
 
 use crate::decode::metrics::otlp::{binary, json};
 use crate::shell::intake::http::SampleDoor;
-use crate::shell::intake::http::exchange::{JSON, PROTOBUF, answer, header, take};
+use crate::shell::intake::http::exchange::{JSON, PROTOBUF, answer, counted, header, take};
 use crate::shell::intake::http::refused::Refused;
 use crate::shell::intake::http::rpc;
 use crate::shell::series::{Protocol, Settled, Visit};
@@ -20,7 +20,7 @@ enum Form {
 
 /// `POST /v1/metrics`.
 pub(super) async fn metrics(State(door): State<SampleDoor>, request: Request) -> Response {
-    let (form, encoding) = match terms(request.headers()) {
+    let (form, encoding) = match counted(&door, terms(request.headers())) {
         Ok(terms) => terms,
         // JSON is what a person can read.
         Err(refused) => return refuse(Form::Json, &refused),

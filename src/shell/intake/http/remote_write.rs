@@ -6,7 +6,7 @@
 
 use crate::decode::metrics::{remote_write_1, remote_write_2};
 use crate::shell::intake::http::SampleDoor;
-use crate::shell::intake::http::exchange::{TEXT, answer, header, take};
+use crate::shell::intake::http::exchange::{TEXT, answer, counted, header, take};
 use crate::shell::intake::http::refused::Refused;
 use crate::shell::series::{Protocol, Settled, Visit};
 use axum::extract::{Request, State};
@@ -15,7 +15,7 @@ use axum::response::Response;
 
 /// `POST /api/v1/write`.
 pub(super) async fn write(State(door): State<SampleDoor>, request: Request) -> Response {
-    let protocol = match protocol(request.headers()) {
+    let protocol = match counted(&door, protocol(request.headers())) {
         Ok(protocol) => protocol,
         Err(refused) => return refuse(&refused),
     };

@@ -196,7 +196,7 @@ async fn remote_write_takes_what_is_valid_and_names_the_rest() {
     let body = [series_1(&twice, 1.0), series_1(&HOT, 95.0)].concat();
     let answer = server.remote_write("", &body).await;
     assert_eq!(answer.status, 400);
-    let said = "1 samples were not taken: 1 \"temp_c\": duplicate-label";
+    let said = "1 sample was not taken: 1 \"temp_c\": duplicate-label";
     assert_eq!(answer.body.trim_end(), said);
     assert_eq!(server.bench.account(Protocol::RemoteWrite1), [2, 1, 0, 1]);
     // A label of ten megabytes costs its sender the series.
@@ -275,7 +275,7 @@ async fn line_protocol_is_answered_in_the_forms_of_its_versions() {
     assert_eq!(answer.status, 400);
     let said: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
     let said = said["error"].as_str().expect("an error");
-    assert!(said.starts_with("partial write: 1 samples were not taken: 1 \"temp\""), "{said}");
+    assert!(said.starts_with("partial write: 1 sample was not taken: 1 \"temp\""), "{said}");
     let answer = server.post("/api/v2/write?precision=fortnight", "", line.as_bytes()).await;
     let said: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
     assert_eq!((answer.status, said["code"].as_str()), (400, Some("invalid")));
