@@ -37,6 +37,9 @@ impl DecisionLog for JournalDecisions {
                     reader = read_from(self.dir.clone(), Arc::new(RealDisk), first);
                     continue;
                 }
+                // The start has named the damage. What was in it is lost to this sink, what is behind
+                // it is not.
+                Err(error) if error.is_passed_over() => continue,
                 Err(error) => return Err(io::Error::other(error)),
             };
             if record.position > self.durable.position() {
@@ -141,3 +144,39 @@ pub fn tzdb_version() -> String {
 }
 
 const DECISIONS_AT_ONCE: usize = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::effect::Effect;
+    use crate::model::time::At;
+    use crate::shell::codec::encode;
+    use crate::shell::journal::{Journal, Options};
+
+    #[test]
+    fn decisions_behind_damage_are_still_read() {
+        let name = format!("vigie-sinks-{}-{}", std::process::id(), crate::shell::clock::boot_ns());
+        let dir = std::env::temp_dir().join(name);
+        let options = Options { reserve_bytes: 0, ..Options::in_folder(&dir) };
+        let (mut journal, _) = Journal::open(options, Arc::new(RealDisk)).expect("a new one");
+        let durable = journal.durable();
+        for position in 1..=3_u64 {
+            let effect = Effect::Withdrawn(format!("incident-{position}").into());
+            let decision = Decision { position, ordinal: 0, effect };
+            let payload = encode(&decision);
+            journal.append(At::default(), Kind::Decision, &[&payload]).expect("it has room");
+            journal.commit().expect("it is written");
+        }
+        journal.close().expect("it is on disk");
+        let path = dir.join("00000000000000000001.seg");
+        let mut bytes = std::fs::read(&path).expect("the segment");
+        let place = bytes.windows(10).position(|window| window == b"incident-2");
+        bytes[place.expect("the second")] ^= 1;
+        std::fs::write(&path, bytes).expect("written back");
+        let mut log = JournalDecisions { dir: dir.clone(), durable };
+        let read = log.read(0, 3).expect("it goes on");
+        let positions: Vec<u64> = read.iter().map(|published| published.position).collect();
+        std::fs::remove_dir_all(&dir).expect("removed");
+        assert_eq!(positions, [1, 3]);
+    }
+}
