@@ -37,8 +37,8 @@ impl DecisionLog for JournalDecisions {
                     reader = read_from(self.dir.clone(), Arc::new(RealDisk), first);
                     continue;
                 }
-                // The start has named the damage. What was in it is lost to this sink, what is behind
-                // it is not.
+                // The start has named the damage. What was in it is lost to this sink, what is
+                // behind it is not.
                 Err(error) if error.is_passed_over() => continue,
                 Err(error) => return Err(io::Error::other(error)),
             };
