@@ -4,25 +4,18 @@
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
 use crate::correlate::resource::Slot;
+use crate::correlate::tests::{alarm_type, at, event};
 use crate::correlate::topology::Node;
-use crate::model::alarm_type::{AlarmType, EventType, ResourceEffect};
-use crate::model::event::{Channel, Event, Lane, Verb};
-use crate::model::fault::Faults;
+use crate::model::alarm_type::ResourceEffect;
+use crate::model::event::{Event, Verb};
 use crate::model::inventory::{Component, Dependency, Device, Inventory, Service};
 use crate::model::settings::Settings;
-use crate::model::severity::Severity;
-use crate::model::time::{At, EngineTime, Timestamp, seconds_ns};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 const DEVICES: usize = 6;
-
-fn at(seconds: u64) -> At {
-    let wall = Timestamp(i64::try_from(seconds_ns(seconds)).expect("a short test"));
-    At { engine: EngineTime(seconds_ns(seconds)), wall }
-}
 
 fn address(device: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 0, 0, u8::try_from(device).expect("few")))
@@ -86,21 +79,7 @@ fn settings(said: &[Said], effect: ResourceEffect) -> Settings {
             ..Device::default()
         });
     }
-    Settings {
-        alarm_types: vec![AlarmType {
-            id: "fault".to_owned(),
-            title: String::new(),
-            event_type: EventType::Other,
-            probable_cause: String::new(),
-            severity: Severity::Major,
-            effect,
-            persistence_ms: 0,
-            will_clear: true,
-            expires_after_ms: 0,
-        }],
-        inventory,
-        ..Settings::default()
-    }
+    Settings { alarm_types: vec![alarm_type(effect)], inventory, ..Settings::default() }
 }
 
 /// A message between two slices.
@@ -126,37 +105,18 @@ fn message() -> impl Strategy<Value = Message> {
 }
 
 fn hear(correlator: &mut Correlator, position: u64, message: &Message, changes: &mut Changes) {
-    let arrived = at(100 + position);
     let peer = address(message.device);
     let device = if message.by_address { peer.to_string() } else { format!("d{}", message.device) };
     let qualifier = message.about.map(|about| address(about).to_string()).unwrap_or_default();
+    let verb = if message.is_raise { Verb::Raise } else { Verb::Clear };
     let event = Event {
-        verb: if message.is_raise { Verb::Raise } else { Verb::Clear },
-        severity: Severity::Major,
-        channel: Channel::Trap,
-        lane: Lane::Urgent,
-        faults: Faults::NONE,
-        listener: 0,
-        epoch: 1,
-        arrived,
-        occurred_at: None,
-        uptime_cs: None,
-        value: None,
-        lease_until: None,
         peer,
         is_known: !message.by_address,
-        is_in_service: false,
-        device: &device,
         component: message.component,
-        component_alias: "",
-        alarm_type: "fault",
         qualifier: &qualifier,
-        rule: "r",
-        text: "",
-        labels: "",
-        raw: b"",
+        ..event(verb, 100 + position, &device)
     };
-    correlator.event(arrived, position, &event, changes);
+    correlator.event(event.arrived, position, &event, changes);
 }
 
 /// Brings settings into force, `units` at a time; between two slices one message each.

@@ -16,12 +16,12 @@ use crate::model::time::{At, EngineTime, Timestamp, seconds_ns};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-fn at(seconds: u64) -> At {
+pub(super) fn at(seconds: u64) -> At {
     let wall = Timestamp(i64::try_from(seconds_ns(seconds)).expect("a short test"));
     At { engine: EngineTime(seconds_ns(seconds)), wall }
 }
 
-fn alarm_type(effect: ResourceEffect) -> AlarmType {
+pub(super) fn alarm_type(effect: ResourceEffect) -> AlarmType {
     AlarmType {
         id: "fault".to_owned(),
         title: String::new(),
@@ -67,7 +67,7 @@ fn renew(correlator: &mut Correlator, at: At, settings: Settings) -> Changes {
     changes
 }
 
-fn event(verb: Verb, seconds: u64, device: &str) -> Event<'_> {
+pub(super) fn event(verb: Verb, seconds: u64, device: &str) -> Event<'_> {
     Event {
         verb,
         severity: Severity::Major,

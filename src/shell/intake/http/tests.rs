@@ -249,6 +249,28 @@ async fn bombs_and_large_bodies_are_413_and_damage_is_400() {
 }
 
 #[tokio::test]
+async fn whatever_is_refused_before_its_samples_are_counted_is_counted_itself() {
+    let server = Server::durable().await;
+    let refused = || server.bench.intake.counters().bodies_refused();
+    let cases = [
+        ("/api/v1/write", "content-encoding: zstd\r\n", 415),
+        ("/api/v1/write", "content-type: text/plain\r\n", 415),
+        ("/v1/metrics", "content-type: text/plain\r\n", 415),
+        ("/v1/metrics", "content-type: application/json\r\ncontent-encoding: snappy\r\n", 415),
+    ];
+    for ((path, headers, status), times) in cases.into_iter().zip(1..) {
+        assert_eq!(server.post(path, headers, b"x").await.status, status, "{path} {headers}");
+        assert_eq!(refused(), times, "{path} {headers}");
+    }
+    // No series to count anything of, and nothing that can be read.
+    let answer = server.remote_write("", &[0; 16]).await;
+    let said = "the body could not be read to its end: bad-encoding";
+    assert_eq!((answer.status, answer.body.trim_end()), (400, said));
+    assert_eq!(refused(), 5);
+    assert_eq!(server.bench.account(Protocol::RemoteWrite1), [0; 4]);
+}
+
+#[tokio::test]
 async fn bodies_beyond_the_room_are_told_to_come_again() {
     let server = Server::start(Bodies::with_room(1 << 20, 4), true).await;
     let lines = "temp,host=pe1 c=95\n".repeat(1_000);
