@@ -12,7 +12,7 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::time::Duration;
 use support::daemon::{self, Daemon};
-use support::fleet::{Fleet, Kind, Messages, raise};
+use support::fleet::{Fleet, Kind, Messages, clear, raise};
 use support::process::memory_kib;
 use support::sender::{Sender, pause};
 
@@ -25,6 +25,9 @@ struct Options {
     /// Tickets for the measure of latency, opened one after the other
     #[arg(long, default_value_t = 300)]
     tickets: u32,
+    /// Devices below one port
+    #[arg(long, default_value_t = 10_000)]
+    below: u32,
     /// Scratch folder on the disk to be measured
     #[arg(long, default_value = concat!(env!("CARGO_TARGET_TMPDIR"), "/capacity"))]
     dir: PathBuf,
@@ -36,7 +39,37 @@ struct Options {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     latency(&options)?;
+    one_fault(&options)?;
     memory(&options)
+}
+
+/// One port fails below which thousands of devices lose their way: the alarms of all of them come
+/// first, then that of the port; then all is well again. How long the engine was at it at a time.
+fn one_fault(options: &Options) -> anyhow::Result<()> {
+    let fleet = Fleet { devices: options.below, interfaces: 1 };
+    let messages = Messages::encode(Kind::Trap, fleet);
+    let inventory = fleet.inventory_below("sw-0/GigabitEthernet0/1");
+    let daemon = Daemon::start_on(&options.dir, &inventory, None)?;
+    let sender = Sender::to(daemon.address(Kind::Trap))?;
+    let count = u64::from(options.below);
+    for (phase, message) in [("all raised", raise as fn(u32) -> u32), ("all cleared", clear)] {
+        let mut next = count;
+        let root_last = || {
+            next -= 1;
+            message(u32::try_from(next).unwrap_or(0))
+        };
+        sender.send(&messages, (10_000, count), root_last)?;
+        // The hold-off and the stability time are over.
+        pause(Duration::from_secs(8));
+        println!("one fault, {count} alarms, {phase:<12}");
+        println!("  active alarms                  {}", daemon.metric("vigie_alarms_active")?);
+        println!("  open incidents                 {}", daemon.metric("vigie_incidents_open")?);
+        println!("  tickets                        {}", daemon.metric("vigie_tickets_open")?);
+        let worked = daemon.sample("vigie_engine_round_cpu_seconds{share=\"1\"}")?;
+        println!("  longest round, by its work     {worked} s");
+    }
+    daemon.stop()?;
+    Ok(())
 }
 
 /// From the receipt of an alarm to its durable ticket, beyond the hold-off of 2 s.

@@ -42,7 +42,7 @@ pub(crate) struct Ledger {
 impl Daemon {
     /// Starts one in an empty folder `dir`, with the fleet as its inventory.
     pub(crate) fn start(dir: &Path, fleet: Fleet) -> anyhow::Result<Self> {
-        Self::start_with(dir, fleet, None)
+        Self::start_on(dir, &fleet.inventory(), None)
     }
 
     /// Starts one with these rules, or with those that are built in.
@@ -51,11 +51,16 @@ impl Daemon {
         fleet: Fleet,
         rules: Option<&str>,
     ) -> anyhow::Result<Self> {
+        Self::start_on(dir, &fleet.inventory(), rules)
+    }
+
+    /// Starts one with this inventory of devices.
+    pub(crate) fn start_on(dir: &Path, devices: &str, rules: Option<&str>) -> anyhow::Result<Self> {
         if dir.exists() {
             std::fs::remove_dir_all(dir).context("emptying the folder")?;
         }
         std::fs::create_dir_all(dir).context("making the folder")?;
-        std::fs::write(dir.join("devices.csv"), fleet.inventory())?;
+        std::fs::write(dir.join("devices.csv"), devices)?;
         if let Some(rules) = rules {
             std::fs::write(dir.join("rules.toml"), rules)?;
         }

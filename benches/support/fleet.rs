@@ -37,9 +37,15 @@ impl Fleet {
 
     /// The inventory, in the columns of `config/inventory/devices.csv`.
     pub(crate) fn inventory(self) -> String {
-        let mut csv = String::from("name,kind,addresses,interfaces\n");
+        self.inventory_below("")
+    }
+
+    /// The same, with every device but the first reached by this interface of the first.
+    pub(crate) fn inventory_below(self, upstream: &str) -> String {
+        let mut csv = String::from("name,kind,addresses,depends_on,interfaces\n");
         for device in 0..self.devices {
-            let _ = write!(csv, "sw-{device},switch,{},", Self::address(device));
+            let depends_on = if device == 0 { "" } else { upstream };
+            let _ = write!(csv, "sw-{device},switch,{},{depends_on},", Self::address(device));
             for interface in 1..=self.interfaces {
                 let separator = if interface == 1 { "" } else { ";" };
                 let _ = write!(csv, "{separator}GigabitEthernet0/{interface}@{interface}");

@@ -53,6 +53,13 @@ impl Changes {
         *known = (*known).max(event);
     }
 
+    /// How many things there are to show.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let kinds = [self.alarms.len(), self.incidents.len(), self.resources.len()];
+        kinds.into_iter().fold(self.withdrawn.len(), usize::saturating_add)
+    }
+
     /// Notes that something happened to an incident's alarms; `has_failed` when one became active.
     pub fn active(&mut self, id: u64, has_failed: bool) {
         *self.activity.entry(id).or_insert(false) |= has_failed;

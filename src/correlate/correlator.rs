@@ -3,7 +3,7 @@
 use crate::correlate::alarm::{Alarm, Identity, Transition};
 use crate::correlate::alarm_table::{AlarmSlot, AlarmTable, AlarmTypes, identity_hash};
 use crate::correlate::changes::Changes;
-use crate::correlate::incident::{Incident, Status};
+use crate::correlate::incident::Incident;
 use crate::correlate::muting::Silences;
 use crate::correlate::renewal::{RENEWAL_UNITS, Renewal};
 use crate::correlate::resource::{ResourceTable, Slot};
@@ -498,13 +498,6 @@ impl Correlator {
         // Behind the address may stand the VRF.
         let address: IpAddr = alarm.qualifier.split(' ').next()?.parse().ok()?;
         self.addresses.get(&address).copied()
-    }
-
-    /// Number of open incidents.
-    #[must_use]
-    pub fn open_incidents(&self) -> u64 {
-        let open = self.incidents.values().filter(|one| one.status() == Status::Open).count();
-        u64::try_from(open).unwrap_or(u64::MAX)
     }
 
     /// The hold-off, ns.

@@ -2,6 +2,7 @@
 
 use crate::correlate::incident::Status;
 use crate::engine::Engine;
+use crate::engine::census::Census;
 
 /// One invariant that does not hold.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -56,6 +57,9 @@ pub enum Broken {
         /// Numbers given.
         counted: u64,
     },
+    /// I9: what is counted as open is open, and nothing else.
+    #[error("I9: the count of what is open is not that of incidents and tickets")]
+    OpenCount,
     /// I5: a restored ticket's clock stands.
     #[error("I5: the clock of ticket {number} runs although it is {state}")]
     ClockRuns {
@@ -85,6 +89,9 @@ impl Engine {
         let counted = self.gauges().active.iter().map(|(_, count)| *count).sum::<u64>();
         if counted != active {
             broken.push(Broken::ActiveCount { counted, active });
+        }
+        if self.census != Census::of(self) {
+            broken.push(Broken::OpenCount);
         }
         self.check_incidents(&mut broken);
         for (_, ticket) in self.desk.iter() {

@@ -33,12 +33,14 @@ impl Engine {
             }
         }
         for (id, event) in &changes.incidents {
+            self.census.note_incident(*id, self.correlator.incidents.get(id));
             self.show_incident(at, (*id, *event), effects);
         }
         for id in changes.withdrawn {
             effects.push(Effect::Withdrawn(incident_name(id).into()));
         }
         for (key, event) in tickets {
+            self.census.note_ticket(key, self.desk.get(key));
             if let Some(ticket) = self.desk.get(key) {
                 effects.push(Effect::Ticket(Arc::new(ticket_image(at, ticket, event))));
             }

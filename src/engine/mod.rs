@@ -5,10 +5,12 @@
 //! - [`step`]: what is due first, then the input, then what follows;
 //! - [`settle`]: what follows: tickets, restorations, closures;
 //! - [`image`]: state to after-images;
+//! - [`census`]: what is open, counted as it changes;
 //! - [`check`]: the invariants; [`digest`]: the rolling hash; [`snapshot`]: the state as bytes.
 
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
+use crate::engine::census::Census;
 use crate::model::event::Event;
 use crate::model::severity::Severity;
 use crate::model::time::EngineTime;
@@ -16,6 +18,7 @@ use crate::ticket::desk::{Desk, TicketChanges};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod census;
 pub mod check;
 pub mod digest;
 pub mod effect;
@@ -42,6 +45,8 @@ pub struct Engine {
     pub(crate) changes: Changes,
     #[serde(skip)]
     pub(crate) ticket_changes: TicketChanges,
+    #[serde(skip)]
+    census: Census,
 }
 
 impl Engine {
@@ -56,7 +61,13 @@ impl Engine {
             position: 0,
             changes: Changes::default(),
             ticket_changes: TicketChanges::new(),
+            census: Census::default(),
         }
+    }
+
+    /// Counts what is open anew, after the state was read from a snapshot.
+    pub(crate) fn take_census(&mut self) {
+        self.census = Census::of(self);
     }
 
     /// Position of the last step.
@@ -129,8 +140,8 @@ impl Engine {
         Gauges {
             active: Severity::ALL
                 .map(|severity| (severity, self.correlator.alarms.active_count(severity))),
-            incidents_open: self.correlator.open_incidents(),
-            tickets_open: u64::try_from(self.desk.open_count()).unwrap_or(u64::MAX),
+            incidents_open: self.census.open_incidents(),
+            tickets_open: self.census.open_tickets(),
             alarms_held: u64::try_from(self.correlator.alarms.len()).unwrap_or(u64::MAX),
             alarms_refused: self.correlator.alarms_refused,
             resources: u64::try_from(self.correlator.resources.len()).unwrap_or(u64::MAX),

@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 /// Deadlines fired at most in a step that is for them; the rest is due at once in the next.
 const FIRED_BY_PULSE_MAX: usize = 16;
+/// Nor further ones once a step has so many things to show: one that founds an incident of fifty
+/// alarms weighs more than one that finds nothing to do.
+const SHOWN_BY_PULSE_MAX: usize = 32;
 /// Watches fired at most in such a step: most of them lead to nothing.
 const WATCHES_FIRED_MAX: usize = 64;
 /// Deadlines fired at most in a step that has something else to do: a message must not wait for
@@ -41,6 +44,9 @@ impl Engine {
 
     fn fire_due(&mut self, at: At, most: usize) {
         for _ in 0..most {
+            if self.weight() >= SHOWN_BY_PULSE_MAX {
+                return;
+            }
             let correlate = self.correlator.next_deadline().filter(|due| *due <= at.engine);
             let ticket = self.desk.timers.next().filter(|due| *due <= at.engine);
             match (correlate, ticket) {
@@ -57,6 +63,11 @@ impl Engine {
             // What one deadline led to is settled before the next, so that their order counts.
             self.settle(at);
         }
+    }
+
+    /// How much this step has to show so far.
+    fn weight(&self) -> usize {
+        self.changes.weight().saturating_add(self.ticket_changes.len())
     }
 
     /// Only where nothing else is to come, and no further once something has the position for its

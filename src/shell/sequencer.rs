@@ -541,11 +541,11 @@ const COUNTS_MAX: usize = 4_096;
 /// Wall-clock changes smaller than this are slewing, not steps, ns.
 const STEP_NS_MIN: u64 = 500_000_000;
 /// A round takes no further batches after that time, ns.
-const ROUND_NS_MAX: u64 = 4_000_000;
+const ROUND_NS_MAX: u64 = 2_000_000;
 /// Pulses of one round at most: messages wait meanwhile.
 const PULSES_MAX: usize = 64;
 /// Nor further pulses after that, ns.
-const PULSES_NS_MAX: u64 = 2_000_000;
+const PULSES_NS_MAX: u64 = 1_000_000;
 const PERIOD_NS: u64 = 1_000_000_000;
 const MARK_NS: u64 = 10_000_000_000;
 /// Rounds without input before the sequencer parks instead of polling.

@@ -101,12 +101,6 @@ impl Desk {
         self.tickets.iter().map(|(key, ticket)| (*key, ticket))
     }
 
-    /// Number of open tickets.
-    #[must_use]
-    pub fn open_count(&self) -> usize {
-        self.tickets.values().filter(|ticket| ticket.is_open()).count()
-    }
-
     /// How many tickets each series has opened.
     #[must_use]
     pub fn counters(&self) -> &BTreeMap<String, u64> {
