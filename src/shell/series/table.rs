@@ -2,8 +2,8 @@
 //! work in it at once.
 //!
 //! In: label blocks and labels. Out: the place of a series, and what is kept of it. A series is
-//! known by a key of its labels; one that came in remote write 1.0 by a key of its label block too,
-//! so that its labels are not read again. Of a series that no rule looks at only that is kept.
+//! known by a key of its labels; one that came in remote write 1.0 by a hash of its label block
+//! too, so that its labels are not read again. Of a series that no rule looks at only that is kept.
 //!
 //! What a known series costs is the memory that has to be fetched for it. Senders write their
 //! series in the same order every time, so those that come in one request lie side by side, and
@@ -12,18 +12,25 @@
 //! At the bound new series are refused; those that are known go on. A series that sends nothing
 //! for [`SERIES_IDLE_S`] is forgotten.
 //!
-//! Locks are taken in the order keys, series, blocks; never two of one kind.
+//! A series that rules look at is entered in three steps: it takes its place, where no request
+//! finds it yet; it meets those that mean the same alarms ([`Alarms`]); then requests find it.
+//!
+//! Locks are taken in the order keys, alarms, series, blocks; never two of one kind.
 
-use crate::model::index::HashIndex;
+use crate::model::index::SlimIndex;
 use crate::model::limits::{SERIES_IDLE_S, SERIES_KEPT_S, SERIES_MAX, SERIES_PER_SENDER_MAX};
-use crate::shell::series::key::Key;
+use crate::model::paged::Paged;
+use crate::shell::series::alarms::Alarms;
+use crate::shell::series::key::{Key, Keys};
 use crate::shell::series::matched::Matched;
 use crate::shell::series::senders::{Sender, Senders};
+use std::mem::size_of;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Parts of the table.
-const SHARDS: usize = 64;
+pub(super) const SHARDS: usize = 64;
 /// Bits of a place that name the slot; those above name the part.
 const SLOT_BITS: u32 = 26;
 
@@ -85,16 +92,17 @@ pub(super) struct Table {
     /// The series, in the order in which they came.
     shards: Box<[Mutex<Shard>]>,
     /// From the keys of labels to places.
-    keys: Box<[Mutex<HashIndex>]>,
-    /// From the keys of label blocks to places.
-    blocks: Box<[Mutex<HashIndex>]>,
+    keys: Box<[Mutex<SlimIndex>]>,
+    /// From the hashes of label blocks to places.
+    blocks: Box<[Mutex<SlimIndex>]>,
+    alarms: Alarms,
     bounds: Bounds,
     count: AtomicU32,
 }
 
 #[derive(Default)]
 struct Shard {
-    entries: Vec<Option<Entry>>,
+    entries: Paged<Option<Entry>>,
     free: Vec<u32>,
     /// No series of it is due before this second.
     due_s: u32,
@@ -102,10 +110,12 @@ struct Shard {
 
 struct Entry {
     key: Key,
-    /// Of its label block; zero when it has none.
-    block: Key,
+    /// Hash of its label block; zero when it has none.
+    block: u64,
     sender: u32,
-    seen_s: u32,
+    /// Seconds are counted from 1, so that a place without a series costs nothing more.
+    seen_s: NonZeroU32,
+    /// Of the rules under which it is known.
     epoch: u32,
     /// The series that followed it in the request before.
     next: Place,
@@ -118,6 +128,7 @@ impl Table {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             keys: (0..SHARDS).map(|_| Mutex::default()).collect(),
             blocks: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            alarms: Alarms::default(),
             bounds,
             count: AtomicU32::new(0),
         }
@@ -128,14 +139,14 @@ impl Table {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// The series that is expected next, if this is the check of its label block and it is known
-    /// under these rules.
+    /// The series that is expected next, if this is its label block and it is known under these
+    /// rules.
     #[inline]
-    pub(super) fn follow(&self, trail: &mut Trail, check: u64, touch: &Touch<'_>) -> Option<Known> {
+    pub(super) fn follow(&self, trail: &mut Trail, block: u64, touch: &Touch<'_>) -> Option<Known> {
         let place = trail.next;
         let mut shard = self.shard(place)?;
         let entry = shard.entry(place)?;
-        if entry.block.check != check || entry.epoch != touch.epoch {
+        if entry.block != block || entry.epoch != touch.epoch {
             return None;
         }
         entry.touch(touch);
@@ -143,9 +154,10 @@ impl Table {
         Some(entry.known(place))
     }
 
-    /// The series whose label block this is, if it is known under these rules.
-    pub(super) fn recall(&self, trail: &mut Trail, block: Key, touch: &Touch<'_>) -> Option<Known> {
-        let found = locked(self.blocks.get(shard_of(block))?).find(block.hash, |_| true)?;
+    /// The series whose label block this is, if it is known under these rules. Of two whose hashes
+    /// meet in the index one is found; the labels of the other are read.
+    pub(super) fn recall(&self, trail: &mut Trail, block: u64, touch: &Touch<'_>) -> Option<Known> {
+        let found = locked(self.blocks.get(part_of(block))?).find(block, |_| true)?;
         let place = Place(found);
         let mut shard = self.shard(place)?;
         let entry = shard.entry(place)?;
@@ -160,40 +172,35 @@ impl Table {
     }
 
     /// The series with these labels; made when it is new. `resolve` says what is to be kept of it
-    /// and is asked when that is not known under these rules.
+    /// and is asked when that is not known under these rules. `note_shared` hears of each of its
+    /// tracks whose alarm another series means already.
     pub(super) fn enter(
         &self,
-        (key, block): (Key, Option<Key>),
+        (key, block): (Key, Option<u64>),
         (trail, touch): (&mut Trail, &Touch<'_>),
         resolve: impl Fn() -> Option<Box<Matched>>,
+        note_shared: impl Fn(Place, u8),
     ) -> Known {
-        let Some(mut keys) = self.keys.get(shard_of(key)).map(locked) else { return Known::Full };
+        let Some(mut keys) = self.keys.get(part_of(key.check)).map(locked) else {
+            return Known::Full;
+        };
         let found = keys.find(key.hash, |id| {
             let mut shard = self.shard(Place(id));
             shard.as_mut().and_then(|shard| shard.entry(Place(id))).is_some_and(|e| e.key == key)
         });
-        let renewed = found.and_then(|id| self.renew(Place(id), (key, block), touch, &resolve));
+        let ask = (&resolve, &note_shared);
+        let renewed = found.and_then(|id| self.renew(Place(id), (key, block), touch, ask));
         let (place, before) = if let Some(renewed) = renewed {
             renewed
         } else {
             if !self.has_room(touch.sender) {
                 return Known::Full;
             }
-            let entry = Entry {
-                key,
-                block: block.unwrap_or_default(),
-                sender: touch.sender.place,
-                seen_s: touch.now_s,
-                epoch: touch.epoch,
-                next: NOWHERE,
-                matched: resolve(),
+            let Some(place) = self.settle_new((key, block), touch, ask) else {
+                return Known::Full;
             };
-            let part = usize::try_from(touch.request).unwrap_or(0) % SHARDS;
-            let Some(mut shard) = self.shards.get(part).map(locked) else { return Known::Full };
-            let place = place_of(part, shard.insert(entry));
-            drop(shard);
             keys.insert(key.hash, place.0);
-            (place, Key::default())
+            (place, 0)
         };
         drop(keys);
         let Some((known, next)) = self.shard(place).and_then(|mut shard| shard.note_due(place))
@@ -208,32 +215,80 @@ impl Table {
         known
     }
 
+    /// Gives a new series its place.
+    fn settle_new(
+        &self,
+        (key, block): (Key, Option<u64>),
+        touch: &Touch<'_>,
+        (resolve, note_shared): (&impl Fn() -> Option<Box<Matched>>, &impl Fn(Place, u8)),
+    ) -> Option<Place> {
+        let matched = resolve();
+        let alarms = self.alarms.meant_by(matched.as_deref());
+        let entry = Entry {
+            key,
+            block: block.unwrap_or_default(),
+            sender: touch.sender.place,
+            seen_s: second(touch.now_s),
+            epoch: touch.epoch,
+            next: NOWHERE,
+            matched,
+        };
+        let part = usize::try_from(touch.request).unwrap_or(0) % SHARDS;
+        let place = place_of(part, self.shards.get(part).map(locked)?.insert(entry));
+        self.meet_others(place, &alarms, note_shared);
+        Some(place)
+    }
+
     /// Brings a series up to date that came again with its labels; gives the label block that it
     /// had. `None` when it is gone.
     fn renew(
         &self,
         place: Place,
-        (key, block): (Key, Option<Key>),
+        (key, block): (Key, Option<u64>),
         touch: &Touch<'_>,
-        resolve: impl Fn() -> Option<Box<Matched>>,
-    ) -> Option<(Place, Key)> {
+        (resolve, note_shared): (&impl Fn() -> Option<Box<Matched>>, &impl Fn(Place, u8)),
+    ) -> Option<(Place, u64)> {
         let is_old = {
             let mut shard = self.shard(place)?;
             let entry = shard.entry(place).filter(|entry| entry.key == key)?;
             entry.touch(touch);
             entry.epoch != touch.epoch
         };
-        // Rules are asked while nobody waits for the series beside it.
-        let matched = is_old.then(resolve);
+        if is_old {
+            // Rules are asked while nobody waits for the series beside it.
+            let matched = resolve();
+            let alarms = self.alarms.meant_by(matched.as_deref());
+            let before = {
+                let mut shard = self.shard(place)?;
+                let entry = shard.entry(place).filter(|entry| entry.key == key)?;
+                std::mem::replace(&mut entry.matched, matched)
+            };
+            self.alarms.leave(place, before.as_deref());
+            self.meet_others(place, &alarms, note_shared);
+        }
         let mut shard = self.shard(place)?;
         let entry = shard.entry(place).filter(|entry| entry.key == key)?;
-        if let Some(matched) = matched {
-            entry.matched = matched;
-            entry.epoch = touch.epoch;
-        }
+        entry.epoch = touch.epoch;
         let before = entry.block;
         entry.block = block.unwrap_or(before);
         Some((place, before))
+    }
+
+    /// Lets a series share its alarms with those that mean them already.
+    fn meet_others(&self, place: Place, alarms: &[(u8, u64)], note_shared: &impl Fn(Place, u8)) {
+        for (track, alarm) in alarms {
+            let share = |other: Place, keys: &Keys| {
+                self.with(other, |matched| matched.share(other, *alarm, keys)).flatten()
+            };
+            let Some(peers) = self.alarms.join(*alarm, place, share) else { continue };
+            let _ = self.with(place, |matched| matched.join(*track, peers));
+            note_shared(place, *track);
+        }
+    }
+
+    /// Lets go of what no series shares any more.
+    pub(super) fn sweep_alarms(&self) {
+        self.alarms.sweep();
     }
 
     /// The request came to a series that was not the expected one: the one before knows it now.
@@ -276,6 +331,7 @@ impl Table {
             let gone = shard.sweep(part, now_s, &mut look);
             drop(shard);
             for (place, entry) in &gone {
+                self.alarms.leave(*place, entry.matched.as_deref());
                 self.forget_block(entry.block, *place);
                 self.forget_key(entry.key, *place);
                 let sender = usize::try_from(entry.sender).ok().and_then(|at| senders.get(at));
@@ -305,25 +361,25 @@ impl Table {
         false
     }
 
-    fn learn_block(&self, block: Key, place: Place) {
-        if let Some(blocks) = self.blocks.get(shard_of(block)) {
+    fn learn_block(&self, block: u64, place: Place) {
+        if let Some(blocks) = self.blocks.get(part_of(block)) {
             let mut blocks = locked(blocks);
-            if blocks.find(block.hash, |known| known == place.0).is_none() {
-                blocks.insert(block.hash, place.0);
+            if blocks.find(block, |known| known == place.0).is_none() {
+                blocks.insert(block, place.0);
             }
         }
     }
 
-    fn forget_block(&self, block: Key, place: Place) {
-        if block != Key::default()
-            && let Some(blocks) = self.blocks.get(shard_of(block))
+    fn forget_block(&self, block: u64, place: Place) {
+        if block != 0
+            && let Some(blocks) = self.blocks.get(part_of(block))
         {
-            locked(blocks).remove(block.hash, place.0);
+            locked(blocks).remove(block, place.0);
         }
     }
 
     fn forget_key(&self, key: Key, place: Place) {
-        if let Some(keys) = self.keys.get(shard_of(key)) {
+        if let Some(keys) = self.keys.get(part_of(key.check)) {
             locked(keys).remove(key.hash, place.0);
         }
     }
@@ -369,7 +425,7 @@ impl Shard {
     ) -> Vec<(Place, Entry)> {
         let mut gone = Vec::new();
         let mut due_s = u32::MAX;
-        for (slot, seat) in (0_u32..).zip(&mut self.entries) {
+        for (slot, seat) in (0_u32..).zip(self.entries.iter_mut()) {
             let Some(entry) = seat else { continue };
             let place = place_of(part, slot);
             if entry.due_s() <= now_s {
@@ -392,7 +448,7 @@ impl Shard {
 impl Entry {
     #[inline]
     fn touch(&mut self, touch: &Touch<'_>) {
-        self.seen_s = touch.now_s.max(self.seen_s);
+        self.seen_s = second(touch.now_s).max(self.seen_s);
         if self.sender != touch.sender.place {
             self.move_to(touch);
         }
@@ -420,7 +476,7 @@ impl Entry {
     }
 
     fn idle_s(&self) -> u32 {
-        self.seen_s.saturating_add(SERIES_IDLE_S)
+        self.seen_s.get().saturating_add(SERIES_IDLE_S)
     }
 
     fn due_s(&self) -> u32 {
@@ -430,6 +486,17 @@ impl Entry {
 }
 
 impl Place {
+    /// Tells a series from others for as long as it is known.
+    #[inline]
+    pub(super) fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The place of that number.
+    pub(super) fn numbered(number: u32) -> Self {
+        Self(number)
+    }
+
     #[inline]
     fn slot(self) -> u32 {
         self.0 & SLOT_MASK
@@ -444,8 +511,14 @@ fn place_of(part: usize, slot: u32) -> Place {
     Place((u32::try_from(part).unwrap_or(0) << SLOT_BITS) | (slot & SLOT_MASK))
 }
 
-fn shard_of(key: Key) -> usize {
-    usize::try_from(key.check & 63).unwrap_or(0)
+/// The part of an index that a hash belongs to; the index itself goes by the other bits.
+pub(super) fn part_of(hash: u64) -> usize {
+    usize::try_from(hash & 63).unwrap_or(0)
+}
+
+#[inline]
+fn second(now_s: u32) -> NonZeroU32 {
+    NonZeroU32::new(now_s).unwrap_or(NonZeroU32::MIN)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -453,6 +526,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 const _: () = assert!(SHARDS == 64 && SERIES_MAX < SLOT_MASK);
+// What every series costs, whether rules look at it or not.
+const _: () = assert!(size_of::<Option<Entry>>() == 48);
 
 #[cfg(test)]
 mod tests {
@@ -464,8 +539,8 @@ mod tests {
         Key { hash: number.wrapping_mul(0x9e37_79b9_7f4a_7c15), check: number }
     }
 
-    fn block(number: u64) -> Key {
-        key(number + 1_000)
+    fn block(number: u64) -> u64 {
+        (number + 1_000).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     /// A table, and a sender whose requests are numbered.
@@ -492,15 +567,14 @@ mod tests {
             let touch = self.touch((request, epoch));
             let mut trail = Trail::default();
             let find = |number: &u64| {
-                let check = block(*number).check;
-                if self.table.follow(&mut trail, check, &touch).is_some() {
+                if self.table.follow(&mut trail, block(*number), &touch).is_some() {
                     return 'n';
                 }
                 if self.table.recall(&mut trail, block(*number), &touch).is_some() {
                     return 'b';
                 }
                 let keys = (key(*number), Some(block(*number)));
-                let known = self.table.enter(keys, (&mut trail, &touch), || None);
+                let known = self.table.enter(keys, (&mut trail, &touch), || None, |_, _| {});
                 assert_eq!(known, Known::Unmatched);
                 'l'
             };
@@ -549,7 +623,8 @@ mod tests {
         let touch = bench.touch((2, 1));
         let mut trail = Trail::default();
         let other = block(77);
-        let known = bench.table.enter((key(1), Some(other)), (&mut trail, &touch), || None);
+        let keys = (key(1), Some(other));
+        let known = bench.table.enter(keys, (&mut trail, &touch), || None, |_, _| {});
         assert_eq!((known, bench.table.len()), (Known::Unmatched, 1));
         let mut trail = Trail::default();
         assert_eq!(bench.table.recall(&mut trail, other, &touch), Some(Known::Unmatched));
