@@ -12,8 +12,9 @@ use crate::model::index::SlimIndex;
 use crate::shell::series::key::Keys;
 use crate::shell::series::matched::Matched;
 use crate::shell::series::peers::Peers;
+use crate::shell::series::shard::Place;
 use crate::shell::series::shares::Shared;
-use crate::shell::series::table::{Place, SHARDS, part_of};
+use crate::shell::series::table::{SHARDS, part_of};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -85,6 +86,14 @@ impl Alarms {
         for part in &self.parts {
             locked(part).shared.retain(|_, shared| shared.strong_count() > 0);
         }
+    }
+
+    /// Alarms that one series means, and those that several share.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> [usize; 2] {
+        self.parts.iter().map(locked).fold([0, 0], |[alone, shared], part| {
+            [alone + part.alone.len(), shared + part.shared.len()]
+        })
     }
 
     fn part(&self, alarm: u64) -> Option<MutexGuard<'_, Part>> {

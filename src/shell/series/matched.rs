@@ -22,9 +22,9 @@ use crate::shell::series::measure::{Measure, Newest, measure};
 use crate::shell::series::pair::Pair;
 use crate::shell::series::peers::{Member, Peers};
 use crate::shell::series::senders::Sender;
+use crate::shell::series::shard::Place;
 use crate::shell::series::shares::{Shared, locked};
 use crate::shell::series::standing::Standing;
-use crate::shell::series::table::Place;
 use std::iter::once;
 use std::mem::size_of;
 use std::sync::{Arc, Mutex};
@@ -228,12 +228,7 @@ impl Matched {
 
     /// Which tracks fell silent. Where the sender says nothing either for as long, that is no news
     /// of the series: then only the sender is silent. What is given counts as told from now on.
-    pub(super) fn fall_silent(
-        &mut self,
-        series: Place,
-        now_s: u32,
-        sender: &Sender,
-    ) -> Fallen {
+    pub(super) fn fall_silent(&mut self, series: Place, now_s: u32, sender: &Sender) -> Fallen {
         let heard_s = self.heard_s.max(sender.back_s());
         let mut fallen = Fallen::default();
         for (place, track) in (0..=u8::MAX).zip(once(&mut self.first).chain(&mut self.more)) {
@@ -302,12 +297,7 @@ impl Matched {
     }
 
     /// Shares an alarm from now on, if it means it alone.
-    pub(super) fn share(
-        &mut self,
-        place: Place,
-        alarm: u64,
-        keys: &Keys,
-    ) -> Option<Shared<Peers>> {
+    pub(super) fn share(&mut self, place: Place, alarm: u64, keys: &Keys) -> Option<Shared<Peers>> {
         let (track, _) = self.alone(keys).find(|(_, one)| *one == alarm)?;
         let (heard_s, newest) = (self.heard_s, self.newest.at);
         let track = self.track(track)?;

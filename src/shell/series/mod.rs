@@ -7,10 +7,10 @@
 //! it costs an interval or tells the engine what it knows. Bands, hysteresis, duration and what
 //! silence means are the engine's.
 //!
-//! Reading order: `key` (by what a series is known), `table`, `matched` (a series that rules look
-//! at), `measure` and `pair` (the number that a rule compares), `bucket`, `baseline`, `baselines`
-//! and `baseline_file` (what is usual), `alarms`, `shares` and `peers` (series of one alarm),
-//! `standing` (what was told), `visit` (a request), `sweep` (silence), `senders`, `account`.
+//! Reading order: `key` (by what a series is known), `table` and `shard`, `matched` (a series that
+//! rules look at), `measure` and `pair` (the number that a rule compares), `bucket`, `baseline`,
+//! `baselines` and `baseline_file` (what is usual), `alarms`, `shares` and `peers` (series of one
+//! alarm), `standing` (what was told), `visit` (a request), `sweep` (silence), `senders`, `account`.
 
 mod account;
 mod alarms;
@@ -24,6 +24,7 @@ mod measure;
 mod pair;
 mod peers;
 mod senders;
+mod shard;
 mod shares;
 mod standing;
 mod sweep;

@@ -11,7 +11,7 @@ use crate::model::severity::Severity;
 use crate::shell::self_alarm::SERIES_EXPLOSION;
 use crate::shell::series::matched::Matched;
 use crate::shell::series::senders::Sender;
-use crate::shell::series::table::Place;
+use crate::shell::series::shard::Place;
 use crate::shell::series::{Core, SeriesIntake};
 use crate::shell::submission::{Sent, Submission};
 use std::net::IpAddr;

@@ -10,7 +10,7 @@
 //! each knows which one followed it ([`Trail`]): the indexes are asked only when the order changes.
 //!
 //! At the bound new series are refused; those that are known go on. A series that sends nothing
-//! for [`SERIES_IDLE_S`] is forgotten.
+//! for [`SERIES_IDLE_S`](crate::model::limits::SERIES_IDLE_S) is forgotten.
 //!
 //! A series that rules look at is entered in three steps: it takes its place, where no request
 //! finds it yet; it meets those that mean the same alarms ([`Alarms`]); then requests find it.
@@ -18,22 +18,17 @@
 //! Locks are taken in the order keys, alarms, series, blocks; never two of one kind.
 
 use crate::model::index::SlimIndex;
-use crate::model::limits::{SERIES_IDLE_S, SERIES_KEPT_S, SERIES_MAX, SERIES_PER_SENDER_MAX};
-use crate::model::paged::Paged;
+use crate::model::limits::{SERIES_MAX, SERIES_PER_SENDER_MAX};
 use crate::shell::series::alarms::Alarms;
 use crate::shell::series::key::{Key, Keys};
 use crate::shell::series::matched::Matched;
-use crate::shell::series::senders::{Sender, Senders};
-use std::mem::size_of;
-use std::num::NonZeroU32;
+use crate::shell::series::senders::Sender;
+use crate::shell::series::shard::{Entry, Known, NOWHERE, Place, Shard, Touch, place_of, second};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Parts of the table.
 pub(super) const SHARDS: usize = 64;
-/// Bits of a place that name the slot; those above name the part.
-const SLOT_BITS: u32 = 26;
-
 /// Bounds of the table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -45,32 +40,6 @@ impl Default for Bounds {
     fn default() -> Self {
         Self { series_max: SERIES_MAX, series_per_sender_max: SERIES_PER_SENDER_MAX }
     }
-}
-
-/// Where a series is; good as long as it is heard.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Place(u32);
-
-/// Where a request comes from, and when.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Touch<'a> {
-    pub(super) now_s: u32,
-    pub(super) epoch: u32,
-    /// Number of the request: its new series lie side by side.
-    pub(super) request: u32,
-    pub(super) sender: &'a Arc<Sender>,
-    pub(super) senders: &'a Senders,
-}
-
-/// What a series is to a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Known {
-    /// No rule looks at it.
-    Unmatched,
-    /// Rules look at it.
-    Matched(Place),
-    /// It is new, and there are too many.
-    Full,
 }
 
 /// Where a request is in the table: the series that it came to last, and the one that is expected
@@ -98,28 +67,6 @@ pub(super) struct Table {
     alarms: Alarms,
     bounds: Bounds,
     count: AtomicU32,
-}
-
-#[derive(Default)]
-struct Shard {
-    entries: Paged<Option<Entry>>,
-    free: Vec<u32>,
-    /// No series of it is due before this second.
-    due_s: u32,
-}
-
-struct Entry {
-    key: Key,
-    /// Hash of its label block; zero when it has none.
-    block: u64,
-    sender: u32,
-    /// Seconds are counted from 1, so that a place without a series costs nothing more.
-    seen_s: NonZeroU32,
-    /// Of the rules under which it is known.
-    epoch: u32,
-    /// The series that followed it in the request before.
-    next: Place,
-    matched: Option<Box<Matched>>,
 }
 
 impl Table {
@@ -158,7 +105,7 @@ impl Table {
     /// meet in the index one is found; the labels of the other are read.
     pub(super) fn recall(&self, trail: &mut Trail, block: u64, touch: &Touch<'_>) -> Option<Known> {
         let found = locked(self.blocks.get(part_of(block))?).find(block, |_| true)?;
-        let place = Place(found);
+        let place = Place::numbered(found);
         let mut shard = self.shard(place)?;
         let entry = shard.entry(place)?;
         if entry.block != block || entry.epoch != touch.epoch {
@@ -185,11 +132,15 @@ impl Table {
             return Known::Full;
         };
         let found = keys.find(key.hash, |id| {
-            let mut shard = self.shard(Place(id));
-            shard.as_mut().and_then(|shard| shard.entry(Place(id))).is_some_and(|e| e.key == key)
+            let mut shard = self.shard(Place::numbered(id));
+            shard
+                .as_mut()
+                .and_then(|shard| shard.entry(Place::numbered(id)))
+                .is_some_and(|e| e.key == key)
         });
         let ask = (&resolve, &note_shared);
-        let renewed = found.and_then(|id| self.renew(Place(id), (key, block), touch, ask));
+        let renewed =
+            found.and_then(|id| self.renew(Place::numbered(id), (key, block), touch, ask));
         let (place, before) = if let Some(renewed) = renewed {
             renewed
         } else {
@@ -199,7 +150,7 @@ impl Table {
             let Some(place) = self.settle_new((key, block), touch, ask) else {
                 return Known::Full;
             };
-            keys.insert(key.hash, place.0);
+            keys.insert(key.hash, place.number());
             (place, 0)
         };
         drop(keys);
@@ -286,6 +237,12 @@ impl Table {
         }
     }
 
+    /// Alarms that one series means, and those that several share.
+    #[cfg(test)]
+    pub(super) fn alarms_known(&self) -> [usize; 2] {
+        self.alarms.known()
+    }
+
     /// Lets go of what no series shares any more.
     pub(super) fn sweep_alarms(&self) {
         self.alarms.sweep();
@@ -364,8 +321,8 @@ impl Table {
     fn learn_block(&self, block: u64, place: Place) {
         if let Some(blocks) = self.blocks.get(part_of(block)) {
             let mut blocks = locked(blocks);
-            if blocks.find(block, |known| known == place.0).is_none() {
-                blocks.insert(block, place.0);
+            if blocks.find(block, |known| known == place.number()).is_none() {
+                blocks.insert(block, place.number());
             }
         }
     }
@@ -374,141 +331,21 @@ impl Table {
         if block != 0
             && let Some(blocks) = self.blocks.get(part_of(block))
         {
-            locked(blocks).remove(block, place.0);
+            locked(blocks).remove(block, place.number());
         }
     }
 
     fn forget_key(&self, key: Key, place: Place) {
         if let Some(keys) = self.keys.get(part_of(key.check)) {
-            locked(keys).remove(key.hash, place.0);
+            locked(keys).remove(key.hash, place.number());
         }
     }
 
     #[inline]
     fn shard(&self, place: Place) -> Option<MutexGuard<'_, Shard>> {
-        let part = usize::try_from(place.0 >> SLOT_BITS).ok()?;
+        let part = place.part();
         self.shards.get(part).map(locked)
     }
-}
-
-impl Shard {
-    #[inline]
-    fn entry(&mut self, place: Place) -> Option<&mut Entry> {
-        self.entries.get_mut(usize::try_from(place.slot()).ok()?)?.as_mut()
-    }
-
-    fn insert(&mut self, entry: Entry) -> u32 {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(None);
-            u32::try_from(self.entries.len().saturating_sub(1)).unwrap_or(u32::MAX)
-        });
-        let place = usize::try_from(slot).ok().and_then(|slot| self.entries.get_mut(slot));
-        if let Some(place) = place {
-            *place = Some(entry);
-        }
-        slot
-    }
-
-    /// Sees to it that the sweep comes in time for a series.
-    fn note_due(&mut self, place: Place) -> Option<(Known, Place)> {
-        let entry = self.entry(place)?;
-        let (due_s, found) = (entry.due_s(), (entry.known(place), entry.next));
-        self.due_s = self.due_s.min(due_s);
-        Some(found)
-    }
-
-    fn sweep(
-        &mut self,
-        part: usize,
-        now_s: u32,
-        look: &mut impl FnMut(Place, u32, &mut Matched),
-    ) -> Vec<(Place, Entry)> {
-        let mut gone = Vec::new();
-        let mut due_s = u32::MAX;
-        for (slot, seat) in (0_u32..).zip(self.entries.iter_mut()) {
-            let Some(entry) = seat else { continue };
-            let place = place_of(part, slot);
-            if entry.due_s() <= now_s {
-                if let Some(matched) = &mut entry.matched {
-                    look(place, entry.sender, matched);
-                }
-                if entry.is_idle(now_s) {
-                    gone.extend(seat.take().map(|entry| (place, entry)));
-                    continue;
-                }
-            }
-            // What is due still waits for its sender; that is not asked every second.
-            due_s = due_s.min(entry.due_s().max(now_s.saturating_add(1)));
-        }
-        self.due_s = due_s;
-        gone
-    }
-}
-
-impl Entry {
-    #[inline]
-    fn touch(&mut self, touch: &Touch<'_>) {
-        self.seen_s = second(touch.now_s).max(self.seen_s);
-        if self.sender != touch.sender.place {
-            self.move_to(touch);
-        }
-    }
-
-    #[cold]
-    fn move_to(&mut self, touch: &Touch<'_>) {
-        if let Some(sender) = touch.senders.at(self.sender) {
-            sender.lose();
-        }
-        touch.sender.take_over();
-        self.sender = touch.sender.place;
-    }
-
-    #[inline]
-    fn known(&self, place: Place) -> Known {
-        if self.matched.is_some() { Known::Matched(place) } else { Known::Unmatched }
-    }
-
-    /// A series whose silence is not told, since its sender is silent, is kept for longer.
-    fn is_idle(&self, now_s: u32) -> bool {
-        let is_waited_for = self.matched.as_ref().is_some_and(|one| one.due_s().is_some());
-        let kept_s = if is_waited_for { SERIES_KEPT_S } else { 0 };
-        self.idle_s().saturating_add(kept_s) <= now_s
-    }
-
-    fn idle_s(&self) -> u32 {
-        self.seen_s.get().saturating_add(SERIES_IDLE_S)
-    }
-
-    fn due_s(&self) -> u32 {
-        let silent_s = self.matched.as_ref().and_then(|matched| matched.due_s());
-        silent_s.unwrap_or_else(|| self.idle_s())
-    }
-}
-
-impl Place {
-    /// Tells a series from others for as long as it is known.
-    #[inline]
-    pub(super) fn number(self) -> u32 {
-        self.0
-    }
-
-    /// The place of that number.
-    pub(super) fn numbered(number: u32) -> Self {
-        Self(number)
-    }
-
-    #[inline]
-    fn slot(self) -> u32 {
-        self.0 & SLOT_MASK
-    }
-}
-
-const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
-/// No series is ever there.
-const NOWHERE: Place = Place(u32::MAX);
-
-fn place_of(part: usize, slot: u32) -> Place {
-    Place((u32::try_from(part).unwrap_or(0) << SLOT_BITS) | (slot & SLOT_MASK))
 }
 
 /// The part of an index that a hash belongs to; the index itself goes by the other bits.
@@ -516,23 +353,17 @@ pub(super) fn part_of(hash: u64) -> usize {
     usize::try_from(hash & 63).unwrap_or(0)
 }
 
-#[inline]
-fn second(now_s: u32) -> NonZeroU32 {
-    NonZeroU32::new(now_s).unwrap_or(NonZeroU32::MIN)
-}
-
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const _: () = assert!(SHARDS == 64 && SERIES_MAX < SLOT_MASK);
-// What every series costs, whether rules look at it or not.
-const _: () = assert!(size_of::<Option<Entry>>() == 48);
+const _: () = assert!(SHARDS == 64);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::series::senders::SenderName;
+    use crate::model::limits::SERIES_IDLE_S;
+    use crate::shell::series::senders::{SenderName, Senders};
     use std::net::{IpAddr, Ipv4Addr};
 
     fn key(number: u64) -> Key {

@@ -11,10 +11,11 @@ use crate::model::sample::{
 };
 use crate::model::time::{NS_PER_S, Timestamp};
 use crate::shell::series::account::{Account, Protocol, Refusal};
-use crate::shell::series::matched::{First, Joined, Matched, Moment, RULES_MAX, Tell};
 use crate::shell::series::baselines::Usual;
+use crate::shell::series::matched::{First, Joined, Matched, Moment, RULES_MAX, Tell};
 use crate::shell::series::senders::Sender;
-use crate::shell::series::table::{Known, Place, Touch, Trail};
+use crate::shell::series::shard::{Known, Place, Touch};
+use crate::shell::series::table::Trail;
 use crate::shell::series::{Core, SeriesIntake};
 use crate::shell::submission::{Sent, Submission};
 use std::fmt::Write as _;
