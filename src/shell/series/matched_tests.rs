@@ -9,6 +9,7 @@ use crate::shell::series::senders::Senders;
 use crate::shell::series::shares::Shares;
 use crate::shell::series::testing::RULES;
 use proptest::prelude::*;
+use std::fmt::Write as _;
 
 const SERIES: u32 = 4;
 
@@ -145,7 +146,8 @@ impl World {
                     let Some(matched) = matched else { continue };
                     let fallen = matched.fall_silent(Place::numbered(number), now_s, &self.sender);
                     for (track, hit) in fallen.tracks {
-                        silent += &format!("{number} {track} {};", hit.device());
+                        // Writing to a text cannot fail.
+                        let _ = write!(silent, "{number} {track} {};", hit.device());
                         if !is_durable {
                             matched.unsay_silence(track);
                         }
@@ -174,7 +176,8 @@ impl World {
         self.enter(series).take(&sample, moment, 0, &mut tells);
         let mut told = String::new();
         for Tell { hit, track, news, since, is_change } in tells {
-            told += &format!("{} {track} {news:?} {since:?} {is_change};", hit.device());
+            // Writing to a text cannot fail.
+            let _ = write!(told, "{} {track} {news:?} {since:?} {is_change};", hit.device());
             self.told.push((series, track, request));
         }
         told

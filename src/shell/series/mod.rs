@@ -10,7 +10,8 @@
 //! Reading order: `key` (by what a series is known), `table` and `shard`, `matched` (a series that
 //! rules look at), `measure` and `pair` (the number that a rule compares), `bucket`, `baseline`,
 //! `baselines` and `baseline_file` (what is usual), `alarms`, `shares` and `peers` (series of one
-//! alarm), `standing` (what was told), `visit` (a request), `sweep` (silence), `senders`, `account`.
+//! alarm), `standing` (what was told), `visit` (a request), `sweep` (silence), `senders`,
+//! `account`.
 
 mod account;
 mod alarms;

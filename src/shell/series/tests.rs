@@ -351,6 +351,23 @@ fn what_is_not_usual_is_told_with_what_is() {
     std::fs::remove_dir_all(&dir).expect("it can be removed");
 }
 
+#[test]
+fn what_one_brought_alone_is_told_with_what_was_usual_when_another_gets_better() {
+    let dir = std::env::temp_dir().join(format!("vigie-usual-peers-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a folder");
+    let path = dir.join(BASELINES);
+    learn(&path);
+    let bench = Bench::with(Bounds::default(), RULES, Some(path));
+    let send = |core: &str, value: f64| {
+        let (_, seen) = bench.send(Some(true), &format!("load,host=pe1{core} calls={value}"));
+        seen.into_iter().map(|seen| (seen.value, seen.text)).collect::<Vec<_>>()
+    };
+    assert_eq!(send("", 107.0), [(Some(3.5), "107 calls, usual are 100".to_owned())]);
+    assert_eq!(send(",core=1", 120.0), [(Some(10.0), "120 calls, usual are 100".to_owned())]);
+    assert_eq!(send(",core=1", 101.0), [(Some(3.5), "107 calls, usual are 100".to_owned())]);
+    std::fs::remove_dir_all(&dir).expect("it can be removed");
+}
+
 /// Three weeks of a hundred calls, up to now.
 fn learn(path: &std::path::Path) {
     let all = Baselines::load(Some(path.to_owned()), 10);
