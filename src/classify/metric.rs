@@ -18,7 +18,8 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 /// One rule that looks at a series, and the alarm that it means. Every series that a rule looks at
-/// has one for as long as it is known, so that its texts are one piece of memory.
+/// has one for as long as it is known, so that its texts are one piece of memory, and what the
+/// rule can say again is not among them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hit {
     /// Place of the rule: [`Classifier::metric_rule`] gives it.
@@ -28,11 +29,9 @@ pub struct Hit {
     pub side: Side,
     /// Whether the inventory knows the device.
     pub is_known: bool,
-    /// Whose hours a baseline goes by.
-    pub zone: TimeZone,
     /// Where device, component, alias of the component and qualifier end in `texts`. Behind them
-    /// is the line for people, with marks where numbers go.
-    ends: [u32; 4],
+    /// is the line for people, with marks where numbers go, if the labels are needed to write it.
+    ends: [u16; 4],
     texts: Box<str>,
 }
 
@@ -118,21 +117,21 @@ impl Classifier {
         let mut qualifier = String::new();
         rule.qualifier.write(&mut TextValues { labels, component: "" }, &mut qualifier);
         clean::cut(&mut qualifier, NAME_BYTES_MAX);
-        let mut text = String::new();
-        let mut values = TextValues { labels, component: &target.component };
-        if rule.text.is_empty() {
-            let _ = write!(text, "{} is {VALUE_MARK}", rule.name());
-            if rule.baseline.is_some() {
-                let _ = write!(text, ", usual is {EXPECTED_MARK}");
-            }
+        let line = if names_label(rule) {
+            line_of(rule, &mut TextValues { labels, component: &target.component })
         } else {
-            rule.text.write(&mut values, &mut text);
-        }
-        clean::cut(&mut text, TEXT_BYTES_MAX.saturating_sub(VALUE_BYTES));
-        let is_by_site = rule.baseline.as_ref().is_some_and(|baseline| baseline.is_by_site);
-        let of_site = is_by_site.then(|| self.directory().zone_of(&target.device)).flatten();
-        let zone = of_site.unwrap_or(TimeZone::UTC);
-        Hit::new((place?, side, zone), &target, (&qualifier, &text))
+            String::new()
+        };
+        Hit::new((place?, side), &target, (&qualifier, &line))
+    }
+
+    /// Whose hours the baseline of a hit of this classifier goes by.
+    #[must_use]
+    pub fn zone_of_baseline(&self, hit: &Hit) -> TimeZone {
+        let baseline = self.metric_rule(hit.rule).and_then(|rule| rule.baseline.as_ref());
+        let is_by_site = baseline.is_some_and(|baseline| baseline.is_by_site);
+        let of_site = is_by_site.then(|| self.directory().zone_of(hit.device())).flatten();
+        of_site.unwrap_or(TimeZone::UTC)
     }
 
     /// The event that tells news of a series. `line` is memory for its text.
@@ -148,11 +147,11 @@ impl Classifier {
         line.clear();
         let (verb, value) = match news {
             News::Value(value) => {
-                hit.push_text((value, None), line);
+                hit.push_line(rule, (value, None), line);
                 (Verb::Crossing, Some(value))
             }
             News::Deviation { spreads, value, expected } => {
-                hit.push_text((value, expected), line);
+                hit.push_line(rule, (value, expected), line);
                 (Verb::Crossing, Some(spreads))
             }
             News::Silent => {
@@ -192,7 +191,7 @@ impl Classifier {
 impl Hit {
     /// `None` when the texts are longer than texts are.
     fn new(
-        (rule, side, zone): (u32, Side, TimeZone),
+        (rule, side): (u32, Side),
         target: &Target,
         (qualifier, line): (&str, &str),
     ) -> Option<Self> {
@@ -201,10 +200,10 @@ impl Hit {
         let mut ends = [0; 4];
         for (name, end) in names.into_iter().zip(&mut ends) {
             texts.push_str(name);
-            *end = u32::try_from(texts.len()).ok()?;
+            *end = u16::try_from(texts.len()).ok()?;
         }
         texts.push_str(line);
-        Some(Self { rule, side, is_known: target.is_known, zone, ends, texts: texts.into() })
+        Some(Self { rule, side, is_known: target.is_known, ends, texts: texts.into() })
     }
 
     /// Device part of the resource.
@@ -227,16 +226,28 @@ impl Hit {
 
     /// The text with that number; the last is the line for people.
     fn text_at(&self, number: usize) -> &str {
-        let end = |number: usize| usize::try_from(*self.ends.get(number)?).ok();
+        let end = |number: usize| self.ends.get(number).copied().map(usize::from);
         let start = number.checked_sub(1).and_then(end).unwrap_or(0);
         let end = end(number).unwrap_or(self.texts.len());
         self.texts.get(start..end).unwrap_or_default()
     }
 
     /// Appends the line for people.
-    fn push_text(&self, (value, expected): (f64, Option<f64>), out: &mut String) {
-        let text = self.text_at(self.ends.len());
-        for piece in text.split_inclusive([VALUE_MARK, EXPECTED_MARK]) {
+    fn push_line(
+        &self,
+        rule: &MetricRule,
+        (value, expected): (f64, Option<f64>),
+        out: &mut String,
+    ) {
+        let made_again;
+        let line = if names_label(rule) {
+            self.text_at(self.ends.len())
+        } else {
+            let component = self.component();
+            made_again = line_of(rule, &mut TextValues { labels: &|_| None, component });
+            &made_again
+        };
+        for piece in line.split_inclusive([VALUE_MARK, EXPECTED_MARK]) {
             out.push_str(piece);
             match (out.pop(), expected) {
                 (Some(VALUE_MARK), _) => push_number(value, out),
@@ -247,6 +258,26 @@ impl Hit {
         }
         clean::cut(out, TEXT_BYTES_MAX);
     }
+}
+
+/// Whether labels are needed to write the line of a rule.
+fn names_label(rule: &MetricRule) -> bool {
+    rule.text.places().any(|place| matches!(place, MetricReference::Label(_)))
+}
+
+/// The line for people, with marks where numbers go.
+fn line_of(rule: &MetricRule, values: &mut TextValues<'_, '_>) -> String {
+    let mut line = String::new();
+    if rule.text.is_empty() {
+        let _ = write!(line, "{} is {VALUE_MARK}", rule.name());
+        if rule.baseline.is_some() {
+            let _ = write!(line, ", usual is {EXPECTED_MARK}");
+        }
+    } else {
+        rule.text.write(values, &mut line);
+    }
+    clean::cut(&mut line, TEXT_BYTES_MAX.saturating_sub(VALUE_BYTES));
+    line
 }
 
 /// Writes a number as people write it: six digits are enough.

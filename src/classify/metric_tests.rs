@@ -149,10 +149,10 @@ fn a_baseline_goes_by_the_hours_of_the_site_and_tells_what_is_usual() {
     let directory = Directory::build(&inventory, &|_| Some(zone.clone()));
     let classifier = Classifier::new(Arc::new(rules), Arc::new(directory), 4);
     let found = hits(&classifier, "calls", &[("host", "pe1")]);
-    let zones: Vec<TimeZone> = found.iter().map(|hit| hit.zone.clone()).collect();
+    let zones: Vec<_> = found.iter().map(|hit| classifier.zone_of_baseline(hit)).collect();
     assert_eq!(zones, [TimeZone::UTC, TimeZone::UTC, zone]);
     let strange = hits(&classifier, "calls", &[("host", "stranger")]);
-    assert!(strange.iter().all(|hit| hit.zone == TimeZone::UTC));
+    assert!(strange.iter().all(|hit| classifier.zone_of_baseline(hit) == TimeZone::UTC));
     let origin = Origin { peer: PEER, listener: 3, arrived: At::default() };
     let mut line = String::new();
     let mut told = |hit: &Hit, expected| {

@@ -75,9 +75,82 @@ impl HashIndex {
     }
 }
 
+/// The same in half the memory, for tables of millions: of a hash it keeps the upper half. Who
+/// finds a slot compares the real keys, for of a million hashes in one index a hundred meet.
+#[derive(Default, Clone)]
+pub struct SlimIndex {
+    table: HashTable<(u32, u32)>,
+}
+
+impl SlimIndex {
+    /// The slot for which `is_same` holds.
+    pub fn find(&self, hash: u64, mut is_same: impl FnMut(u32) -> bool) -> Option<u32> {
+        let half = upper_half(hash);
+        self.table
+            .find(spread(half), |(known, slot)| *known == half && is_same(*slot))
+            .map(|(_, slot)| *slot)
+    }
+
+    /// Adds a slot. The caller has made sure that no slot with the same key is there.
+    pub fn insert(&mut self, hash: u64, slot: u32) {
+        let half = upper_half(hash);
+        self.table.insert_unique(spread(half), (half, slot), |(known, _)| spread(*known));
+    }
+
+    /// Removes a slot; `false` if it was not there.
+    pub fn remove(&mut self, hash: u64, slot: u32) -> bool {
+        let half = upper_half(hash);
+        self.table
+            .find_entry(spread(half), |entry| *entry == (half, slot))
+            .map(hashbrown::hash_table::OccupiedEntry::remove)
+            .is_ok()
+    }
+
+    /// Number of slots held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether none is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+}
+
+fn upper_half(hash: u64) -> u32 {
+    u32::try_from(hash >> 32).unwrap_or(u32::MAX)
+}
+
+/// A hash of all 64 bits again: the table goes by the lowest and the highest.
+fn spread(half: u32) -> u64 {
+    u64::from(half).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_a_hash_is_enough_where_keys_are_compared() {
+        let hasher = KeyHasher::new(7);
+        let mut index = SlimIndex::default();
+        let hash = |slot: u32| hasher.hash_bytes(&slot.to_le_bytes());
+        for slot in 0..10_000 {
+            index.insert(hash(slot), slot);
+        }
+        for slot in 0..10_000 {
+            assert_eq!(index.find(hash(slot), |found| found == slot), Some(slot));
+        }
+        // Two whose upper halves meet are told apart by their slots.
+        index.insert(hash(3) ^ 1, 77_777);
+        assert_eq!(index.find(hash(3), |found| found == 3), Some(3));
+        assert_eq!(index.find(hash(3), |found| found == 77_777), Some(77_777));
+        assert!(index.remove(hash(3), 3) && !index.remove(hash(3), 3));
+        assert_eq!(index.find(hash(3), |_| true), Some(77_777));
+        assert_eq!((index.len(), index.is_empty()), (10_000, false));
+    }
 
     #[test]
     fn finds_inserts_and_removes_by_hash_and_key() {

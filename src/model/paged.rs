@@ -60,6 +60,11 @@ impl<T> Paged<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.pages.iter().flatten()
     }
+
+    /// All of them, in order, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.pages.iter_mut().flatten()
+    }
 }
 
 /// As a list: the pages are nobody else's matter.
@@ -118,6 +123,8 @@ mod tests {
         assert!(std::ptr::eq(first, table.get(0).expect("it is there")));
         *table.get_mut(PAGE).expect("it is there") = 7;
         assert_eq!(table.get(PAGE), Some(&7));
+        table.iter_mut().for_each(|value| *value += 1);
+        assert_eq!((table.get(0), table.get(PAGE)), (Some(&1), Some(&8)));
         assert!(table.get(PAGE * 3).is_none());
         assert_eq!(table.iter().count(), PAGE * 3);
         let list: Vec<usize> = table.iter().copied().collect();

@@ -4,12 +4,14 @@
 //! series that is forgotten leaves its baseline here; it is forgotten too when nothing was heard of
 //! it for five weeks. At the bound a new series gets none: its rule then says nothing of it.
 
+use crate::classify::{BaselineRule, News};
 use crate::model::limits::BASELINES_MAX;
 use crate::model::time::Timestamp;
 use crate::shell::series::baseline::{Baseline, hour_since_1970};
 use crate::shell::series::baseline_file::{self, Key, Learnt};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +23,14 @@ const KEPT_H: u32 = 35 * 24;
 /// Held by every series of the alarm.
 pub(super) type SharedBaseline = Arc<Mutex<Baseline>>;
 
+/// What is usual for a series by one rule, and how the newest number looks beside it.
+pub(super) struct Usual {
+    baseline: SharedBaseline,
+    zone: TimeZone,
+    value: f64,
+    expected: Option<f64>,
+}
+
 /// All of them.
 pub(super) struct Baselines {
     by_key: DashMap<Key, SharedBaseline>,
@@ -30,6 +40,26 @@ pub(super) struct Baselines {
     max: usize,
     refused: AtomicU64,
     file_errors: AtomicU64,
+}
+
+impl Usual {
+    /// Nothing came yet. Hours are those of the zone.
+    pub(super) fn new(baseline: SharedBaseline, zone: TimeZone) -> Self {
+        Self { baseline, zone, value: 0.0, expected: None }
+    }
+
+    /// The number beside what is usual.
+    pub(super) fn look(&mut self, value: f64, at: Timestamp, rule: &BaselineRule) -> News {
+        let mut baseline = self.baseline.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = baseline.look(value, (at, &self.zone), rule);
+        (self.value, self.expected) = (value, seen.expected);
+        self.news(seen.spreads)
+    }
+
+    /// The newest number, which lies so many spreads from what is usual.
+    pub(super) fn news(&self, spreads: f64) -> News {
+        News::Deviation { spreads, value: self.value, expected: self.expected }
+    }
 }
 
 impl Baselines {

@@ -1,12 +1,13 @@
 //! By what a series is known: 128 bits of two hashes whose keys are drawn at the start. The labels
 //! themselves are not kept, which is what makes a million series cheap. One of the two is SipHash,
-//! so that nobody who does not know the key can make two series meet.
+//! so that nobody who does not know the key can make two series meet. Of a label block it alone is
+//! enough: blocks only save that the labels are read.
 
 use crate::model::index::KeyHasher;
 use crate::model::sample::Labels;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// Names a series, or a label block.
+/// Names a series.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Key {
     /// Places it in an index.
@@ -32,22 +33,10 @@ impl Default for Keys {
 impl Keys {
     /// Of a label block, as it was sent.
     #[inline]
-    pub(super) fn of_block(&self, block: &[u8]) -> Key {
-        self.of_checked_block(block, self.check_of_block(block))
-    }
-
-    /// The check alone. It is enough to tell whether a block is the expected one.
-    #[inline]
-    pub(super) fn check_of_block(&self, block: &[u8]) -> u64 {
+    pub(super) fn of_block(&self, block: &[u8]) -> u64 {
         let mut hasher = self.keyed.build_hasher();
         hasher.write(block);
         hasher.finish()
-    }
-
-    /// Of a label block with that check.
-    #[inline]
-    pub(super) fn of_checked_block(&self, block: &[u8], check: u64) -> Key {
-        Key { hash: self.fast.hash_bytes(block), check }
     }
 
     /// Of labels, whatever their order.

@@ -4,19 +4,30 @@
 //! In: samples, one after the other. Out: what is to be told. Samples that are older than the
 //! newest change nothing. A NaN and a stale marker say that there is no value: the newest sample is
 //! forgotten, so that a rate begins anew, and only silence can follow.
+//!
+//! A million of these are kept, and a sample of one fetches it from memory: what most series need
+//! lies side by side, and what is rare lies elsewhere.
+//!
+//! Where an alarm stands that a series means alone is kept with the series. When a second one means
+//! it too ([`Matched::share`]), both share it as if they always had, but for two things: the first
+//! counts as heard since its last sample, even if that held no number for the rule; and its samples
+//! were not held back behind the newest one of before a NaN, only behind the beginning of the zone.
 
 use crate::classify::{Classifier, Hit, MetricRule, News, Quantity, Side};
 use crate::model::sample::{Reading, Sample, Temporality};
 use crate::model::time::Timestamp;
-use crate::shell::series::baselines::SharedBaseline;
+use crate::shell::series::baselines::Usual;
+use crate::shell::series::key::Keys;
 use crate::shell::series::measure::{Measure, Newest, measure};
 use crate::shell::series::pair::Pair;
 use crate::shell::series::peers::{Member, Peers};
 use crate::shell::series::senders::Sender;
+use crate::shell::series::shard::Place;
 use crate::shell::series::shares::{Shared, locked};
 use crate::shell::series::standing::Standing;
 use std::iter::once;
-use std::sync::Arc;
+use std::mem::size_of;
+use std::sync::{Arc, Mutex};
 
 /// Rules that look at one series at most: settling names each by an octet.
 pub(super) const RULES_MAX: usize = 255;
@@ -25,11 +36,9 @@ pub(super) const RULES_MAX: usize = 255;
 pub(super) struct Matched {
     /// The classifier that found the rules: hits mean something only to it.
     pub(super) classifier: Arc<Classifier>,
-    /// Tells it from other series.
-    series: u64,
     /// How the values follow each other.
     temporality: Temporality,
-    newest: Option<Newest>,
+    newest: Newest,
     /// Second in which a number came last.
     heard_s: u32,
     /// Most series have one: it lies here, so that nothing else has to be fetched.
@@ -39,37 +48,46 @@ pub(super) struct Matched {
 
 /// A series under one rule.
 struct Track {
-    hit: Arc<Hit>,
-    /// Place of the rule, and what the series is to it, as the hit has them.
-    rule: u32,
-    side: Side,
-    joined: Joined,
-    /// A second without a number after which it is silent; 0 for never.
+    hit: Hit,
+    alarm: OfAlarm,
+    /// What is usual, where the rule goes by that.
+    usual: Option<Box<Usual>>,
+    /// A second without a number after which it is silent.
     absent_after_s: u32,
     /// Whether the engine was told that it is silent.
     is_silent: bool,
 }
 
-/// What a series shares with others by one rule.
+/// What a series has by one rule besides itself.
+#[derive(Default)]
 pub(super) struct Joined {
-    pub(super) alarm: OfAlarm,
+    /// The other series of a ratio.
+    pub(super) pair: Option<Shared<Pair>>,
     /// What is usual, where the rule goes by that.
-    pub(super) baseline: Option<SharedBaseline>,
+    pub(super) usual: Option<Box<Usual>>,
 }
 
 /// The series of one alarm by one rule.
-pub(super) enum OfAlarm {
+enum OfAlarm {
+    /// It is the only one.
+    Alone(Alone),
     /// Each brings a number of its own.
     Peers(Shared<Peers>),
     /// Each brings its side of a ratio.
     Ratio(Shared<Pair>),
 }
 
+/// A series that means its alarm alone.
+struct Alone {
+    /// Where the alarm stands.
+    standing: Standing,
+    /// The newest number that was held against the bands; NaN for none.
+    compared: f64,
+}
+
 /// A series that is met for the first time under these rules.
 #[derive(Clone, Copy)]
 pub(super) struct First {
-    /// Tells it from other series.
-    pub(super) series: u64,
     /// How the values follow each other.
     pub(super) temporality: Temporality,
     pub(super) now_s: u32,
@@ -78,7 +96,7 @@ pub(super) struct First {
 /// Something to tell about a series.
 pub(super) struct Tell {
     /// By which rule, about which alarm.
-    pub(super) hit: Arc<Hit>,
+    pub(super) hit: Hit,
     /// Place of the track, to settle it.
     pub(super) track: u8,
     /// What it is.
@@ -93,36 +111,37 @@ pub(super) struct Tell {
 #[derive(Default)]
 pub(super) struct Fallen {
     /// These tracks of the series.
-    pub(super) tracks: Vec<(u8, Arc<Hit>)>,
+    pub(super) tracks: Vec<(u8, Hit)>,
     /// The sender as a whole.
     pub(super) is_sender: bool,
 }
 
-/// When a sample came, and with which request.
+/// Of which series a sample is, when it came, and with which request.
 #[derive(Clone, Copy)]
 pub(super) struct Moment {
+    pub(super) place: Place,
     pub(super) at: Timestamp,
     pub(super) now_s: u32,
     pub(super) request: u32,
 }
 
 impl Matched {
-    /// A series that these rules look at, if any does; `join` gives what it shares with others by
-    /// one of them, or nothing when that rule is not to look at it.
+    /// A series that these rules look at, if any does; `join` gives what it has by one of them, or
+    /// nothing when that rule is not to look at it.
     pub(super) fn new(
         classifier: &Arc<Classifier>,
         hits: Vec<Hit>,
-        First { series, temporality, now_s }: First,
+        First { temporality, now_s }: First,
         join: impl Fn(&Hit, &MetricRule) -> Option<Joined>,
     ) -> Option<Self> {
         let track = |hit: Hit| {
             let rule = classifier.metric_rule(hit.rule)?;
             let absent_s = rule.absent_after_ms.div_ceil(1_000);
+            let Joined { pair, usual } = join(&hit, rule)?;
             Some(Track {
-                joined: join(&hit, rule)?,
-                rule: hit.rule,
-                side: hit.side,
-                hit: Arc::new(hit),
+                alarm: pair.map_or(OfAlarm::Alone(Alone::default()), OfAlarm::Ratio),
+                usual,
+                hit,
                 absent_after_s: u32::try_from(absent_s).unwrap_or(u32::MAX),
                 is_silent: false,
             })
@@ -130,9 +149,8 @@ impl Matched {
         let mut tracks = hits.into_iter().take(RULES_MAX).filter_map(track);
         Some(Self {
             classifier: Arc::clone(classifier),
-            series,
             temporality,
-            newest: None,
+            newest: Newest::NONE,
             heard_s: now_s,
             first: tracks.next()?,
             more: tracks.collect(),
@@ -152,15 +170,16 @@ impl Matched {
             Reading::Number(value) if !value.is_nan() => value,
             Reading::Number(_) => {
                 self.heard_s = self.heard_s.max(moment.now_s);
-                self.newest = None;
+                self.newest.value = f64::NAN;
                 return;
             }
             Reading::Stale => {
-                self.newest = None;
+                self.newest.value = f64::NAN;
                 return;
             }
         };
-        if self.newest.is_some_and(|newest| moment.at < newest.at) {
+        let newest = self.newest.counted();
+        if newest.is_some_and(|newest| moment.at < newest.at) {
             return;
         }
         let was_away = sender_back_s > self.heard_s;
@@ -171,9 +190,9 @@ impl Matched {
                 track.is_silent = false;
                 track.with_standing(Standing::forget);
             }
-            let Some(rule) = self.classifier.metric_rule(track.rule) else { continue };
+            let Some(rule) = self.classifier.metric_rule(track.hit.rule) else { continue };
             let computation = rule.computation;
-            let quantity = match (track.side, computation.divisor) {
+            let quantity = match (track.hit.side, computation.divisor) {
                 (Side::Divisor, Some(quantity)) => quantity,
                 (Side::Measured | Side::Divisor, _) => computation.quantity,
             };
@@ -182,17 +201,15 @@ impl Matched {
                 Quantity::Rate => Measure::Rate,
                 Quantity::Delta => Measure::Delta,
             };
-            let made = measure(kind, (sample, self.temporality), now, self.newest);
-            let told = made
-                .and_then(|number| track.ratio(number, moment.at))
-                .map(|number| track.news(number * computation.scale, moment.at, rule))
-                .and_then(|news| track.tell((self.series, news), moment, rule));
-            if let Some((news, since, is_change)) = told {
-                let hit = Arc::clone(&track.hit);
-                tells.push(Tell { hit, track: place, news, since, is_change });
+            let made = measure(kind, (sample, self.temporality), now, newest);
+            let number = made.and_then(|number| track.ratio(number, moment.at));
+            let Some(number) = number else { continue };
+            let news = track.news(number * computation.scale, moment.at, rule);
+            if let Some((news, since, is_change)) = track.tell(news, moment, rule) {
+                tells.push(Tell { hit: track.hit.clone(), track: place, news, since, is_change });
             }
         }
-        self.newest = Some(now);
+        self.newest = now;
     }
 
     /// Learns what became of a request that told something of a track.
@@ -211,7 +228,7 @@ impl Matched {
 
     /// Which tracks fell silent. Where the sender says nothing either for as long, that is no news
     /// of the series: then only the sender is silent. What is given counts as told from now on.
-    pub(super) fn fall_silent(&mut self, now_s: u32, sender: &Sender) -> Fallen {
+    pub(super) fn fall_silent(&mut self, series: Place, now_s: u32, sender: &Sender) -> Fallen {
         let heard_s = self.heard_s.max(sender.back_s());
         let mut fallen = Fallen::default();
         for (place, track) in (0..=u8::MAX).zip(once(&mut self.first).chain(&mut self.more)) {
@@ -225,14 +242,19 @@ impl Matched {
             }
             track.is_silent = true;
             // While others tell of the alarm, nothing is missed.
-            let is_told_by_others = match &track.joined.alarm {
+            let is_told_by_others = match &mut track.alarm {
+                OfAlarm::Alone(alone) => {
+                    alone.compared = f64::NAN;
+                    alone.standing.forget();
+                    false
+                }
                 OfAlarm::Peers(peers) => {
-                    locked(peers).leave(self.series, now_s, track.absent_after_s)
+                    locked(peers).leave(series.number(), now_s, track.absent_after_s)
                 }
                 OfAlarm::Ratio(_) => false,
             };
             if !is_told_by_others {
-                fallen.tracks.push((place, Arc::clone(&track.hit)));
+                fallen.tracks.push((place, track.hit.clone()));
             }
         }
         fallen
@@ -251,6 +273,63 @@ impl Matched {
             track.is_silent = false;
         }
     }
+
+    /// By which rule a track looks at it, and about which alarm.
+    pub(super) fn hit(&mut self, track: u8) -> Option<Hit> {
+        Some(self.track(track)?.hit.clone())
+    }
+
+    /// The alarms that it means alone, by the places of their tracks.
+    pub(super) fn alone(&self, keys: &Keys) -> impl Iterator<Item = (u8, u64)> {
+        let tracks = (0..=u8::MAX).zip(once(&self.first).chain(&self.more));
+        let alone = tracks.filter(|(_, track)| matches!(track.alarm, OfAlarm::Alone(_)));
+        alone.filter_map(|(place, track)| Some((place, self.alarm(track, keys)?)))
+    }
+
+    /// Names the alarm of a track by its rule; rules under which zones have other numbers are
+    /// others.
+    fn alarm(&self, track: &Track, keys: &Keys) -> Option<u64> {
+        let hit = &track.hit;
+        let rule = self.classifier.metric_rule(hit.rule)?.name();
+        let epoch = self.classifier.epoch().to_string();
+        let texts = [rule, hit.device(), hit.component(), hit.qualifier(), &epoch];
+        Some(keys.of_texts(&texts).check)
+    }
+
+    /// Shares an alarm from now on, if it means it alone.
+    pub(super) fn share(&mut self, place: Place, alarm: u64, keys: &Keys) -> Option<Shared<Peers>> {
+        let (track, _) = self.alone(keys).find(|(_, one)| *one == alarm)?;
+        let (heard_s, newest) = (self.heard_s, self.newest.at);
+        let track = self.track(track)?;
+        let OfAlarm::Alone(Alone { standing, compared }) = track.alarm else { return None };
+        let news = match &track.usual {
+            Some(usual) => usual.news(compared),
+            None => News::Value(compared),
+        };
+        let leader = Member { series: place.number(), heard_s, news };
+        let leader = (!compared.is_nan()).then_some(leader);
+        let peers = Arc::new(Mutex::new(Peers::led_by(leader, standing, newest)));
+        track.alarm = OfAlarm::Peers(Arc::clone(&peers));
+        Some(peers)
+    }
+
+    /// Shares the alarm of a track with those who meant it before.
+    pub(super) fn join(&mut self, track: u8, peers: Shared<Peers>) {
+        let Some(track) = self.track(track) else { return };
+        if let OfAlarm::Alone(alone) = &track.alarm
+            && alone.standing.zone().is_some()
+        {
+            // It has told already, so that nobody knows what the engine heard last.
+            locked(&peers).standing.forget();
+        }
+        track.alarm = OfAlarm::Peers(peers);
+    }
+}
+
+impl Default for Alone {
+    fn default() -> Self {
+        Self { standing: Standing::default(), compared: f64::NAN }
+    }
 }
 
 impl Track {
@@ -258,8 +337,9 @@ impl Track {
         self.absent_after_s > 0 && !self.is_silent
     }
 
-    fn with_standing<T>(&self, work: impl FnOnce(&mut Standing) -> T) -> T {
-        match &self.joined.alarm {
+    fn with_standing<T>(&mut self, work: impl FnOnce(&mut Standing) -> T) -> T {
+        match &mut self.alarm {
+            OfAlarm::Alone(alone) => work(&mut alone.standing),
             OfAlarm::Peers(peers) => work(&mut locked(peers).standing),
             OfAlarm::Ratio(pair) => work(&mut locked(pair).standing),
         }
@@ -267,33 +347,37 @@ impl Track {
 
     /// The number itself, or the ratio that it completes.
     fn ratio(&self, number: f64, at: Timestamp) -> Option<f64> {
-        match &self.joined.alarm {
-            OfAlarm::Peers(_) => Some(number),
-            OfAlarm::Ratio(pair) => locked(pair).take(self.side, number, at),
+        match &self.alarm {
+            OfAlarm::Alone(_) | OfAlarm::Peers(_) => Some(number),
+            OfAlarm::Ratio(pair) => locked(pair).take(self.hit.side, number, at),
         }
     }
 
     /// The number as it is, or beside what is usual.
-    fn news(&self, number: f64, at: Timestamp, rule: &MetricRule) -> News {
-        let Some((baseline, rule)) = self.joined.baseline.as_ref().zip(rule.baseline.as_ref())
-        else {
-            return News::Value(number);
-        };
-        let seen = locked(baseline).look(number, (at, &self.hit.zone), rule);
-        News::Deviation { spreads: seen.spreads, value: number, expected: seen.expected }
+    fn news(&mut self, number: f64, at: Timestamp, rule: &MetricRule) -> News {
+        match self.usual.as_mut().zip(rule.baseline.as_ref()) {
+            None => News::Value(number),
+            Some((usual, rule)) => usual.look(number, at, rule),
+        }
     }
 
     /// What is to be told: the news, since when it is so, and whether it is a change.
     fn tell(
-        &self,
-        (series, news): (u64, News),
+        &mut self,
+        news: News,
         moment: Moment,
         rule: &MetricRule,
     ) -> Option<(News, Timestamp, bool)> {
-        match &self.joined.alarm {
+        match &mut self.alarm {
+            OfAlarm::Alone(Alone { standing, compared }) => {
+                *compared = news.compared().unwrap_or(f64::NAN);
+                let moment = Moment { at: moment.at.max(standing.since()), ..moment };
+                stand(standing, news, moment, rule)
+            }
             OfAlarm::Ratio(pair) => stand(&mut locked(pair).standing, news, moment, rule),
             OfAlarm::Peers(peers) => {
                 let mut peers = locked(peers);
+                let series = moment.place.number();
                 let member = Member { series, heard_s: moment.now_s, news };
                 let moment = Moment { at: peers.time_of(moment.at), ..moment };
                 let news = peers.take(member, &rule.threshold, self.absent_after_s)?;
@@ -320,3 +404,10 @@ fn stand(
     let since = standing.take(zone, moment.at, samples, moment.request)?;
     Some((news, since, is_change))
 }
+
+// What every series costs that rules look at, besides its texts.
+const _: () = assert!(size_of::<Matched>() <= 128);
+
+#[cfg(test)]
+#[path = "matched_tests.rs"]
+mod tests;

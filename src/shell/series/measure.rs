@@ -21,10 +21,21 @@ pub(super) enum Measure {
 /// The newest sample of a series.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Newest {
-    /// Its value.
+    /// Its value; NaN when it says that there is none any more.
     pub(super) value: f64,
     /// When it was measured.
     pub(super) at: Timestamp,
+}
+
+impl Newest {
+    /// Nothing came yet.
+    pub(super) const NONE: Self = Self { value: f64::NAN, at: Timestamp(0) };
+
+    /// The sample, if others are to be held against it.
+    #[inline]
+    pub(super) fn counted(self) -> Option<Self> {
+        (!self.value.is_nan()).then_some(self)
+    }
 }
 
 /// The number for a sample that is not older than `newest`; `None` when there is none yet.

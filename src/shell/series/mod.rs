@@ -7,12 +7,14 @@
 //! it costs an interval or tells the engine what it knows. Bands, hysteresis, duration and what
 //! silence means are the engine's.
 //!
-//! Reading order: `key` (by what a series is known), `table`, `matched` (a series that rules look
-//! at), `measure` and `pair` (the number that a rule compares), `bucket`, `baseline`, `baselines`
-//! and `baseline_file` (what is usual), `shares` and `peers` (series of one alarm), `standing`
-//! (what was told), `visit` (a request), `sweep` (silence), `senders`, `account`.
+//! Reading order: `key` (by what a series is known), `table` and `shard`, `matched` (a series that
+//! rules look at), `measure` and `pair` (the number that a rule compares), `bucket`, `baseline`,
+//! `baselines` and `baseline_file` (what is usual), `alarms`, `shares` and `peers` (series of one
+//! alarm), `standing` (what was told), `visit` (a request), `sweep` (silence), `senders`,
+//! `account`.
 
 mod account;
+mod alarms;
 mod baseline;
 mod baseline_file;
 mod baselines;
@@ -23,6 +25,7 @@ mod measure;
 mod pair;
 mod peers;
 mod senders;
+mod shard;
 mod shares;
 mod standing;
 mod sweep;
@@ -48,7 +51,6 @@ use crate::shell::self_alarm::SelfAlarms;
 use crate::shell::series::baselines::Baselines;
 use crate::shell::series::key::Keys;
 use crate::shell::series::pair::Pair;
-use crate::shell::series::peers::Peers;
 use crate::shell::series::senders::Senders;
 use crate::shell::series::shares::Shares;
 use crate::shell::series::table::{Bounds, Table};
@@ -94,7 +96,6 @@ pub(in crate::shell::series) struct Core {
     table: Table,
     keys: Keys,
     pairs: Shares<Pair>,
-    peers: Shares<Peers>,
     baselines: Baselines,
     senders: Senders,
     counters: SampleCounters,
@@ -121,7 +122,6 @@ impl SeriesIntake {
             table: Table::new(bounds),
             keys: Keys::default(),
             pairs: Shares::default(),
-            peers: Shares::default(),
             baselines: Baselines::load(parts.baselines, BASELINES_MAX),
             senders: Senders::default(),
             counters: SampleCounters::default(),

@@ -4,6 +4,9 @@
 //! In: what each brings. Out: what is held against the bands, or nothing while another stands
 //! worse. One leads: what it brings counts. Another leads when it stands worse, and the worst when
 //! the one that led gets better, or sends nothing for as long as its rule calls silence.
+//!
+//! A series that means its alarm alone needs none of this. It leads when a second one comes, with
+//! what it brought last.
 
 use crate::classify::News;
 use crate::model::severity::Severity;
@@ -14,7 +17,7 @@ use crate::shell::series::standing::Standing;
 /// Those that do not lead are kept up to so many; of more the next sample of each counts.
 const OTHERS_MAX: usize = 64;
 
-/// The series of one alarm by one rule; nearly always one.
+/// The series of one alarm by one rule.
 #[derive(Default)]
 pub(super) struct Peers {
     /// Where the alarm stands.
@@ -28,8 +31,9 @@ pub(super) struct Peers {
 /// One of them, and what it brought last.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Member {
-    /// Which series.
-    pub(super) series: u64,
+    /// Which series, by its place. Another that takes the place of one that is gone has nothing to
+    /// do with it; its first sample takes the place of what that one brought.
+    pub(super) series: u32,
     /// Second in which it was heard.
     pub(super) heard_s: u32,
     /// What it brought.
@@ -37,6 +41,11 @@ pub(super) struct Member {
 }
 
 impl Peers {
+    /// Those of an alarm that one meant alone until now.
+    pub(super) fn led_by(leader: Option<Member>, standing: Standing, newest: Timestamp) -> Self {
+        Self { standing, newest, leader, others: Vec::new() }
+    }
+
     /// The time of a sample, or that of a newer one of another series: time does not go back for
     /// the alarm.
     pub(super) fn time_of(&mut self, sampled_at: Timestamp) -> Timestamp {
@@ -87,12 +96,17 @@ impl Peers {
         Some(leader.news)
     }
 
-    /// A series sends nothing any more; whether others still tell of the alarm.
-    pub(super) fn leave(&mut self, series: u64, now_s: u32, silent_after_s: u32) -> bool {
+    /// A series sends nothing any more; whether others still tell of the alarm. When none does,
+    /// whoever comes next tells anew where it stands.
+    pub(super) fn leave(&mut self, series: u32, now_s: u32, silent_after_s: u32) -> bool {
         let is_left = |one: &Member| one.series != series && one.is_heard(now_s, silent_after_s);
         self.others.retain(is_left);
         self.leader = self.leader.filter(is_left);
-        self.leader.is_some() || !self.others.is_empty()
+        let is_anyone_left = self.leader.is_some() || !self.others.is_empty();
+        if !is_anyone_left {
+            self.standing.forget();
+        }
+        is_anyone_left
     }
 
     fn keep(&mut self, member: Member) {
@@ -142,7 +156,7 @@ mod tests {
         }
     }
 
-    fn take(peers: &mut Peers, series: u64, heard_s: u32, value: f64) -> Option<f64> {
+    fn take(peers: &mut Peers, series: u32, heard_s: u32, value: f64) -> Option<f64> {
         let member = Member { series, heard_s, news: News::Value(value) };
         peers.take(member, &rule(), SILENT_S).and_then(News::compared)
     }

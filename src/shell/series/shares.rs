@@ -20,15 +20,15 @@ impl<T> Default for Shares<T> {
 }
 
 impl<T: Default> Shares<T> {
-    /// What belongs to these texts, and whether another series holds it already.
-    pub(super) fn of(&self, keys: &Keys, texts: &[&str]) -> (Shared<T>, bool) {
+    /// What belongs to these texts.
+    pub(super) fn of(&self, keys: &Keys, texts: &[&str]) -> Shared<T> {
         let mut place = self.by_key.entry(keys.of_texts(texts).check).or_default();
         if let Some(known) = place.upgrade() {
-            return (known, true);
+            return known;
         }
         let new = Shared::<T>::default();
         *place = Arc::downgrade(&new);
-        (new, false)
+        new
     }
 
     /// Lets go of what no series holds any more.
@@ -49,12 +49,11 @@ mod tests {
     #[test]
     fn it_is_shared_while_anybody_holds_it() {
         let (keys, shares) = (Keys::default(), Shares::<u8>::default());
-        let (first, is_known) = shares.of(&keys, &["rule", "pe1", "", ""]);
-        assert!(!is_known);
-        let (same, is_known) = shares.of(&keys, &["rule", "pe1", "", ""]);
-        assert!(is_known && Arc::ptr_eq(&first, &same));
-        let (other, is_known) = shares.of(&keys, &["rule", "pe2", "", ""]);
-        assert!(!is_known && !Arc::ptr_eq(&first, &other));
+        let first = shares.of(&keys, &["rule", "pe1", "", ""]);
+        let same = shares.of(&keys, &["rule", "pe1", "", ""]);
+        assert!(Arc::ptr_eq(&first, &same));
+        let other = shares.of(&keys, &["rule", "pe2", "", ""]);
+        assert!(!Arc::ptr_eq(&first, &other));
         drop(other);
         shares.sweep();
         assert_eq!(shares.by_key.len(), 1);

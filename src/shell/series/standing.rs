@@ -65,6 +65,11 @@ impl Standing {
         (self.is_sure || self.since != Timestamp(0)).then_some(self.told)
     }
 
+    /// The first sample of the present zone; long ago when that counts for nothing.
+    pub(super) fn since(&self) -> Timestamp {
+        self.since
+    }
+
     fn fly(&mut self, request: u32) {
         self.is_contested |= self.flight != 0 && self.flight != request;
         self.flight = request;

@@ -11,7 +11,7 @@ use crate::model::severity::Severity;
 use crate::shell::self_alarm::SERIES_EXPLOSION;
 use crate::shell::series::matched::Matched;
 use crate::shell::series::senders::Sender;
-use crate::shell::series::table::Place;
+use crate::shell::series::shard::Place;
 use crate::shell::series::{Core, SeriesIntake};
 use crate::shell::submission::{Sent, Submission};
 use std::net::IpAddr;
@@ -43,7 +43,7 @@ struct Silence {
     place: Place,
     peer: IpAddr,
     classifier: Arc<Classifier>,
-    tracks: Vec<(u8, Arc<Hit>)>,
+    tracks: Vec<(u8, Hit)>,
 }
 
 impl SeriesIntake {
@@ -88,7 +88,7 @@ impl SeriesIntake {
         self.core.table.sweep(now_s, &senders, |place, sender, matched: &mut Matched| {
             let sender = usize::try_from(sender).ok().and_then(|at| senders.get(at));
             let Some(sender) = sender.filter(|_| silences.len() < SILENCES_MAX) else { return };
-            let fallen = matched.fall_silent(now_s, sender);
+            let fallen = matched.fall_silent(place, now_s, sender);
             if fallen.is_sender && sender.has_fallen_silent() {
                 silent_senders.push(Arc::clone(sender));
             }
@@ -100,7 +100,7 @@ impl SeriesIntake {
         });
         if now_s.is_multiple_of(SHARES_SWEPT_EVERY_S) {
             self.core.pairs.sweep();
-            self.core.peers.sweep();
+            self.core.table.sweep_alarms();
         }
         self.watch_explosions(now_s, &senders);
         self.core.tell_silence(silences, silent_senders)

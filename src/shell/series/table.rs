@@ -2,31 +2,33 @@
 //! work in it at once.
 //!
 //! In: label blocks and labels. Out: the place of a series, and what is kept of it. A series is
-//! known by a key of its labels; one that came in remote write 1.0 by a key of its label block too,
-//! so that its labels are not read again. Of a series that no rule looks at only that is kept.
+//! known by a key of its labels; one that came in remote write 1.0 by a hash of its label block
+//! too, so that its labels are not read again. Of a series that no rule looks at only that is kept.
 //!
 //! What a known series costs is the memory that has to be fetched for it. Senders write their
 //! series in the same order every time, so those that come in one request lie side by side, and
 //! each knows which one followed it ([`Trail`]): the indexes are asked only when the order changes.
 //!
 //! At the bound new series are refused; those that are known go on. A series that sends nothing
-//! for [`SERIES_IDLE_S`] is forgotten.
+//! for [`SERIES_IDLE_S`](crate::model::limits::SERIES_IDLE_S) is forgotten.
 //!
-//! Locks are taken in the order keys, series, blocks; never two of one kind.
+//! A series that rules look at is entered in three steps: it takes its place, where no request
+//! finds it yet; it meets those that mean the same alarms ([`Alarms`]); then requests find it.
+//!
+//! Locks are taken in the order keys, alarms, series, blocks; never two of one kind.
 
-use crate::model::index::HashIndex;
-use crate::model::limits::{SERIES_IDLE_S, SERIES_KEPT_S, SERIES_MAX, SERIES_PER_SENDER_MAX};
-use crate::shell::series::key::Key;
+use crate::model::index::SlimIndex;
+use crate::model::limits::{SERIES_MAX, SERIES_PER_SENDER_MAX};
+use crate::shell::series::alarms::Alarms;
+use crate::shell::series::key::{Key, Keys};
 use crate::shell::series::matched::Matched;
-use crate::shell::series::senders::{Sender, Senders};
+use crate::shell::series::senders::Sender;
+use crate::shell::series::shard::{Entry, Known, NOWHERE, Place, Shard, Touch, place_of, second};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Parts of the table.
-const SHARDS: usize = 64;
-/// Bits of a place that name the slot; those above name the part.
-const SLOT_BITS: u32 = 26;
-
+pub(super) const SHARDS: usize = 64;
 /// Bounds of the table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -38,32 +40,6 @@ impl Default for Bounds {
     fn default() -> Self {
         Self { series_max: SERIES_MAX, series_per_sender_max: SERIES_PER_SENDER_MAX }
     }
-}
-
-/// Where a series is; good as long as it is heard.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Place(u32);
-
-/// Where a request comes from, and when.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Touch<'a> {
-    pub(super) now_s: u32,
-    pub(super) epoch: u32,
-    /// Number of the request: its new series lie side by side.
-    pub(super) request: u32,
-    pub(super) sender: &'a Arc<Sender>,
-    pub(super) senders: &'a Senders,
-}
-
-/// What a series is to a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Known {
-    /// No rule looks at it.
-    Unmatched,
-    /// Rules look at it.
-    Matched(Place),
-    /// It is new, and there are too many.
-    Full,
 }
 
 /// Where a request is in the table: the series that it came to last, and the one that is expected
@@ -85,31 +61,12 @@ pub(super) struct Table {
     /// The series, in the order in which they came.
     shards: Box<[Mutex<Shard>]>,
     /// From the keys of labels to places.
-    keys: Box<[Mutex<HashIndex>]>,
-    /// From the keys of label blocks to places.
-    blocks: Box<[Mutex<HashIndex>]>,
+    keys: Box<[Mutex<SlimIndex>]>,
+    /// From the hashes of label blocks to places.
+    blocks: Box<[Mutex<SlimIndex>]>,
+    alarms: Alarms,
     bounds: Bounds,
     count: AtomicU32,
-}
-
-#[derive(Default)]
-struct Shard {
-    entries: Vec<Option<Entry>>,
-    free: Vec<u32>,
-    /// No series of it is due before this second.
-    due_s: u32,
-}
-
-struct Entry {
-    key: Key,
-    /// Of its label block; zero when it has none.
-    block: Key,
-    sender: u32,
-    seen_s: u32,
-    epoch: u32,
-    /// The series that followed it in the request before.
-    next: Place,
-    matched: Option<Box<Matched>>,
 }
 
 impl Table {
@@ -118,6 +75,7 @@ impl Table {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             keys: (0..SHARDS).map(|_| Mutex::default()).collect(),
             blocks: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            alarms: Alarms::default(),
             bounds,
             count: AtomicU32::new(0),
         }
@@ -128,14 +86,14 @@ impl Table {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// The series that is expected next, if this is the check of its label block and it is known
-    /// under these rules.
+    /// The series that is expected next, if this is its label block and it is known under these
+    /// rules.
     #[inline]
-    pub(super) fn follow(&self, trail: &mut Trail, check: u64, touch: &Touch<'_>) -> Option<Known> {
+    pub(super) fn follow(&self, trail: &mut Trail, block: u64, touch: &Touch<'_>) -> Option<Known> {
         let place = trail.next;
         let mut shard = self.shard(place)?;
         let entry = shard.entry(place)?;
-        if entry.block.check != check || entry.epoch != touch.epoch {
+        if entry.block != block || entry.epoch != touch.epoch {
             return None;
         }
         entry.touch(touch);
@@ -143,10 +101,11 @@ impl Table {
         Some(entry.known(place))
     }
 
-    /// The series whose label block this is, if it is known under these rules.
-    pub(super) fn recall(&self, trail: &mut Trail, block: Key, touch: &Touch<'_>) -> Option<Known> {
-        let found = locked(self.blocks.get(shard_of(block))?).find(block.hash, |_| true)?;
-        let place = Place(found);
+    /// The series whose label block this is, if it is known under these rules. Of two whose hashes
+    /// meet in the index one is found; the labels of the other are read.
+    pub(super) fn recall(&self, trail: &mut Trail, block: u64, touch: &Touch<'_>) -> Option<Known> {
+        let found = locked(self.blocks.get(part_of(block))?).find(block, |_| true)?;
+        let place = Place::numbered(found);
         let mut shard = self.shard(place)?;
         let entry = shard.entry(place)?;
         if entry.block != block || entry.epoch != touch.epoch {
@@ -160,40 +119,39 @@ impl Table {
     }
 
     /// The series with these labels; made when it is new. `resolve` says what is to be kept of it
-    /// and is asked when that is not known under these rules.
+    /// and is asked when that is not known under these rules. `note_shared` hears of each of its
+    /// tracks whose alarm another series means already.
     pub(super) fn enter(
         &self,
-        (key, block): (Key, Option<Key>),
+        (key, block): (Key, Option<u64>),
         (trail, touch): (&mut Trail, &Touch<'_>),
         resolve: impl Fn() -> Option<Box<Matched>>,
+        note_shared: impl Fn(Place, u8),
     ) -> Known {
-        let Some(mut keys) = self.keys.get(shard_of(key)).map(locked) else { return Known::Full };
+        let Some(mut keys) = self.keys.get(part_of(key.check)).map(locked) else {
+            return Known::Full;
+        };
         let found = keys.find(key.hash, |id| {
-            let mut shard = self.shard(Place(id));
-            shard.as_mut().and_then(|shard| shard.entry(Place(id))).is_some_and(|e| e.key == key)
+            let mut shard = self.shard(Place::numbered(id));
+            shard
+                .as_mut()
+                .and_then(|shard| shard.entry(Place::numbered(id)))
+                .is_some_and(|e| e.key == key)
         });
-        let renewed = found.and_then(|id| self.renew(Place(id), (key, block), touch, &resolve));
+        let ask = (&resolve, &note_shared);
+        let renewed =
+            found.and_then(|id| self.renew(Place::numbered(id), (key, block), touch, ask));
         let (place, before) = if let Some(renewed) = renewed {
             renewed
         } else {
             if !self.has_room(touch.sender) {
                 return Known::Full;
             }
-            let entry = Entry {
-                key,
-                block: block.unwrap_or_default(),
-                sender: touch.sender.place,
-                seen_s: touch.now_s,
-                epoch: touch.epoch,
-                next: NOWHERE,
-                matched: resolve(),
+            let Some(place) = self.settle_new((key, block), touch, ask) else {
+                return Known::Full;
             };
-            let part = usize::try_from(touch.request).unwrap_or(0) % SHARDS;
-            let Some(mut shard) = self.shards.get(part).map(locked) else { return Known::Full };
-            let place = place_of(part, shard.insert(entry));
-            drop(shard);
-            keys.insert(key.hash, place.0);
-            (place, Key::default())
+            keys.insert(key.hash, place.number());
+            (place, 0)
         };
         drop(keys);
         let Some((known, next)) = self.shard(place).and_then(|mut shard| shard.note_due(place))
@@ -208,32 +166,86 @@ impl Table {
         known
     }
 
+    /// Gives a new series its place.
+    fn settle_new(
+        &self,
+        (key, block): (Key, Option<u64>),
+        touch: &Touch<'_>,
+        (resolve, note_shared): (&impl Fn() -> Option<Box<Matched>>, &impl Fn(Place, u8)),
+    ) -> Option<Place> {
+        let matched = resolve();
+        let alarms = self.alarms.meant_by(matched.as_deref());
+        let entry = Entry {
+            key,
+            block: block.unwrap_or_default(),
+            sender: touch.sender.place,
+            seen_s: second(touch.now_s),
+            epoch: touch.epoch,
+            next: NOWHERE,
+            matched,
+        };
+        let part = usize::try_from(touch.request).unwrap_or(0) % SHARDS;
+        let place = place_of(part, self.shards.get(part).map(locked)?.insert(entry));
+        self.meet_others(place, &alarms, note_shared);
+        Some(place)
+    }
+
     /// Brings a series up to date that came again with its labels; gives the label block that it
     /// had. `None` when it is gone.
     fn renew(
         &self,
         place: Place,
-        (key, block): (Key, Option<Key>),
+        (key, block): (Key, Option<u64>),
         touch: &Touch<'_>,
-        resolve: impl Fn() -> Option<Box<Matched>>,
-    ) -> Option<(Place, Key)> {
+        (resolve, note_shared): (&impl Fn() -> Option<Box<Matched>>, &impl Fn(Place, u8)),
+    ) -> Option<(Place, u64)> {
         let is_old = {
             let mut shard = self.shard(place)?;
             let entry = shard.entry(place).filter(|entry| entry.key == key)?;
             entry.touch(touch);
             entry.epoch != touch.epoch
         };
-        // Rules are asked while nobody waits for the series beside it.
-        let matched = is_old.then(resolve);
+        if is_old {
+            // Rules are asked while nobody waits for the series beside it.
+            let matched = resolve();
+            let alarms = self.alarms.meant_by(matched.as_deref());
+            let before = {
+                let mut shard = self.shard(place)?;
+                let entry = shard.entry(place).filter(|entry| entry.key == key)?;
+                std::mem::replace(&mut entry.matched, matched)
+            };
+            self.alarms.leave(place, before.as_deref());
+            self.meet_others(place, &alarms, note_shared);
+        }
         let mut shard = self.shard(place)?;
         let entry = shard.entry(place).filter(|entry| entry.key == key)?;
-        if let Some(matched) = matched {
-            entry.matched = matched;
-            entry.epoch = touch.epoch;
-        }
+        entry.epoch = touch.epoch;
         let before = entry.block;
         entry.block = block.unwrap_or(before);
         Some((place, before))
+    }
+
+    /// Lets a series share its alarms with those that mean them already.
+    fn meet_others(&self, place: Place, alarms: &[(u8, u64)], note_shared: &impl Fn(Place, u8)) {
+        for (track, alarm) in alarms {
+            let share = |other: Place, keys: &Keys| {
+                self.with(other, |matched| matched.share(other, *alarm, keys)).flatten()
+            };
+            let Some(peers) = self.alarms.join(*alarm, place, share) else { continue };
+            let _ = self.with(place, |matched| matched.join(*track, peers));
+            note_shared(place, *track);
+        }
+    }
+
+    /// Alarms that one series means, and those that several share.
+    #[cfg(test)]
+    pub(super) fn alarms_known(&self) -> [usize; 2] {
+        self.alarms.known()
+    }
+
+    /// Lets go of what no series shares any more.
+    pub(super) fn sweep_alarms(&self) {
+        self.alarms.sweep();
     }
 
     /// The request came to a series that was not the expected one: the one before knows it now.
@@ -276,6 +288,7 @@ impl Table {
             let gone = shard.sweep(part, now_s, &mut look);
             drop(shard);
             for (place, entry) in &gone {
+                self.alarms.leave(*place, entry.matched.as_deref());
                 self.forget_block(entry.block, *place);
                 self.forget_key(entry.key, *place);
                 let sender = usize::try_from(entry.sender).ok().and_then(|at| senders.get(at));
@@ -305,167 +318,60 @@ impl Table {
         false
     }
 
-    fn learn_block(&self, block: Key, place: Place) {
-        if let Some(blocks) = self.blocks.get(shard_of(block)) {
+    fn learn_block(&self, block: u64, place: Place) {
+        if let Some(blocks) = self.blocks.get(part_of(block)) {
             let mut blocks = locked(blocks);
-            if blocks.find(block.hash, |known| known == place.0).is_none() {
-                blocks.insert(block.hash, place.0);
+            if blocks.find(block, |known| known == place.number()).is_none() {
+                blocks.insert(block, place.number());
             }
         }
     }
 
-    fn forget_block(&self, block: Key, place: Place) {
-        if block != Key::default()
-            && let Some(blocks) = self.blocks.get(shard_of(block))
+    fn forget_block(&self, block: u64, place: Place) {
+        if block != 0
+            && let Some(blocks) = self.blocks.get(part_of(block))
         {
-            locked(blocks).remove(block.hash, place.0);
+            locked(blocks).remove(block, place.number());
         }
     }
 
     fn forget_key(&self, key: Key, place: Place) {
-        if let Some(keys) = self.keys.get(shard_of(key)) {
-            locked(keys).remove(key.hash, place.0);
+        if let Some(keys) = self.keys.get(part_of(key.check)) {
+            locked(keys).remove(key.hash, place.number());
         }
     }
 
     #[inline]
     fn shard(&self, place: Place) -> Option<MutexGuard<'_, Shard>> {
-        let part = usize::try_from(place.0 >> SLOT_BITS).ok()?;
+        let part = place.part();
         self.shards.get(part).map(locked)
     }
 }
 
-impl Shard {
-    #[inline]
-    fn entry(&mut self, place: Place) -> Option<&mut Entry> {
-        self.entries.get_mut(usize::try_from(place.slot()).ok()?)?.as_mut()
-    }
-
-    fn insert(&mut self, entry: Entry) -> u32 {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(None);
-            u32::try_from(self.entries.len().saturating_sub(1)).unwrap_or(u32::MAX)
-        });
-        let place = usize::try_from(slot).ok().and_then(|slot| self.entries.get_mut(slot));
-        if let Some(place) = place {
-            *place = Some(entry);
-        }
-        slot
-    }
-
-    /// Sees to it that the sweep comes in time for a series.
-    fn note_due(&mut self, place: Place) -> Option<(Known, Place)> {
-        let entry = self.entry(place)?;
-        let (due_s, found) = (entry.due_s(), (entry.known(place), entry.next));
-        self.due_s = self.due_s.min(due_s);
-        Some(found)
-    }
-
-    fn sweep(
-        &mut self,
-        part: usize,
-        now_s: u32,
-        look: &mut impl FnMut(Place, u32, &mut Matched),
-    ) -> Vec<(Place, Entry)> {
-        let mut gone = Vec::new();
-        let mut due_s = u32::MAX;
-        for (slot, seat) in (0_u32..).zip(&mut self.entries) {
-            let Some(entry) = seat else { continue };
-            let place = place_of(part, slot);
-            if entry.due_s() <= now_s {
-                if let Some(matched) = &mut entry.matched {
-                    look(place, entry.sender, matched);
-                }
-                if entry.is_idle(now_s) {
-                    gone.extend(seat.take().map(|entry| (place, entry)));
-                    continue;
-                }
-            }
-            // What is due still waits for its sender; that is not asked every second.
-            due_s = due_s.min(entry.due_s().max(now_s.saturating_add(1)));
-        }
-        self.due_s = due_s;
-        gone
-    }
-}
-
-impl Entry {
-    #[inline]
-    fn touch(&mut self, touch: &Touch<'_>) {
-        self.seen_s = touch.now_s.max(self.seen_s);
-        if self.sender != touch.sender.place {
-            self.move_to(touch);
-        }
-    }
-
-    #[cold]
-    fn move_to(&mut self, touch: &Touch<'_>) {
-        if let Some(sender) = touch.senders.at(self.sender) {
-            sender.lose();
-        }
-        touch.sender.take_over();
-        self.sender = touch.sender.place;
-    }
-
-    #[inline]
-    fn known(&self, place: Place) -> Known {
-        if self.matched.is_some() { Known::Matched(place) } else { Known::Unmatched }
-    }
-
-    /// A series whose silence is not told, since its sender is silent, is kept for longer.
-    fn is_idle(&self, now_s: u32) -> bool {
-        let is_waited_for = self.matched.as_ref().is_some_and(|one| one.due_s().is_some());
-        let kept_s = if is_waited_for { SERIES_KEPT_S } else { 0 };
-        self.idle_s().saturating_add(kept_s) <= now_s
-    }
-
-    fn idle_s(&self) -> u32 {
-        self.seen_s.saturating_add(SERIES_IDLE_S)
-    }
-
-    fn due_s(&self) -> u32 {
-        let silent_s = self.matched.as_ref().and_then(|matched| matched.due_s());
-        silent_s.unwrap_or_else(|| self.idle_s())
-    }
-}
-
-impl Place {
-    #[inline]
-    fn slot(self) -> u32 {
-        self.0 & SLOT_MASK
-    }
-}
-
-const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
-/// No series is ever there.
-const NOWHERE: Place = Place(u32::MAX);
-
-fn place_of(part: usize, slot: u32) -> Place {
-    Place((u32::try_from(part).unwrap_or(0) << SLOT_BITS) | (slot & SLOT_MASK))
-}
-
-fn shard_of(key: Key) -> usize {
-    usize::try_from(key.check & 63).unwrap_or(0)
+/// The part of an index that a hash belongs to; the index itself goes by the other bits.
+pub(super) fn part_of(hash: u64) -> usize {
+    usize::try_from(hash & 63).unwrap_or(0)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const _: () = assert!(SHARDS == 64 && SERIES_MAX < SLOT_MASK);
+const _: () = assert!(SHARDS == 64);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::series::senders::SenderName;
+    use crate::model::limits::SERIES_IDLE_S;
+    use crate::shell::series::senders::{SenderName, Senders};
     use std::net::{IpAddr, Ipv4Addr};
 
     fn key(number: u64) -> Key {
         Key { hash: number.wrapping_mul(0x9e37_79b9_7f4a_7c15), check: number }
     }
 
-    fn block(number: u64) -> Key {
-        key(number + 1_000)
+    fn block(number: u64) -> u64 {
+        (number + 1_000).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     /// A table, and a sender whose requests are numbered.
@@ -492,15 +398,14 @@ mod tests {
             let touch = self.touch((request, epoch));
             let mut trail = Trail::default();
             let find = |number: &u64| {
-                let check = block(*number).check;
-                if self.table.follow(&mut trail, check, &touch).is_some() {
+                if self.table.follow(&mut trail, block(*number), &touch).is_some() {
                     return 'n';
                 }
                 if self.table.recall(&mut trail, block(*number), &touch).is_some() {
                     return 'b';
                 }
                 let keys = (key(*number), Some(block(*number)));
-                let known = self.table.enter(keys, (&mut trail, &touch), || None);
+                let known = self.table.enter(keys, (&mut trail, &touch), || None, |_, _| {});
                 assert_eq!(known, Known::Unmatched);
                 'l'
             };
@@ -549,7 +454,8 @@ mod tests {
         let touch = bench.touch((2, 1));
         let mut trail = Trail::default();
         let other = block(77);
-        let known = bench.table.enter((key(1), Some(other)), (&mut trail, &touch), || None);
+        let keys = (key(1), Some(other));
+        let known = bench.table.enter(keys, (&mut trail, &touch), || None, |_, _| {});
         assert_eq!((known, bench.table.len()), (Known::Unmatched, 1));
         let mut trail = Trail::default();
         assert_eq!(bench.table.recall(&mut trail, other, &touch), Some(Known::Unmatched));

@@ -104,12 +104,7 @@ impl Bench {
         rules: &str,
         baselines: Option<PathBuf>,
     ) -> Self {
-        let sources = [RuleSource { file: "test.toml", text: rules }];
-        let rules = compile(&sources).expect("the rules of the tests compile");
-        let device = Device { name: "pe1".to_owned(), ..Device::default() };
-        let inventory = Inventory { devices: vec![device], ..Inventory::default() };
-        let directory = Directory::build(&inventory, &|_| None);
-        let classifier = Classifier::new(Arc::new(rules), Arc::new(directory), 1);
+        let classifier = classifier(rules, 1);
         let lanes = Arc::new(Lanes::default());
         let ledger = Arc::new(ListenerCounters::default());
         let stop = Arc::new(Stop::default());
@@ -133,6 +128,11 @@ impl Bench {
         let bench = Self { intake, lanes, ledger, stop };
         bench.send(Some(true), "warm up=1");
         bench
+    }
+
+    /// The same rules come into force again.
+    pub(in crate::shell::series) fn reload(&self, epoch: u32) {
+        self.intake.core.classifier.store(Arc::new(classifier(RULES, epoch)));
     }
 
     /// Sends lines, journals what they tell (or loses it, or leaves it), and gives the events.
@@ -204,6 +204,15 @@ impl Bench {
         assert_eq!(shown.received, shown.applied + shown.unmatched + rejected, "{shown:?}");
         [shown.received, shown.applied, shown.unmatched, rejected]
     }
+}
+
+fn classifier(rules: &str, epoch: u32) -> Classifier {
+    let sources = [RuleSource { file: "test.toml", text: rules }];
+    let rules = compile(&sources).expect("the rules of the tests compile");
+    let device = Device { name: "pe1".to_owned(), ..Device::default() };
+    let inventory = Inventory { devices: vec![device], ..Inventory::default() };
+    let directory = Directory::build(&inventory, &|_| None);
+    Classifier::new(Arc::new(rules), Arc::new(directory), epoch)
 }
 
 /// Waits for what a request told.

@@ -265,6 +265,49 @@ fn an_alarm_that_several_series_mean_stands_as_the_worst_of_them() {
 }
 
 #[test]
+fn of_series_that_come_at_once_all_but_the_first_share_its_alarm() {
+    const HOSTS: u64 = 200;
+    const CORES: u64 = 4;
+    let bench = Bench::default();
+    let lines = |core: u64| {
+        // From either end, so that each is the first of some alarms.
+        let host = |host: u64| if core.is_multiple_of(2) { host } else { HOSTS - 1 - host };
+        let line = |number| format!("temp,host=h{},core={core} c=20", host(number));
+        (0..HOSTS).map(line).collect::<Vec<_>>().join("\n")
+    };
+    let told: Vec<Told> = std::thread::scope(|scope| {
+        let bench = &bench;
+        let send = |core| scope.spawn(move || bench.told(NO_PEER, &lines(core)));
+        let all: Vec<_> = (0..CORES).map(send).collect();
+        all.into_iter().map(|one| one.join().expect("no panic")).collect()
+    });
+    let _ = bench.journal(true);
+    assert!(told.into_iter().all(|told| bench.settle(told).is_durable));
+    assert_eq!(bench.intake.counters().alarms_shared(), HOSTS * (CORES - 1));
+    let hosts = usize::try_from(HOSTS).expect("few");
+    assert_eq!(bench.intake.core.table.alarms_known(), [0, hosts]);
+}
+
+#[test]
+fn under_other_rules_series_meet_again_and_nothing_is_left_of_before() {
+    let bench = Bench::default();
+    let lines = ["temp,host=pe1,core=0 c=95", "temp,host=pe1,core=1 c=20", "temp,host=pe2 c=20"];
+    let send = |line: &str| values(&bench.send(Some(true), line).1);
+    assert_eq!(send(&lines.join("\n")), [95.0, 20.0]);
+    assert_eq!(bench.intake.core.table.alarms_known(), [1, 1]);
+    bench.reload(2);
+    assert_eq!(send(&lines.join("\n")), [95.0, 20.0]);
+    assert_eq!(send(lines[1]), NONE, "the other stands worse");
+    assert_eq!(bench.intake.counters().alarms_shared(), 2);
+    let _ = bench.intake.sweep(60);
+    assert_eq!(bench.intake.core.table.alarms_known(), [1, 1]);
+    let _ = bench.intake.sweep(100_020);
+    assert_eq!(bench.intake.core.table.alarms_known(), [0, 0]);
+    assert_eq!(bench.intake.series_known(), 0);
+    assert_eq!(send(&lines.join("\n")), [95.0, 20.0]);
+}
+
+#[test]
 fn rules_beyond_what_a_series_can_have_are_counted() {
     let rule = |number: u32| {
         format!(
@@ -305,6 +348,23 @@ fn what_is_not_usual_is_told_with_what_is() {
     assert!(seen.text.ends_with("usual are unknown"), "{}", seen.text);
     assert_eq!(bench.intake.baselines(), [2, 0, 0]);
     bench.intake.save_baselines();
+    std::fs::remove_dir_all(&dir).expect("it can be removed");
+}
+
+#[test]
+fn what_one_brought_alone_is_told_with_what_was_usual_when_another_gets_better() {
+    let dir = std::env::temp_dir().join(format!("vigie-usual-peers-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a folder");
+    let path = dir.join(BASELINES);
+    learn(&path);
+    let bench = Bench::with(Bounds::default(), RULES, Some(path));
+    let send = |core: &str, value: f64| {
+        let (_, seen) = bench.send(Some(true), &format!("load,host=pe1{core} calls={value}"));
+        seen.into_iter().map(|seen| (seen.value, seen.text)).collect::<Vec<_>>()
+    };
+    assert_eq!(send("", 107.0), [(Some(3.5), "107 calls, usual are 100".to_owned())]);
+    assert_eq!(send(",core=1", 120.0), [(Some(10.0), "120 calls, usual are 100".to_owned())]);
+    assert_eq!(send(",core=1", 101.0), [(Some(3.5), "107 calls, usual are 100".to_owned())]);
     std::fs::remove_dir_all(&dir).expect("it can be removed");
 }
 

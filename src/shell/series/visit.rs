@@ -11,9 +11,11 @@ use crate::model::sample::{
 };
 use crate::model::time::{NS_PER_S, Timestamp};
 use crate::shell::series::account::{Account, Protocol, Refusal};
-use crate::shell::series::matched::{First, Joined, Matched, Moment, OfAlarm, RULES_MAX, Tell};
+use crate::shell::series::baselines::Usual;
+use crate::shell::series::matched::{First, Joined, Matched, Moment, RULES_MAX, Tell};
 use crate::shell::series::senders::Sender;
-use crate::shell::series::table::{Known, Place, Touch, Trail};
+use crate::shell::series::shard::{Known, Place, Touch};
+use crate::shell::series::table::Trail;
 use crate::shell::series::{Core, SeriesIntake};
 use crate::shell::submission::{Sent, Submission};
 use std::fmt::Write as _;
@@ -162,46 +164,46 @@ impl<'i> Visit<'i> {
         self.notes.add(1, format_args!("the decoder failed on this body"));
     }
 
-    /// What the series shares with others by a rule; `None` when it cannot have a baseline.
-    fn join(&self, hit: &Hit, rule: &MetricRule, labels: &Labels<'_>) -> Option<Joined> {
-        let Core { keys, pairs, peers, baselines, .. } = self.core;
+    /// What the series has by a rule besides itself; `None` when it cannot have a baseline.
+    fn join(&self, hit: &Hit, rule: &MetricRule) -> Option<Joined> {
+        let Core { keys, pairs, baselines, .. } = self.core;
         let alarm = [rule.name(), hit.device(), hit.component(), hit.qualifier()];
-        let baseline = match &rule.baseline {
+        let usual = match &rule.baseline {
             None => None,
             Some(baseline) => {
-                let zone = hit.zone.iana_name().unwrap_or("UTC");
-                Some(baselines.of(&[&alarm[..], &[&baseline.subject, zone]].concat())?)
+                let zone = self.classifier.zone_of_baseline(hit);
+                let name = zone.iana_name().unwrap_or("UTC");
+                let baseline = baselines.of(&[&alarm[..], &[&baseline.subject, name]].concat())?;
+                Some(Box::new(Usual::new(baseline, zone)))
             }
         };
-        // Under other rules zones have other numbers.
-        let epoch = self.classifier.epoch().to_string();
-        let texts = [&alarm[..], &[&epoch]].concat();
-        if rule.computation.divisor.is_some() {
-            return Some(Joined { alarm: OfAlarm::Ratio(pairs.of(keys, &texts).0), baseline });
-        }
-        let (peers, is_known) = peers.of(keys, &texts);
-        if is_known {
-            self.note_shared(alarm, labels);
-        }
-        Some(Joined { alarm: OfAlarm::Peers(peers), baseline })
+        let pair = rule.computation.divisor.is_some().then(|| {
+            // Under other rules zones have other numbers.
+            let epoch = self.classifier.epoch().to_string();
+            pairs.of(keys, &[&alarm[..], &[&epoch]].concat())
+        });
+        Some(Joined { pair, usual })
     }
 
     /// Says, ever more seldom, that another series means the same alarm.
-    fn note_shared(&self, [rule, device, component, qualifier]: [&str; 4], labels: &Labels<'_>) {
+    fn note_shared(&self, (place, track): (Place, u8), labels: &Labels<'_>) {
         let series = self.core.counters.share_alarm();
-        if series.is_power_of_two() {
-            let labels = shown(labels);
-            tracing::warn!(
-                rule,
-                device,
-                component,
-                qualifier,
-                labels,
-                series,
-                "several series mean one alarm, which stands as the worst of them; \
-                 put the label that tells them apart into the rule's `qualifier`"
-            );
+        if !series.is_power_of_two() {
+            return;
         }
+        let hit = self.core.table.with(place, |matched| matched.hit(track)).flatten();
+        let Some(hit) = hit else { return };
+        let rule = self.classifier.metric_rule(hit.rule).map(MetricRule::name);
+        tracing::warn!(
+            rule,
+            device = hit.device(),
+            component = hit.component(),
+            qualifier = hit.qualifier(),
+            labels = shown(labels),
+            series,
+            "several series mean one alarm, which stands as the worst of them; \
+             put the label that tells them apart into the rule's `qualifier`"
+        );
     }
 
     /// Says, ever more seldom, that not all rules look at a series.
@@ -254,7 +256,7 @@ impl<'i> Visit<'i> {
             return;
         }
         self.account.applied = self.account.applied.saturating_add(1);
-        let moment = Moment { at, now_s: self.now_s, request: self.request };
+        let moment = Moment { place, at, now_s: self.now_s, request: self.request };
         let back_s = self.sender.back_s();
         let tells = &mut self.tells;
         let classifier = self.core.table.with(place, |matched| {
@@ -283,12 +285,10 @@ impl<'i> Visit<'i> {
 impl Samples for Visit<'_> {
     fn recall(&mut self, block: &[u8]) -> Recall {
         let Core { keys, table, .. } = self.core;
-        let check = keys.check_of_block(block);
+        let block = keys.of_block(block);
         let (mut trail, touch) = (self.trail, self.touch());
-        let known = table.follow(&mut trail, check, &touch).or_else(|| {
-            let key = keys.of_checked_block(block, check);
-            table.recall(&mut trail, key, &touch)
-        });
+        let known = table.follow(&mut trail, block, &touch);
+        let known = known.or_else(|| table.recall(&mut trail, block, &touch));
         match known {
             Some(known) => {
                 self.trail = trail;
@@ -310,12 +310,13 @@ impl Samples for Visit<'_> {
             let hits = self.classifier.resolve_series(metric, &read, sender.peer());
             self.note_cut(hits.len(), labels);
             let temporality = kind.temporality;
-            let first = First { series: key.check, temporality, now_s: self.now_s };
-            let join = |hit: &Hit, rule: &MetricRule| self.join(hit, rule, labels);
+            let first = First { temporality, now_s: self.now_s };
+            let join = |hit: &Hit, rule: &MetricRule| self.join(hit, rule);
             Matched::new(&self.classifier, hits, first, join).map(Box::new)
         };
-        let mut trail = self.trail;
-        let known = self.core.table.enter((key, block), (&mut trail, &self.touch()), resolve);
+        let note_shared = |place: Place, track: u8| self.note_shared((place, track), labels);
+        let (mut trail, touch, table) = (self.trail, self.touch(), &self.core.table);
+        let known = table.enter((key, block), (&mut trail, &touch), resolve, note_shared);
         self.trail = trail;
         if known == Known::Full {
             let name: String = labels.name().chars().take(NOTE_NAME_CHARS).collect();
