@@ -1,8 +1,9 @@
 //! Who is it? From what a request brings to one of the known clients.
 //!
 //! In: the header `Authorization` (Bearer; Token, as clients of InfluxDB write it; Basic) and the
-//! names of a verified client certificate. Out: the client, or why it is none. A header that is
-//! there must be right; the certificate counts where there is none.
+//! names of a verified client certificate. Out: the client, or why it is none. A header that says
+//! something must be right; the certificate counts where there is none. Telegraf without a token
+//! sends the scheme alone, which says nothing.
 
 use crate::shell::api::access::Access;
 use crate::shell::api::access::password::{Digest, Hashed};
@@ -106,10 +107,12 @@ impl Brought {
     }
 
     fn read_one(header: &[u8]) -> Option<Self> {
-        let (scheme, value) = std::str::from_utf8(header).ok()?.trim().split_once(' ')?;
+        let header = std::str::from_utf8(header).ok()?.trim();
+        let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
         let value = value.trim_start();
         if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token") {
-            return Some(Self::Token(Digest::of(value)));
+            let is_empty = value.is_empty();
+            return Some(if is_empty { Self::Nothing } else { Self::Token(Digest::of(value)) });
         }
         if !scheme.eq_ignore_ascii_case("basic") {
             return None;

@@ -142,6 +142,7 @@ async fn only_health_is_for_everybody() {
         (basic("prometheus", TOKEN), 401),
         ("authorization: Bearer another token\r\n".to_owned(), 403),
         ("authorization: Bearer \r\n".to_owned(), 401),
+        ("authorization: Token\r\n".to_owned(), 401),
         (format!("authorization: Bearer {TOKEN}x\r\n"), 401),
         (format!("authorization: Digest {TOKEN}\r\n"), 401),
         ("authorization: Basic !!!\r\n".to_owned(), 401),
@@ -158,9 +159,19 @@ async fn only_health_is_for_everybody() {
             assert_eq!(challenged, if status == 401 { 2 } else { 0 }, "{head}");
         }
     }
-    assert_eq!(refused(&gate, HttpRefusal::NoCredentials), 3);
-    assert_eq!(refused(&gate, HttpRefusal::BadCredentials), 24);
+    assert_eq!(refused(&gate, HttpRefusal::NoCredentials), 9);
+    assert_eq!(refused(&gate, HttpRefusal::BadCredentials), 21);
     assert_eq!(refused(&gate, HttpRefusal::Role), 3);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_scheme_without_a_token_says_nothing() {
+    let open = Gate::new("http", Role::ALL.into(), Access::open());
+    let server = Server::start_behind(Arc::new(open), Patience::default()).await;
+    for headers in ["authorization: Token \r\n", "authorization: bearer\r\n", ""] {
+        assert_eq!(server.raw(&request("/metrics", headers)).await.0, 200, "{headers}");
+    }
     server.stop().await;
 }
 

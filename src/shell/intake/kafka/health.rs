@@ -11,7 +11,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{Partition, Statistics};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -169,8 +169,7 @@ impl ClientContext for Notes {
         let is_connected = statistics.brokers.values().any(|broker| broker.state == "UP");
         let is_settled = statistics.cgrp.as_ref().is_some_and(|group| group.join_state == "steady");
         let partitions = statistics.topics.values().flat_map(|topic| topic.partitions.values());
-        let lags = partitions.filter_map(|one| u64::try_from(one.consumer_lag_stored).ok());
-        let lag = lags.fold(0, u64::saturating_add);
+        let lag = partitions.map(behind).fold(0, u64::saturating_add);
         self.status.look((is_connected, is_settled), lag, clock::boot_ns());
     }
 
@@ -181,6 +180,19 @@ impl ClientContext for Notes {
             tracing::warn!(source = &*self.source, %error, reason, suppressed, "kafka");
         }
     }
+}
+
+/// How many records of a partition wait. Where none was ever taken note of, those from the next one
+/// that is asked for.
+fn behind(partition: &Partition) -> u64 {
+    let waiting = if partition.consumer_lag_stored >= 0 {
+        partition.consumer_lag_stored
+    } else if partition.fetch_state == "active" {
+        partition.hi_offset.saturating_sub(partition.next_offset)
+    } else {
+        0
+    };
+    u64::try_from(waiting).unwrap_or(0)
 }
 
 impl ConsumerContext for Notes {
@@ -201,6 +213,21 @@ impl ConsumerContext for Notes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_partition_of_which_nothing_was_taken_note_of_is_behind_too() {
+        let partition = |stored, state: &str, high, next| Partition {
+            consumer_lag_stored: stored,
+            fetch_state: state.to_owned(),
+            hi_offset: high,
+            next_offset: next,
+            ..Partition::default()
+        };
+        assert_eq!(behind(&partition(3, "active", 20, 18)), 3);
+        assert_eq!(behind(&partition(-1, "active", 20, 0)), 20);
+        assert_eq!(behind(&partition(-1, "active", -1001, 0)), 0, "not known yet");
+        assert_eq!(behind(&partition(-1, "none", 20, 0)), 0, "read by somebody else");
+    }
 
     #[test]
     fn a_source_fails_after_a_minute_without_being_well() {
