@@ -257,16 +257,26 @@ async fn whatever_is_refused_before_its_samples_are_counted_is_counted_itself() 
         ("/api/v1/write", "content-type: text/plain\r\n", 415),
         ("/v1/metrics", "content-type: text/plain\r\n", 415),
         ("/v1/metrics", "content-type: application/json\r\ncontent-encoding: snappy\r\n", 415),
+        ("/write?precision=d", "", 400),
+        ("/api/v2/write", "content-encoding: snappy\r\n", 415),
     ];
     for ((path, headers, status), times) in cases.into_iter().zip(1..) {
         assert_eq!(server.post(path, headers, b"x").await.status, status, "{path} {headers}");
         assert_eq!(refused(), times, "{path} {headers}");
     }
+    for (path, times) in
+        ["/api/v1/write", "/v1/metrics", "/write", "/api/v2/write"].into_iter().zip(7..)
+    {
+        let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let answer = server.raw(&head, b"").await;
+        assert_eq!((answer.status, refused()), (405, times), "{path}");
+        assert!(answer.head.to_ascii_lowercase().contains("allow: post"), "{path}");
+    }
     // No series to count anything of, and nothing that can be read.
     let answer = server.remote_write("", &[0; 16]).await;
     let said = "the body could not be read to its end: bad-encoding";
     assert_eq!((answer.status, answer.body.trim_end()), (400, said));
-    assert_eq!(refused(), 5);
+    assert_eq!(refused(), 11);
     assert_eq!(server.bench.account(Protocol::RemoteWrite1), [0; 4]);
 }
 
