@@ -97,6 +97,9 @@ impl Classifier {
         labels: ReadLabel<'_>,
         peer: IpAddr,
     ) -> Option<Hit> {
+        // No text of a hit is longer; the rest of a label would only cost time, for every rule.
+        let head = |name: &str| labels(name).map(|value| clean::cut_str(value, TEXT_BYTES_MAX));
+        let labels: ReadLabel<'_> = &head;
         let map = self.rules().labels();
         let target = match &rule.component {
             None => {
