@@ -121,6 +121,7 @@ impl Classifier {
         let mut qualifier = String::new();
         rule.qualifier.write(&mut TextValues { labels, component: "" }, &mut qualifier);
         clean::cut(&mut qualifier, NAME_BYTES_MAX);
+        qualifier.truncate(qualifier.trim_end().len());
         let mut text = String::new();
         let mut values = TextValues { labels, component: &target.component };
         if rule.text.is_empty() {
@@ -129,7 +130,7 @@ impl Classifier {
                 let _ = write!(text, ", usual is {EXPECTED_MARK}");
             }
         } else {
-            rule.text.write(&mut values, &mut text);
+            rule.text.write_to_people(&mut values, &mut text);
         }
         clean::cut(&mut text, TEXT_BYTES_MAX.saturating_sub(VALUE_BYTES));
         let is_by_site = rule.baseline.as_ref().is_some_and(|baseline| baseline.is_by_site);
