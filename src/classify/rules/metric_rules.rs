@@ -4,7 +4,7 @@
 use super::bands::{FOR_S_MAX, read_bands, whole};
 use super::baseline::{BaselineRule, read_baseline};
 use super::declared::{Declared, severity, word};
-use super::read::{Report, Section, Written};
+use super::read::{Report, Section, Value, Written};
 use super::template::{Template, TemplateMistake};
 use crate::model::alarm_type::AlarmType;
 use crate::model::event::Lane;
@@ -260,7 +260,7 @@ fn check_named(key: &str, names: &[Written<&str>], section: Section<'_>, report:
             "write it as the sender does, for example `ifOperStatus`",
         );
     }
-    if let Some(list) = section.get(key).filter(|list| list.is_empty_list()) {
+    if let Some(list) = section.get(key).filter(Value::is_empty_list) {
         report.mistake(list.offset, format!("`{key}` names nothing"), "name a metric at least");
     }
 }

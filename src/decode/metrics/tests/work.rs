@@ -141,9 +141,10 @@ fn tags_of_a_line_in_many_fields_are_bounded() {
     let line = format!("m,t={} {}\n", "x".repeat(60_000), vec!["f=1"; 50].join(","));
     let long = format!("m,t={} {}\n", "x".repeat(60_000), vec!["f=1"; 5_000].join(","));
     check("fields", format!("{line}{line}{long}").as_bytes(), 5_100, decode);
-    let tags: String = (0..120).map(|number| format!(",{number}=1")).collect();
-    let short = format!("m{tags} {}\n", vec!["f=1"; 10_000].join(","));
-    let long = format!("m{tags} {}\n", vec!["f=1"; 2_000].join(","));
+    let tags: Vec<String> = (0..120).map(|number| format!("{number}=1")).collect();
+    let tags = tags.join(",");
+    let short = format!("m,{tags} {}\n", vec!["f=1"; 10_000].join(","));
+    let long = format!("m,{tags} {}\n", vec!["f=1"; 2_000].join(","));
     check("tags", format!("{long}{short}").as_bytes(), 12_000, decode);
 }
 

@@ -1,8 +1,10 @@
 //! The intake over HTTP, request by request, over real connections on loopback.
 
 use super::*;
-use crate::shell::series::Protocol;
+use crate::decode::metrics::line_protocol::{self, Precision};
+use crate::shell::intake::http::exchange::take_by;
 use crate::shell::series::testing::Bench;
+use crate::shell::series::{Protocol, Visit};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write as _;
@@ -407,4 +409,34 @@ async fn a_daemon_that_stops_takes_nothing_more() {
     let answer = server.post("/write", "", b"temp,host=pe1 c=95").await;
     assert_eq!(answer.status, 503);
     assert!(answer.head.contains("retry-after"), "{}", answer.head);
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_told_when_to_come_again_and_still_counts() {
+    let bench = Arc::new(fresh_bench());
+    let bodies = Arc::new(Bodies::new(1 << 20));
+    let door = SampleDoor { series: Arc::clone(&bench.intake), bodies };
+    // Stands still as before a disk or lanes that do, until the test lets it go on.
+    let (go_on, waits) = std::sync::mpsc::channel::<()>();
+    let decode = move |bytes: &[u8], visit: &mut Visit<'_>| {
+        let _ = waits.recv();
+        line_protocol::decode(bytes, Precision::Nanosecond, visit)
+    };
+    let body = axum::body::Body::from("nobody,host=pe1 asks=1");
+    let request = axum::extract::Request::new(body);
+    let terms = (Protocol::Influx, String::new());
+    // The time for its answer is over once its body is there.
+    let outcome = take_by(tokio::time::Instant::now(), &door, (terms, request), decode).await;
+    let Err(refused) = outcome else { panic!("it is not durable") };
+    assert_eq!((refused.status.as_u16(), refused.retry_after_s), (503, Some(5)));
+    let before = bench.account(Protocol::Influx);
+    drop(go_on);
+    while bench.account(Protocol::Influx) == before {
+        tokio::task::yield_now().await;
+    }
+    let [received, applied, unmatched, rejected] = bench.account(Protocol::Influx);
+    let [was_received, was_applied, was_unmatched, was_rejected] = before;
+    assert_eq!(received - was_received, 1, "what it told is not lost");
+    assert_eq!((applied, rejected), (was_applied, was_rejected));
+    assert_eq!(unmatched - was_unmatched, 1);
 }
