@@ -96,6 +96,9 @@ impl Classifier {
         labels: ReadLabel<'_>,
         peer: IpAddr,
     ) -> Option<Hit> {
+        // No text of a hit is longer; the rest of a label would only cost time, for every rule.
+        let head = |name: &str| labels(name).map(|value| clean::cut_str(value, TEXT_BYTES_MAX));
+        let labels: ReadLabel<'_> = &head;
         let map = self.rules().labels();
         let target = match &rule.component {
             None => {
@@ -117,6 +120,7 @@ impl Classifier {
         let mut qualifier = String::new();
         rule.qualifier.write(&mut TextValues { labels, component: "" }, &mut qualifier);
         clean::cut(&mut qualifier, NAME_BYTES_MAX);
+        qualifier.truncate(qualifier.trim_end().len());
         let line = if names_label(rule) {
             line_of(rule, &mut TextValues { labels, component: &target.component })
         } else {
@@ -274,7 +278,7 @@ fn line_of(rule: &MetricRule, values: &mut TextValues<'_, '_>) -> String {
             let _ = write!(line, ", usual is {EXPECTED_MARK}");
         }
     } else {
-        rule.text.write(values, &mut line);
+        rule.text.write_to_people(values, &mut line);
     }
     clean::cut(&mut line, TEXT_BYTES_MAX.saturating_sub(VALUE_BYTES));
     line

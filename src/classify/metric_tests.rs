@@ -217,3 +217,33 @@ fn every_shipped_rule_says_what_happened_and_spares_tickets_for_mere_load() {
         }
     }
 }
+
+#[test]
+fn a_label_that_is_missing_leaves_no_text_or_qualifier_that_ends_in_the_air() {
+    let classifier = classifier_with("");
+    let line = |metric: &str, labels: &[(&str, &str)]| {
+        let found = hits(&classifier, metric, labels);
+        let [hit] = &found[..] else { panic!("{metric}: {found:?}") };
+        let mut line = String::new();
+        let rule = classifier.metric_rule(hit.rule).expect("of this classifier");
+        hit.push_line(rule, (93.0, None), &mut line);
+        (line, hit.qualifier().to_owned())
+    };
+    let said = |text: &str, qualifier: &str| (text.to_owned(), qualifier.to_owned());
+    let host = ("instance", "db-7");
+    assert_eq!(line("up", &[host]), said("Prometheus cannot scrape job ?", ""));
+    let with_job = [host, ("job", "node")];
+    assert_eq!(line("up", &with_job), said("Prometheus cannot scrape job node", "node"));
+    assert_eq!(line("ipmi_up", &[host]), said("ipmi_exporter cannot read ?", "ipmi"));
+    // No text of any rule that comes with vigie has a hole, whatever a series lacks.
+    let rules = &classifier.rules().metric.rules;
+    for rule in rules {
+        let mut text = String::new();
+        let nothing = |_: &str| None;
+        let mut values = TextValues { labels: &nothing, component: "" };
+        rule.text.write_to_people(&mut values, &mut text);
+        for hole in ["  ", "()", " ,", " )", "( "] {
+            assert!(!text.contains(hole) && text.trim() == text, "{}: {text:?}", rule.name());
+        }
+    }
+}

@@ -180,32 +180,6 @@ impl Correlator {
             })
     }
 
-    /// Active alarms that a fault of this resource may explain: on itself, on what needs it, at the
-    /// other ends of its links, and of sessions with it. Bounded, in a fixed order.
-    pub(crate) fn alarms_downstream(&self, from: Slot) -> Vec<AlarmSlot> {
-        let mut found = Vec::new();
-        let mut seen = BTreeSet::from([from]);
-        let mut queue = VecDeque::from([(from, 0_usize)]);
-        while let Some((slot, depth)) = queue.pop_front() {
-            found.extend(self.resources.get(slot).active.iter().copied());
-            if let Some(told) = self.by_neighbour.get(&slot) {
-                found.extend(told.iter().copied());
-            }
-            if depth >= DEPENDENCY_DEPTH_MAX || seen.len() > DOWNSTREAM_MAX {
-                continue;
-            }
-            let Some(node) = self.topology.get(slot) else { continue };
-            for next in node.dependents.iter().copied().chain(node.peer) {
-                let counts = self.topology.state(next) == NodeState::Down
-                    && self.resources.get(next).kind != ResourceKind::Service;
-                if counts && seen.insert(next) {
-                    queue.push_back((next, depth.saturating_add(1)));
-                }
-            }
-        }
-        found
-    }
-
     /// Services below these resources that are not up, each with the place of the first of `from`
     /// that reaches it.
     pub(crate) fn services_downstream(&self, from: &[Slot]) -> BTreeMap<Slot, usize> {
@@ -231,6 +205,3 @@ impl Correlator {
         services
     }
 }
-
-/// Resources looked at below one fault; beyond it, later alarms still find their cause upward.
-const DOWNSTREAM_MAX: usize = 10_000;

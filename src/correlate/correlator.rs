@@ -8,6 +8,7 @@ use crate::correlate::muting::Silences;
 use crate::correlate::renewal::{RENEWAL_UNITS, Renewal};
 use crate::correlate::resource::{ResourceTable, Slot};
 use crate::correlate::session::{Sessions, may_mean_another};
+use crate::correlate::spread::Spread;
 use crate::correlate::threshold::Watches;
 use crate::correlate::topology::{Group, Topology};
 use crate::correlate::twin::text_with_name;
@@ -83,6 +84,8 @@ pub struct Correlator {
     pub silences: Silences,
     /// Deadlines.
     pub timers: Timers<Deadline>,
+    /// How far faults reach.
+    pub spread: Spread,
     /// Incidents that are over, until their final record is withdrawn.
     pub withdrawals: Withdrawals,
     /// What threshold rules keep an eye on.
@@ -146,6 +149,7 @@ impl Correlator {
             incidents: BTreeMap::new(),
             silences: Silences::default(),
             timers: Timers::default(),
+            spread: Spread::default(),
             withdrawals: Withdrawals::default(),
             watches: Watches::default(),
             settings: CorrelationSettings::default(),

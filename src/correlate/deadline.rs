@@ -113,6 +113,11 @@ impl Correlator {
             }
             return;
         }
+        // What explains it may have been heard since, or may not have reached it yet.
+        let (root_alarm, _) = incident.root_alarm;
+        if self.join_cause(at, root_alarm, changes) {
+            return;
+        }
         let id = self.gather_silent(at, id, changes);
         let id = self.gather_same_device(at, id, changes);
         self.timers.cancel(Deadline::Decide(id));

@@ -15,17 +15,13 @@ use std::collections::BTreeSet;
 impl Correlator {
     /// Puts an alarm that became active into its incident, and what it explains too.
     pub(crate) fn group(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
-        let id = match self.own_live_incident(slot) {
-            Some(id) => {
-                self.rejoin(at, id, slot, changes);
-                id
-            }
+        match self.own_live_incident(slot) {
+            Some(id) => self.rejoin(at, id, slot, changes),
             None => self.join_or_found(at, slot, changes),
-        };
+        }
         let Some(alarm) = self.alarms.get(slot) else { return };
         if self.types.get(alarm.alarm_type).effect == ResourceEffect::Down {
-            let below = self.alarms_downstream(alarm.resource);
-            self.absorb(at, id, &below, changes);
+            self.spread_from(at, (alarm.resource, slot), changes);
         }
     }
 
@@ -48,14 +44,15 @@ impl Correlator {
         self.join(at, (id, slot), Why::Relapse { resource }, changes);
     }
 
-    fn join_or_found(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) -> u64 {
-        let Some(cause) = self.cause_of(slot) else { return self.found(at, slot, changes) };
-        let Some(id) = self.incident_of_cause(&cause) else {
-            return self.found(at, slot, changes);
+    fn join_or_found(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
+        let known = self.cause_of(slot);
+        let known = known.and_then(|cause| Some((self.incident_of_cause(&cause)?, cause)));
+        let Some((id, cause)) = known else {
+            self.found(at, slot, changes);
+            return;
         };
         self.join(at, (id, slot), cause.why.clone(), changes);
         self.settle_link(at, (id, slot), &cause, changes);
-        id
     }
 
     /// Both ends of a link say that it is down and nothing else does: while the incident forms, the
@@ -101,8 +98,8 @@ impl Correlator {
             })
     }
 
-    fn found(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) -> u64 {
-        let Some(alarm) = self.alarms.get_mut(slot) else { return 0 };
+    fn found(&mut self, at: At, slot: AlarmSlot, changes: &mut Changes) {
+        let Some(alarm) = self.alarms.get_mut(slot) else { return };
         let (resource, severity, since) = (alarm.resource, alarm.severity, alarm.active_since);
         let alarm_id = alarm.id;
         // One input founds at most one incident.
@@ -120,7 +117,6 @@ impl Correlator {
         self.decide_later(at, id, slot);
         changes.incident(id, IncidentEvent::Updated);
         changes.active(id, true);
-        id
     }
 
     /// Tickets are to be decided once the alarm has lasted, unless that is due earlier already.
@@ -194,35 +190,19 @@ impl Correlator {
         }
     }
 
-    /// Incidents rooted at one of these alarms that something explains now come into the incident
-    /// of what explains them. Gives the incident that goes on for `id`.
-    pub(crate) fn absorb(
-        &mut self,
-        at: At,
-        id: u64,
-        below: &[AlarmSlot],
-        changes: &mut Changes,
-    ) -> u64 {
-        let mut current = id;
-        for other in below {
-            let Some(other_id) = self.own_live_incident(*other) else { continue };
-            if other_id == current {
-                continue;
-            }
-            let is_root = self
-                .incidents
-                .get(&other_id)
-                .is_some_and(|incident| self.is_rooted_at(incident, *other));
-            let Some(cause) = self.cause_of(*other).filter(|_| is_root) else { continue };
-            let Some(target) = self.incident_of_cause(&cause).filter(|id| *id != other_id) else {
-                continue;
-            };
-            let survivor = self.merge(at, (target, other_id), changes);
-            if target == current {
-                current = survivor;
-            }
+    /// The incident that is rooted at this alarm comes into that of what explains the alarm now.
+    /// Whether it did.
+    pub(crate) fn join_cause(&mut self, at: At, alarm: AlarmSlot, changes: &mut Changes) -> bool {
+        let Some(id) = self.own_live_incident(alarm) else { return false };
+        let known = self.incidents.get(&id);
+        if !known.is_some_and(|incident| self.is_rooted_at(incident, alarm)) {
+            return false;
         }
-        current
+        let Some(cause) = self.cause_of(alarm) else { return false };
+        let target = self.incident_of_cause(&cause).filter(|target| *target != id);
+        let Some(target) = target else { return false };
+        self.merge(at, (target, id), changes);
+        true
     }
 
     fn is_rooted_at(&self, incident: &Incident, alarm: AlarmSlot) -> bool {

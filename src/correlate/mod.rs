@@ -11,7 +11,7 @@
 //! - [`administrator`]: what was taken out of service on purpose;
 //! - [`twin`]: parts that are known by two names;
 //! - [`session`]: routing sessions that only some messages name in full;
-//! - [`cause`]: what explains an alarm;
+//! - [`cause`], [`spread`]: what explains an alarm, and what a fault explains;
 //! - [`silence`]: devices that only their neighbours tell of;
 //! - [`incident`], [`grouping`]: the life of one incident, and which alarm goes into which;
 //! - [`muting`]: silences, which mute notices and nothing else;
@@ -43,6 +43,7 @@ pub mod sent;
 pub mod session;
 pub mod silence;
 pub mod slot_set;
+pub mod spread;
 pub mod threshold;
 pub mod topology;
 pub mod twin;

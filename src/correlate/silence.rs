@@ -31,8 +31,8 @@ impl Correlator {
         let name = self.resources.get(device).name();
         let why = Why::SilentDevice { device: name, links: silence.links };
         self.set_root(at, id, (device, root_alarm, why), changes);
-        let below = self.alarms_downstream(device);
-        self.absorb(at, id, &below, changes)
+        self.spread_from(at, (device, root_alarm.0), changes);
+        self.own_live_incident(root_alarm.0).unwrap_or(id)
     }
 
     /// Whether every link to the device at the other end, two at least, is reported down by the

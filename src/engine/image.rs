@@ -49,7 +49,7 @@ impl Engine {
         for (before, slot) in changes.renamed {
             effects.push(Effect::Resource(Arc::new(self.former_image(before, slot))));
         }
-        for slot in &changes.resources {
+        for slot in &self.unshown.exchange(at.engine, changes.resources) {
             effects.push(Effect::Resource(Arc::new(self.resource_image(*slot))));
         }
     }

@@ -4,13 +4,14 @@
 //! - [`input`], [`effect`]: the two closed lists;
 //! - [`step`]: what is due first, then the input, then what follows;
 //! - [`settle`]: what follows: tickets, restorations, closures;
-//! - [`image`]: state to after-images;
+//! - [`image`], [`unshown`]: state to after-images, and what waits for its turn;
 //! - [`census`]: what is open, counted as it changes;
 //! - [`check`]: the invariants; [`digest`]: the rolling hash; [`snapshot`]: the state as bytes.
 
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
 use crate::engine::census::Census;
+use crate::engine::unshown::Unshown;
 use crate::model::event::Event;
 use crate::model::severity::Severity;
 use crate::model::time::EngineTime;
@@ -27,6 +28,7 @@ pub mod input;
 pub mod settle;
 pub mod snapshot;
 pub mod step;
+mod unshown;
 
 /// Version of the engine's decisions: digests compare within one version only. It changes together
 /// with the digest of the golden journal.
@@ -41,6 +43,7 @@ pub struct Engine {
     /// Contract of each service, by the service's resource slot.
     pub(crate) contract_of: BTreeMap<u32, String>,
     pub(crate) position: u64,
+    unshown: Unshown,
     #[serde(skip)]
     pub(crate) changes: Changes,
     #[serde(skip)]
@@ -59,6 +62,7 @@ impl Engine {
             clock_quality: "unknown".to_owned(),
             contract_of: BTreeMap::new(),
             position: 0,
+            unshown: Unshown::default(),
             changes: Changes::default(),
             ticket_changes: TicketChanges::new(),
             census: Census::default(),
@@ -86,7 +90,8 @@ impl Engine {
         let correlate = self.correlator.next_deadline();
         let watch = self.correlator.watches.timers.next();
         let ticket = self.desk.timers.next();
-        [correlate, watch, ticket].into_iter().flatten().min()
+        let left_over = [self.correlator.spread.waits_since(), self.unshown.waits_since()];
+        [correlate, watch, ticket].into_iter().chain(left_over).flatten().min()
     }
 
     /// Whether new settings are on their way into force: each pulse takes them further.

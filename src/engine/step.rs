@@ -32,6 +32,8 @@ impl Engine {
             }
         } else {
             if is_pulse {
+                self.correlator.spread_further(at, &mut self.changes);
+                self.settle(at);
                 self.fire_watches(at);
             }
             self.fire_due(at, if is_pulse { FIRED_BY_PULSE_MAX } else { FIRED_MAX });
@@ -43,8 +45,8 @@ impl Engine {
     }
 
     fn fire_due(&mut self, at: At, most: usize) {
-        for _ in 0..most {
-            if self.weight() >= SHOWN_BY_PULSE_MAX {
+        for fired in 0..most {
+            if fired > 0 && self.weight() >= SHOWN_BY_PULSE_MAX {
                 return;
             }
             let correlate = self.correlator.next_deadline().filter(|due| *due <= at.engine);

@@ -45,9 +45,14 @@ pub const LABEL_NAME_BYTES_MAX: usize = 1_024;
 pub const LABELS_BYTES_MAX: usize = 64 * 1024;
 /// How many bytes of labels a body of metrics may make out of each of its own, for a few octets can
 /// stand for a sample whose labels were said once; samples beyond it are rejected.
-pub const LABELS_BYTES_RATIO_MAX: usize = 256;
+pub const LABELS_BYTES_RATIO_MAX: usize = 64;
 /// Bytes of labels that any body of metrics may make.
-pub const LABELS_BYTES_FREE: usize = 16 * 1024 * 1024;
+pub const LABELS_BYTES_FREE: usize = 4 * 1024 * 1024;
+/// Bytes of labels that no body of metrics may make more of, whatever its size: what one request
+/// can cost at worst, beside reading its own bytes a few times.
+pub const LABELS_BYTES_OF_BODY_MAX: usize = 256 * 1024 * 1024;
+/// What a label counts for beyond its bytes, for short ones cost work as well.
+pub const LABEL_BYTES_EXTRA: usize = 16;
 /// Series of metrics known at once. Beyond it new ones are refused (`series-limit`) and those that
 /// are known go on; vigie's own alarm `series-explosion` says so.
 pub const SERIES_MAX: u32 = 2_000_000;

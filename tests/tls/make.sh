@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the certificates of the tests anew: an authority, a server named localhost and 127.0.0.1, a
-# client, and a client of another authority. None of the keys guards anything but tests. Valid from
+# client, a client of another authority, and one whose certificate is of version 1. None of the keys guards anything but tests. Valid from
 # 2020 to 2120, so that no clock is wrong for them.
 set -eu
 cd "$(dirname "$0")"
@@ -43,4 +43,8 @@ certificate other-ca "/CN=another authority" authority other-ca
 certificate server "/CN=localhost" server ca
 certificate client "/O=NOC/CN=prometheus-1" client ca
 certificate stranger "/CN=prometheus-1" client other-ca
+# Without extensions it is of version 1; who signed it is never asked.
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+    -keyout version-1.key -out "$work/version-1.csr" -subj "/CN=prometheus-1"
+openssl x509 -req -in "$work/version-1.csr" -signkey version-1.key -days 36500 -out version-1.pem
 rm other-ca.key other-ca.pem ca.key

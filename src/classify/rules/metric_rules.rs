@@ -4,7 +4,7 @@
 use super::bands::{FOR_S_MAX, read_bands, whole};
 use super::baseline::{BaselineRule, read_baseline};
 use super::declared::{Declared, severity, word};
-use super::read::{Report, Section, Written};
+use super::read::{Report, Section, Value, Written};
 use super::template::{Template, TemplateMistake};
 use crate::model::alarm_type::AlarmType;
 use crate::model::event::Lane;
@@ -189,6 +189,7 @@ impl MetricRules {
         let name = section.needed_text("name", report);
         let metrics = metric_names(section, report);
         let divisors = section.texts("ratio_to", report);
+        check_named("ratio_to", &divisors, section, report);
         let computation = computation(section, &divisors, report);
         let matchers = matchers(section, report);
         let kind = alarm_type(section, "alarm_type", declared, report);
@@ -245,7 +246,23 @@ fn metric_names<'t>(section: Section<'t>, report: &mut Report<'_>) -> Vec<Writte
             "add metric = \"name of the metric\", or a list of names",
         );
     }
+    check_named("metric", &metrics, section, report);
     metrics
+}
+
+/// No series has an empty name, or one with blanks at its ends: the rule would look at nothing.
+fn check_named(key: &str, names: &[Written<&str>], section: Section<'_>, report: &mut Report<'_>) {
+    for name in names.iter().filter(|name| name.value.is_empty() || name.value.trim() != name.value)
+    {
+        report.mistake(
+            name.offset,
+            format!("`{}` is the name of no metric", name.value),
+            "write it as the sender does, for example `ifOperStatus`",
+        );
+    }
+    if let Some(list) = section.get(key).filter(Value::is_empty_list) {
+        report.mistake(list.offset, format!("`{key}` names nothing"), "name a metric at least");
+    }
 }
 
 fn computation(

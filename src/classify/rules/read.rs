@@ -247,6 +247,11 @@ impl<'t> Value<'t> {
         scalar.map(|value| Written { value, offset: self.offset })
     }
 
+    /// Whether it is a list without anything in it.
+    pub(super) fn is_empty_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(items) if items.is_empty())
+    }
+
     /// The value itself, or the values of the list that it is.
     pub(super) fn one_or_many(self) -> Vec<Self> {
         match self.value {

@@ -85,6 +85,21 @@ impl<R> Template<R> {
         })
     }
 
+    /// Appends the filled text as people read it: a place that nothing fills is shown as such, so
+    /// that no sentence ends in the air.
+    pub(crate) fn write_to_people(&self, values: &mut impl Fill<R>, out: &mut String) {
+        for piece in &self.pieces {
+            let before = out.len();
+            match piece {
+                Piece::Literal(text) => out.push_str(text),
+                Piece::Place(reference) => values.fill(reference, out),
+            }
+            if out.len() == before {
+                out.push(UNFILLED);
+            }
+        }
+    }
+
     /// Appends the filled text.
     pub(crate) fn write(&self, values: &mut impl Fill<R>, out: &mut String) {
         for piece in &self.pieces {
@@ -95,6 +110,9 @@ impl<R> Template<R> {
         }
     }
 }
+
+/// Stands for what the message does not say.
+const UNFILLED: char = '?';
 
 /// What is wrong with a template.
 #[derive(Clone, PartialEq, Eq, Debug)]

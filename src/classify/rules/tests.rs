@@ -101,6 +101,26 @@ fn a_severity_above_that_of_the_type_is_a_mistake() {
 }
 
 #[test]
+fn a_metric_rule_that_would_look_at_nothing_is_a_mistake() {
+    let rule = |names: &str| {
+        format!(
+            "[[metric]]\nname = \"a\"\nalarm_type = \"link\"\n\
+             bands = [{{ severity = \"minor\", above = 1 }}]\n{names}\n"
+        )
+    };
+    for (names, column, said) in [
+        ("metric = \"\"", 10, "`` is the name of no metric"),
+        ("metric = [\"up\", \" up\"]", 17, "` up` is the name of no metric"),
+        ("metric = []", 10, "`metric` names nothing"),
+        ("metric = \"up\"\nratio_to = \"\"", 12, "`` is the name of no metric"),
+    ] {
+        let (_, found, message, _) = only(&rule(names));
+        assert_eq!((found, message.as_str()), (column, said), "{names}");
+    }
+    assert_eq!(mistakes(&rule("metric = \"up\"")), Vec::new());
+}
+
+#[test]
 fn broken_toml_is_reported_with_its_place() {
     let found = mistakes("[[trap]\nname = \"a\"\n");
     assert!(found.iter().any(|(line, ..)| *line == 1), "{found:?}");

@@ -1,6 +1,6 @@
 //! The one door to the visitor: every sample goes through it, taken or not, and is counted.
 
-use crate::model::limits::{LABELS_BYTES_FREE, LABELS_BYTES_RATIO_MAX};
+use crate::model::limits::{LABELS_BYTES_FREE, LABELS_BYTES_OF_BODY_MAX, LABELS_BYTES_RATIO_MAX};
 use crate::model::sample::{
     Labels, Recall, Rejection, Sample, SampleFault, Samples, SeriesKind, Tally,
 };
@@ -17,9 +17,7 @@ pub(super) struct Feed<'s, S: Samples + ?Sized> {
 impl<'s, S: Samples + ?Sized> Feed<'s, S> {
     /// An account that is still empty.
     pub(super) fn new(samples: &'s mut S, body: &[u8]) -> Self {
-        let affordable = body.len().saturating_mul(LABELS_BYTES_RATIO_MAX);
-        let affordable = affordable.saturating_add(LABELS_BYTES_FREE);
-        Self { samples, tally: Tally::default(), place: 0, affordable }
+        Self { samples, tally: Tally::default(), place: 0, affordable: affordable(body.len()) }
     }
 
     /// The account, once the body is read.
@@ -40,7 +38,8 @@ impl<'s, S: Samples + ?Sized> Feed<'s, S> {
     }
 
     /// Pays for labels before they are checked and given. Without this a body could say long labels
-    /// once, and then samples by the million that repeat them in two octets each.
+    /// once, and then samples by the million that repeat them in two octets each. The price is
+    /// [`super::label_list::LabelList::weight`], as often as the labels are given.
     #[inline]
     pub(super) fn afford(&mut self, label_bytes: usize) -> Result<(), SampleFault> {
         let rest = self.affordable.checked_sub(label_bytes);
@@ -91,4 +90,10 @@ impl<'s, S: Samples + ?Sized> Feed<'s, S> {
     pub(super) fn broken(&mut self, fault: SampleFault) {
         self.tally.broken = self.tally.broken.or(Some(fault));
     }
+}
+
+/// Bytes of labels that a body of so many bytes may make.
+pub(super) fn affordable(body_bytes: usize) -> usize {
+    let in_proportion = body_bytes.saturating_mul(LABELS_BYTES_RATIO_MAX);
+    in_proportion.saturating_add(LABELS_BYTES_FREE).min(LABELS_BYTES_OF_BODY_MAX)
 }

@@ -1,7 +1,7 @@
 //! The labels of the series that is being read: texts of the body by reference, texts that had to
 //! be made in one string. It is emptied and filled again, so that a series costs no allocation.
 
-use crate::model::limits::{LABEL_NAME_BYTES_MAX, LABELS_BYTES_MAX, LABELS_MAX};
+use crate::model::limits::{LABEL_BYTES_EXTRA, LABEL_NAME_BYTES_MAX, LABELS_BYTES_MAX, LABELS_MAX};
 use crate::model::sample::{Labels, SampleFault, Text};
 use std::fmt;
 
@@ -155,16 +155,18 @@ impl<'b> LabelList<'b> {
         Ok(())
     }
 
-    /// Bytes of the labels, the shared ones included before they are added.
+    /// What it costs to look at all labels: their bytes, and something for each of them. The shared
+    /// ones are included before they are added.
     #[inline]
-    pub(super) fn bytes_with_shared(&self) -> usize {
-        self.bytes.saturating_add(self.shared_bytes)
+    pub(super) fn weight_with_shared(&self) -> usize {
+        let shared = self.shared.len().saturating_mul(LABEL_BYTES_EXTRA);
+        self.weight().saturating_add(self.shared_bytes).saturating_add(shared)
     }
 
-    /// Bytes of the labels.
+    /// What it costs to look at all labels: their bytes, and something for each of them.
     #[inline]
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
+    pub(super) fn weight(&self) -> usize {
+        self.bytes.saturating_add(self.pairs.len().saturating_mul(LABEL_BYTES_EXTRA))
     }
 
     /// Whether there is room for one more label of that name.

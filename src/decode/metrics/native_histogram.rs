@@ -48,7 +48,7 @@ impl NativeHistogram {
         labels: &mut LabelList<'_>,
         feed: &mut Feed<'_, S>,
     ) -> Result<(), SampleFault> {
-        feed.afford(labels.bytes().saturating_mul(2))?;
+        feed.afford(labels.weight().saturating_mul(2))?;
         // A histogram that ends says so with its sum alone.
         let sum = Reading::of(self.sum);
         let count = if sum == Reading::Stale { sum } else { Reading::Number(self.count) };

@@ -143,6 +143,7 @@ fn read_series<'b, S: Samples + ?Sized>(
 
 #[inline]
 fn read_samples<S: Samples + ?Sized>(found: &Found<'_>, series: &[u8], feed: &mut Feed<'_, S>) {
+    let mut name = LateName::of(series);
     let mut cursor = Cursor::over(found.tail);
     while let Ok(Some((field, value))) = cursor.field() {
         if field != SAMPLES {
@@ -153,7 +154,7 @@ fn read_samples<S: Samples + ?Sized>(found: &Found<'_>, series: &[u8], feed: &mu
                 feed.value(sample);
                 feed.accepted();
             }
-            Err(fault) => feed.rejected(fault, 1, metric_name(series)),
+            Err(fault) => feed.rejected(fault, 1, name.get()),
         }
     }
 }
@@ -164,6 +165,7 @@ fn read_histograms<'b, S: Samples + ?Sized>(
     labels: &mut LabelList<'b>,
     feed: &mut Feed<'_, S>,
 ) {
+    let mut name = LateName::of(series);
     let mut cursor = Cursor::over(found.tail);
     while let Ok(Some((field, value))) = cursor.field() {
         if field != HISTOGRAMS {
@@ -171,7 +173,7 @@ fn read_histograms<'b, S: Samples + ?Sized>(
         }
         let read = value.bytes().and_then(NativeHistogram::read);
         if let Err(fault) = read.and_then(|histogram| histogram.visit(labels, feed)) {
-            feed.rejected(fault, 1, metric_name(series));
+            feed.rejected(fault, 1, name.get());
         }
     }
 }
@@ -214,6 +216,23 @@ fn read_label(message: &[u8]) -> Result<[&str; 2], SampleFault> {
         }
     }
     Ok(label)
+}
+
+/// The name of a series whose samples are rejected one by one. It is looked for once, for it may
+/// stand behind all of them.
+struct LateName<'b> {
+    series: &'b [u8],
+    name: Option<&'b str>,
+}
+
+impl<'b> LateName<'b> {
+    fn of(series: &'b [u8]) -> Self {
+        Self { series, name: None }
+    }
+
+    fn get(&mut self) -> &'b str {
+        self.name.get_or_insert_with(|| metric_name(self.series))
+    }
 }
 
 /// Name of the metric of a series that is rejected, if it can be read.

@@ -174,7 +174,7 @@ fn read_series<'b, S: Samples + ?Sized>(
     }
     labels.clear();
     let read = read_labels(series, symbols, labels);
-    let read = read.and_then(|()| feed.afford(labels.bytes())).and_then(|()| labels.check());
+    let read = read.and_then(|()| feed.afford(labels.weight())).and_then(|()| labels.check());
     if let Some(fault) = found.fault.or(read.err()) {
         return feed.rejected(fault, found.total().max(1), labels.name());
     }

@@ -35,30 +35,28 @@ impl Question {
         let values = |name: &'static str| {
             pairs.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
         };
-        if values("filter").count() > SILENCE_MATCHERS_MAX {
-            return Err(Refused::Bad(format!("more than {SILENCE_MATCHERS_MAX} filters")));
-        }
-        let matchers = |name| {
-            let some = values(name).take(SILENCE_MATCHERS_MAX);
-            some.map(Matcher::parse).collect::<Result<Vec<_>, _>>()
+        let matchers = |name: &'static str| {
+            if values(name).count() > SILENCE_MATCHERS_MAX {
+                let message = format!("more than {SILENCE_MATCHERS_MAX} times {name}");
+                return Err(Refused::Bad(message));
+            }
+            let read = values(name).map(Matcher::parse).collect::<Result<Vec<_>, _>>();
+            read.map_err(|error| Refused::Bad(format!("bad matcher format: {error}")))
         };
-        let bad = |error: crate::model::matcher::MatcherError| {
-            Refused::Bad(format!("bad matcher format: {error}"))
-        };
-        let filter = matchers("filter").map_err(bad)?;
-        let receiver_matchers = matchers("receiver_matchers").map_err(bad)?;
-        let receiver = values("receiver")
-            .next()
+        let filter = matchers("filter")?;
+        let receiver_matchers = matchers("receiver_matchers")?;
+        let receiver = last(&pairs, "receiver")
             .map(|expression| Matcher::new("receiver", Comparison::Matches, expression))
             .transpose()
             .map_err(|error| Refused::Bad(format!("failed to parse receiver param: {error}")))?;
         Ok(Self { pairs, filter, receiver, receiver_matchers })
     }
 
-    /// A truth value, true when it is not named; by the words of the Alertmanager.
+    /// A truth value, true when it is not named. As in the Alertmanager these words are true and
+    /// every other one is false: it never refuses one.
     pub(super) fn is_wanted(&self, name: &str) -> bool {
-        let written = self.pairs.iter().find(|(key, _)| key == name);
-        written.is_none_or(|(_, value)| TRUE_WORDS.contains(&value.to_lowercase().as_str()))
+        let written = last(&self.pairs, name);
+        written.is_none_or(|value| TRUE_WORDS.contains(&value.to_lowercase().as_str()))
     }
 
     /// Whether vigie's only receiver, which has no labels, is asked for.
@@ -71,6 +69,12 @@ impl Question {
     pub(super) fn is_match<'a>(&self, value: impl Fn(&str) -> &'a str) -> bool {
         self.filter.iter().all(|matcher| matcher.is_match(value(matcher.name())))
     }
+}
+
+/// The value of a parameter that is there once: the last one counts, and none if it is empty.
+fn last<'p>(pairs: &'p [(String, String)], name: &str) -> Option<&'p str> {
+    let written = pairs.iter().rev().find(|(key, _)| key == name);
+    written.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
 }
 
 /// The name under which vigie shows itself as a receiver.
@@ -100,10 +104,32 @@ mod tests {
     }
 
     #[test]
+    fn truth_is_told_in_the_words_of_the_alertmanager() {
+        for (query, is_wanted) in [
+            ("", true),
+            ("active=", true),
+            ("active", true),
+            ("active=TRUE", true),
+            ("active=Enabled", true),
+            ("active=0", false),
+            ("active=maybe", false),
+            ("active=true&active=false", false),
+            ("active=false&active=yes", true),
+            ("active=false&active=", true),
+        ] {
+            assert_eq!(question(query).expect(query).is_wanted("active"), is_wanted, "{query}");
+        }
+    }
+
+    #[test]
     fn receivers_are_found_by_an_expression() {
-        for (query, is_wanted) in
-            [("receiver=vi.*", true), ("receiver=vi", false), ("receiver_matchers=a%3Db", false)]
-        {
+        for (query, is_wanted) in [
+            ("receiver=vi.*", true),
+            ("receiver=vi", false),
+            ("receiver=", true),
+            ("receiver=vi&receiver=vigie", true),
+            ("receiver_matchers=a%3Db", false),
+        ] {
             let question = question(query).expect("it is right");
             assert_eq!(question.is_receiver_wanted(), is_wanted, "{query}");
         }
@@ -116,5 +142,9 @@ mod tests {
         }
         let long = format!("filter=a%3D{}", "x".repeat(QUERY_BYTES_MAX));
         assert!(question(&long).is_err());
+        for name in ["filter", "receiver_matchers"] {
+            let many = format!("{name}=a%3Db&").repeat(SILENCE_MATCHERS_MAX + 1);
+            assert!(matches!(question(&many), Err(Refused::Bad(_))), "{name}");
+        }
     }
 }

@@ -59,7 +59,7 @@ impl Channel {
                 self.state = State::Failed;
                 // Who only looks whether the port is open goes without a word.
                 if error.kind() != io::ErrorKind::UnexpectedEof {
-                    self.gate.refused(HttpRefusal::Tls, self.peer.address, &error.to_string());
+                    self.gate.refused(HttpRefusal::Tls, self.peer.address, &cause(&error));
                 }
                 Poll::Ready(Err(error))
             }
@@ -84,6 +84,18 @@ impl Channel {
             State::Handshake(_) | State::Failed => Inner::None,
         }
     }
+}
+
+/// Why there is no handshake, in words that help whoever made the certificate.
+pub(super) fn cause(error: &io::Error) -> String {
+    let said = error.to_string();
+    // TLS has no word of its own for this one and shows what it wraps.
+    if said.contains("UnsupportedCertVersion") {
+        return "the client's certificate is of X.509 version 1; make it with extensions, \
+                which makes it version 3"
+            .to_owned();
+    }
+    said
 }
 
 /// What bytes go through now.

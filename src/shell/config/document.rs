@@ -4,7 +4,7 @@
 //! A tree of our own, rather than structs that serde fills, since serde stops at the first mistake
 //! and an operator wants all of them; and since a value that came from a flag must say so.
 
-use crate::shell::config::findings::{Findings, Place, quoted};
+use crate::shell::config::findings::{Findings, Place, in_one_line, quoted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
@@ -120,8 +120,7 @@ fn node(whole: Place, from: &DeValue<'_>, offset: usize) -> Node {
 /// Lays one `--set section.key=value` over the tree. The value is read as TOML, and as plain text
 /// where it is none, so that `--set tickets.series=NOC` needs no quotes within quotes.
 pub(super) fn lay_over(tree: &mut Table, argument: &str, findings: &mut Findings) {
-    let shown: String = argument.chars().flat_map(char::escape_debug).collect();
-    let place = findings.add_source(&format!("--set {shown}"), Arc::from(""));
+    let place = findings.add_source(&format!("--set {}", in_one_line(argument)), Arc::from(""));
     let form = "write --set section.key=value, for example --set tickets.series=NOC";
     let Some((path, value)) = argument.split_once('=') else {
         findings.error(place, "no `=` in it", form);
@@ -279,6 +278,17 @@ mod tests {
         for (error, flag) in errors.iter().zip(["tickets:", "tickets=1:", "tickets.series.x=1:"]) {
             assert!(error.starts_with(&format!("--set {flag}")), "{error}");
         }
+    }
+
+    #[test]
+    fn overrides_are_shown_as_they_were_written() {
+        let said = |flag: &str| read("[tickets]\nseries = \"VIG\"\n", &[flag]).1.join("\n");
+        for flag in ["tickets=\"NOC\"", "tickets='it is'", "tickets=C:\\x", "tickets=é"] {
+            let error = said(flag);
+            assert!(error.starts_with(&format!("--set {flag}: ")), "{error}");
+        }
+        let error = said("tickets=a\nb\u{1b}[2J");
+        assert!(error.starts_with("--set tickets=a\\nb\\u{1b}[2J: "), "{error}");
     }
 
     #[test]

@@ -169,11 +169,22 @@ impl Level {
 /// length that keeps the message readable.
 pub(super) fn quoted(text: &str) -> String {
     const SHOWN_CHARS: usize = 80;
-    let mut shown: String = text.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect();
-    if text.chars().nth(SHOWN_CHARS).is_some() {
-        shown.push('…');
+    let cut = text.char_indices().nth(SHOWN_CHARS).map(|(end, _)| end);
+    let shown = in_one_line(text.get(..cut.unwrap_or(text.len())).unwrap_or_default());
+    let end = if cut.is_some() { "…" } else { "" };
+    format!("`{shown}{end}`")
+}
+
+/// A text as it was written, but for what would leave the line or not be seen.
+pub(super) fn in_one_line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '"' | '\'' | '\\' => shown.push(letter),
+            other => shown.extend(other.escape_debug()),
+        }
     }
-    format!("`{}`", shown.replace("\\'", "'").replace("\\\"", "\""))
+    shown
 }
 
 #[cfg(test)]

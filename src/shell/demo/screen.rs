@@ -127,7 +127,7 @@ pub(super) fn ticket(image: &TicketImage) -> [String; 2] {
         _ => "internal".to_owned(),
     };
     let what = match &image.nature {
-        Some(nature) => format!("{} of {}", nature.replace('-', " "), image.services.join(", ")),
+        Some(nature) => affected(nature, &image.services),
         None => "no service of a contract is affected".to_owned(),
     };
     let first = format!("{}  {whom}: {what}", image.number);
@@ -140,24 +140,39 @@ pub(super) fn ticket(image: &TicketImage) -> [String; 2] {
     [first, second]
 }
 
-/// What has become of a ticket that was opened for less, or for more.
-pub(super) fn other_nature(image: &TicketImage) -> String {
-    let nature = image.nature.as_deref().unwrap_or_default().replace('-', " ");
-    let services = image.services.join(", ");
-    let started = clock(image.incident_started_at);
-    let (number, severity) = (&image.number, &image.severity);
-    format!("{number}  now {nature} of {services}: {severity}, started {started} UTC as before")
+/// What has become of services, by the word of the API.
+fn affected(nature: &str, services: &[String]) -> String {
+    let services = services.join(", ");
+    match nature {
+        "total-outage" => format!("total outage of {services}"),
+        "backup-active" => format!("{services} on backup"),
+        other => format!("{services} {}", other.replace('-', " ")),
+    }
 }
 
-/// The GTR clock as it stands.
-pub(super) fn gtr(image: &TicketImage) -> String {
-    match (image.gtr_target_s, image.remaining_s) {
-        (Some(target), Some(left)) => {
-            let breach =
-                image.breach_at.map(|at| format!(", breach at {}", clock(at))).unwrap_or_default();
-            format!("GTR {} h: {} left{breach}", target / 3_600, hours(left))
+/// What has become of a ticket that was opened for less, or for more.
+pub(super) fn other_nature(image: &TicketImage) -> String {
+    let affected = affected(image.nature.as_deref().unwrap_or_default(), &image.services);
+    let started = clock(image.incident_started_at);
+    let (number, severity) = (&image.number, &image.severity);
+    format!("{number}  now {affected}: {severity}, started {started} UTC as before")
+}
+
+/// The GTR clock as it is: since when it runs and when it will have run out, or why it does not.
+fn gtr(image: &TicketImage) -> String {
+    let (Some(target), Some(left)) = (image.gtr_target_s, image.remaining_s) else {
+        return "no GTR (internal)".to_owned();
+    };
+    let (target, left) = (target / 3_600, hours(left));
+    match image.breach_at {
+        Some(at) => {
+            let since = clock(image.gtr_started_at);
+            format!("GTR {target} h since {since}: {left} left, breach at {}", clock(at))
         }
-        _ => "no GTR (internal)".to_owned(),
+        None if image.nature.as_deref() == Some("backup-active") => {
+            format!("GTR {target} h: {left} left, the clock stands while the backup carries it")
+        }
+        None => format!("GTR {target} h: {left} left, the clock stands"),
     }
 }
 
@@ -186,6 +201,14 @@ mod tests {
     fn colours_only_when_asked_for() {
         assert_eq!(shown(false, "fine"), "fine\n");
         assert_eq!(shown(true, "fine"), "\x1b[32mfine\x1b[0m\n");
+    }
+
+    #[test]
+    fn services_are_named_as_people_name_them() {
+        let two = ["app-1", "app-2"].map(str::to_owned);
+        assert_eq!(affected("total-outage", &two), "total outage of app-1, app-2");
+        assert_eq!(affected("degraded", &two[..1]), "app-1 degraded");
+        assert_eq!(affected("backup-active", &two[..1]), "app-1 on backup");
     }
 
     #[test]

@@ -397,7 +397,9 @@ impl<'p> Show<'p> {
                 self.lines_left.alarms = self.lines_left.alarms.saturating_sub(1);
                 let severity = screen::severity(image.perceived_severity);
                 let text = format!("{severity} {}: {}", image.resource, image.text);
-                self.say(now, (Tone::Plain, "alarm"), &text, screen)?;
+                // When it was raised, as tickets count; it is shown a moment later.
+                let raised = Moment { wall: image.last_changed.min(now.wall), ..now };
+                self.say(raised, (Tone::Plain, "alarm"), &text, screen)?;
                 if self.lines_left.alarms == 0 {
                     screen.below("… further alarms are counted, not listed")?;
                 }
@@ -478,7 +480,8 @@ impl<'p> Show<'p> {
             format!("{} samples/s", per_second(self.rate.samples)),
         ];
         if raised > 0 {
-            figures.push(format!("{raised} alarms raised"));
+            let noun = if raised == 1 { "alarm" } else { "alarms" };
+            figures.push(format!("{raised} {noun} raised"));
         }
         figures.push(format!("{} alarms active", self.news.active()));
         let open = view.tickets.iter().map(|row| row.image(now.wall)).filter(|image| {

@@ -211,7 +211,7 @@ fn tell_samples(summary: &DemoSummary, screen: &mut Screen<'_>) -> io::Result<()
     for line in &summary.samples {
         let (sign, tone) = if line.adds_up() { ("=", Tone::Plain) } else { ("≠", Tone::Broken) };
         let text = format!(
-            "  {:<14} received {} {sign} applied {} + matched none {} + rejected {}",
+            "  {:<14} received {} {sign} applied {} + unmatched {} + rejected {}",
             line.name, line.received, line.applied, line.unmatched, line.rejected
         );
         screen.line(tone, &text)?;

@@ -7,8 +7,9 @@
 //! A field becomes the metric `<measurement>_<field>`, as Telegraf names it (the measurement
 //! `prometheus` is left out of the name), and tags become labels behind it. Truth is 1 and 0. A
 //! text measures nothing: it is rejected as `text-value`, which is no fault of the sender. A line
-//! is taken whole or not at all, and a bad one costs no other: reading resumes behind its first
-//! newline, even where a quote that nobody closes goes on.
+//! is taken whole or not at all, as InfluxDB takes it, and a bad one costs no other: all its fields
+//! are counted under what is wrong with it, and reading resumes behind its first newline, even
+//! where a quote that nobody closes goes on.
 
 mod precision;
 mod scanner;
@@ -37,7 +38,8 @@ pub fn decode<S: Samples + ?Sized>(body: &[u8], precision: Precision, samples: &
         let start = scanner;
         reader.feed.set_place(start.line());
         if let Err(fault) = reader.read_point(&mut scanner) {
-            reader.feed.rejected(fault, reader.lost(), reader.labels.name());
+            let lost = reader.lost().max(start.values_of_line());
+            reader.feed.rejected(fault, lost, reader.labels.name());
             scanner = start;
             scanner.skip_line();
         }
@@ -60,9 +62,15 @@ struct Reader<'b, 's, S: Samples + ?Sized> {
 }
 
 impl<'b, S: Samples + ?Sized> Reader<'b, '_, S> {
-    /// Samples of a line that is rejected: its fields, as far as they were read.
+    /// Fields of a line that is rejected, as far as they were read.
     fn lost(&self) -> u64 {
         u64::try_from(self.fields.len()).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// What it costs to look at the series of the line: each field has all tags, and a key.
+    fn weight(&self) -> usize {
+        let keys: usize = self.fields.iter().map(|field| self.labels.text(field.key).len()).sum();
+        self.labels.weight().saturating_mul(self.fields.len()).saturating_add(keys)
     }
 
     /// Reads a line and visits it. On a fault nothing has been visited.
@@ -89,7 +97,7 @@ impl<'b, S: Samples + ?Sized> Reader<'b, '_, S> {
             has_more = scanner.has_more_fields()?;
         }
         let at = scanner.timestamp()?.map(|units| self.precision.instant(units)).transpose()?;
-        self.feed.afford(self.labels.bytes().saturating_mul(self.fields.len()))?;
+        self.feed.afford(self.weight())?;
         self.labels.check()?;
         self.visit(measurement, at);
         Ok(())

@@ -51,6 +51,29 @@ impl<'b> Scanner<'b> {
         }
     }
 
+    /// Fields that seem to be on the line that begins here, of which something cannot be read; at
+    /// least one. What follows a newline inside of a text is the next line's.
+    pub(super) fn values_of_line(&self) -> u64 {
+        let rest = self.rest();
+        let line = rest.get(..memchr::memchr(b'\n', rest).unwrap_or(rest.len()));
+        let mut bytes = line.unwrap_or_default().iter().copied();
+        let mut fields = 1;
+        let (mut is_behind_tags, mut is_in_text, mut before) = (false, false, 0);
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'\\' => drop(bytes.next()),
+                b'"' if is_in_text => is_in_text = false,
+                b'"' if is_behind_tags && before == b'=' => is_in_text = true,
+                b' ' if is_behind_tags && !is_in_text && before != b' ' => break,
+                b' ' => is_behind_tags = true,
+                b',' if is_behind_tags && !is_in_text => fields += 1,
+                _ => {}
+            }
+            before = byte;
+        }
+        fields
+    }
+
     /// Passes empty lines and comments; `false` when nothing comes any more.
     pub(super) fn skip_to_point(&mut self) -> bool {
         loop {

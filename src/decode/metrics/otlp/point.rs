@@ -65,7 +65,7 @@ impl Point {
             Form::Gauge | Form::Sum => 1,
             _ => self.quantiles.len().saturating_add(2),
         };
-        feed.afford(labels.bytes_with_shared().saturating_mul(series))?;
+        feed.afford(labels.weight_with_shared().saturating_mul(series))?;
         labels.check()?;
         labels.push_shared()?;
         let stamp = self.stamp()?;

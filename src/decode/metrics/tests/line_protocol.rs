@@ -207,11 +207,11 @@ fn a_bad_line_costs_no_other_and_is_told_by_its_number() {
     );
     assert_eq!(recorder.names(), ["a_v", "c_v", "e_v"]);
     let expected = [
-        (SampleFault::ValueInvalid, 1, 4, "b".to_owned()),
+        (SampleFault::ValueInvalid, 2, 4, "b".to_owned()),
         (SampleFault::TagInvalid, 1, 7, "d".to_owned()),
     ];
     assert_eq!(recorder.refused, expected);
-    assert_eq!((tally.accepted, tally.rejected, tally.broken), (3, 2, None));
+    assert_eq!((tally.accepted, tally.rejected, tally.broken), (3, 3, None));
 }
 
 #[test]
@@ -271,11 +271,27 @@ fn every_fault_of_a_line_has_its_name() {
 }
 
 #[test]
-fn the_fields_that_were_read_are_lost_with_their_line() {
-    let (tally, _) = lines("m a=1,b=2,c=x,d=4");
-    assert_eq!((tally.seen, tally.rejected), (3, 3));
-    let (tally, _) = lines("m a=1,b=2,c=3 oops");
-    assert_eq!((tally.seen, tally.rejected), (3, 3));
+fn every_field_of_a_line_that_is_rejected_is_counted() {
+    for (line, fields) in [
+        ("m a=x,b=2,c=3,d=4", 4),
+        ("m a=1,b=2,c=x,d=4", 4),
+        ("m a=1,b=2,c=3 oops", 3),
+        ("m a=1,b=\"x,y z\",c= 7", 3),
+        ("m a=x,b=\"a \\\" , b\",c=3", 3),
+        ("m,t= a=1,b=2", 2),
+        ("m\\ n,t=a\\,b\\ c,t=1,a=1   a=1,b=2 5", 2),
+        ("m,a=1,a=2 v=1,w=2,x=\"text\" 5", 3),
+        ("m a=1,b\\,c=2,d=1e999 1", 3),
+        (",t=1 a=1,b=2", 2),
+        ("m", 1),
+        ("m a=1 1 x,y", 1),
+    ] {
+        let (tally, recorder) = lines(line);
+        assert_eq!((tally.seen, tally.rejected), (fields, fields), "{line}");
+        assert_eq!((recorder.refused.len(), recorder.lost()), (1, fields), "{line}");
+    }
+    let (tally, _) = lines("m a=x,b=2\nm c=1,d=\"text\"\nm e=1,f=2,g=");
+    assert_eq!((tally.seen, tally.accepted, tally.rejected), (7, 1, 6));
 }
 
 #[test]

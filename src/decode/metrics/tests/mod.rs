@@ -7,3 +7,4 @@ mod otlp;
 mod properties;
 mod recorder;
 mod remote_write;
+mod work;

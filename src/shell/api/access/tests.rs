@@ -4,6 +4,7 @@ use super::*;
 use crate::shell::api::access::gate::Gate;
 use crate::shell::api::access::identity::Identity;
 use crate::shell::api::access::password::{Digest, Hashed};
+use crate::shell::api::channel;
 use crate::shell::api::connection::{GuardedListener, Patience, Peer};
 use crate::shell::api::routes::{behind, method_not_allowed, not_found};
 use crate::shell::api::tests::Server;
@@ -17,18 +18,20 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::future::IntoFuture as _;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const PASSWORD: &str = "correct horse";
@@ -247,6 +250,10 @@ async fn one_path_has_another_role_for_each_method() {
 
 /// Connects through TLS; with a client certificate if one is named.
 async fn connect(server: &Server, shown: Option<&str>) -> io::Result<TlsStream<TcpStream>> {
+    connect_to(server.address, shown).await
+}
+
+async fn connect_to(address: SocketAddr, shown: Option<&str>) -> io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate("ca.pem")).expect("an authority");
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -257,12 +264,15 @@ async fn connect(server: &Server, shown: Option<&str>) -> io::Result<TlsStream<T
         None => builder.with_no_client_auth(),
         Some(name) => {
             let key = PrivateKeyDer::from_pem_slice(&pem(&format!("{name}.key"))).expect("a key");
+            let key = ring::sign::any_supported_type(&key).expect("a key of a known kind");
             let chain = vec![certificate(&format!("{name}.pem"))];
-            builder.with_client_auth_cert(chain, key).expect("they fit")
+            // Not checked on this side: the server is to say what is wrong with it.
+            let shown = CertifiedKey::new(chain, key);
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown)))
         }
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let stream = TcpStream::connect(server.address).await?;
+    let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from("localhost").expect("a name");
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
@@ -294,6 +304,29 @@ async fn through_tls_tokens_and_certificates_tell_who_it_is() {
     };
     assert!(outcome.await.is_err());
     assert_eq!(refused(&gate, HttpRefusal::Tls), 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_of_version_1_is_refused_and_the_cause_is_told() {
+    let folder = Folder::new();
+    let gate = gate(&[Role::Read], Vec::new(), Some(folder.tls(Some("ca.pem"))));
+    let server = Server::start_behind(Arc::clone(&gate), Patience::default()).await;
+    let outcome = async {
+        let stream = connect(&server, Some("version-1")).await?;
+        Server::exchange(stream, &request("/metrics", "")).await
+    };
+    assert!(outcome.await.is_err());
+    assert_eq!(refused(&gate, HttpRefusal::Tls), 1);
+    let verifier = gate.access().tls.clone().expect("TLS");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    let client = tokio::spawn(async move { connect_to(address, Some("version-1")).await });
+    let (stream, _) = listener.accept().await.expect("a client");
+    let refusal = TlsAcceptor::from(verifier).accept(stream).await.expect_err("refused");
+    let cause = channel::cause(&refusal);
+    assert!(cause.contains("X.509 version 1"), "{cause}");
+    drop(client.await);
     server.stop().await;
 }
 

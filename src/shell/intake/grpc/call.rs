@@ -38,15 +38,21 @@ impl Caller {
     /// Answers a call.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
         if !is_of_protobuf(header(request.headers(), CONTENT_TYPE)) {
-            return no_call(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+            return self.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE);
         }
         if request.method() != Method::POST {
-            return no_call(StatusCode::METHOD_NOT_ALLOWED);
+            return self.refuse(StatusCode::METHOD_NOT_ALLOWED);
         }
         match self.export(request).await {
             Ok(settled) => success(&rpc::export_response(&settled)),
             Err(status) => failure(&status),
         }
+    }
+
+    /// Answers and counts what is no call.
+    fn refuse(&self, status: StatusCode) -> Response<Reply> {
+        self.door.series.counters().refuse_body();
+        no_call(status)
     }
 
     async fn export(&self, request: Request<Incoming>) -> Result<Settled, Status> {

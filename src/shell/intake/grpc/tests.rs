@@ -259,6 +259,7 @@ async fn what_is_no_call_for_metrics_is_told_so() {
     }
     let mut client = server.client().await;
     assert_eq!(call(&mut client, request("GET", EXPORT, &[]), &[]).await.http, 405);
+    assert_eq!(server.bench.intake.counters().bodies_refused(), 5, "they are counted");
     for path in [TRACES, "/opentelemetry.proto.collector.logs.v1.LogsService/Export", "/"] {
         let answer = call(&mut client, request("POST", path, &[]), &[&body]).await;
         assert_eq!((answer.http, answer.status()), (200, "12"), "{path}");

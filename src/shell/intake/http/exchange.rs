@@ -29,14 +29,26 @@ pub(in crate::shell::intake) struct Terms {
 /// Takes the samples of a request; returns when all they tell is durable.
 pub(super) async fn take<D>(
     door: &SampleDoor,
-    (protocol, encoding): (Protocol, String),
+    terms: (Protocol, String),
     request: Request,
     decode: D,
 ) -> Result<Settled, Refused>
 where
     D: FnOnce(&[u8], &mut Visit<'_>) -> Tally + Send + 'static,
 {
-    let answer_by = Instant::now() + ANSWER_TIME;
+    take_by(Instant::now() + ANSWER_TIME, door, (terms, request), decode).await
+}
+
+/// The same, answered at that moment at the latest once the body is there.
+pub(super) async fn take_by<D>(
+    answer_by: Instant,
+    door: &SampleDoor,
+    ((protocol, encoding), request): ((Protocol, String), Request),
+    decode: D,
+) -> Result<Settled, Refused>
+where
+    D: FnOnce(&[u8], &mut Visit<'_>) -> Tally + Send + 'static,
+{
     let terms = Terms { protocol, encoding, peer: peer(&request) };
     let (head, body) = request.into_parts();
     let outcome = match check_goes_on(door) {

@@ -3,7 +3,7 @@
 
 use crate::decode::metrics::line_protocol::{self, Precision};
 use crate::shell::intake::http::SampleDoor;
-use crate::shell::intake::http::exchange::{JSON, answer, header, take};
+use crate::shell::intake::http::exchange::{JSON, answer, counted, header, take};
 use crate::shell::intake::http::refused::Refused;
 use crate::shell::series::{Protocol, Visit};
 use axum::extract::{Query, Request, State};
@@ -48,15 +48,10 @@ pub(super) async fn health() -> Response {
 }
 
 async fn write(door: SampleDoor, version: Version, request: Request) -> Response {
-    let precision = match precision(request.uri()) {
-        Ok(precision) => precision,
+    let (precision, encoding) = match counted(&door, terms(&request)) {
+        Ok(terms) => terms,
         Err(refused) => return refuse(version, &refused),
     };
-    let encoding = header(request.headers(), axum::http::header::CONTENT_ENCODING).to_owned();
-    if encoding.eq_ignore_ascii_case("snappy") {
-        let reason = "content encoding \"snappy\": lines are sent plain or with gzip".to_owned();
-        return refuse(version, &Refused::unsupported(reason));
-    }
     let decode =
         move |bytes: &[u8], visit: &mut Visit<'_>| line_protocol::decode(bytes, precision, visit);
     let terms = (Protocol::Influx, encoding);
@@ -70,6 +65,16 @@ async fn write(door: SampleDoor, version: Version, request: Request) -> Response
         },
         Err(refused) => refuse(version, &refused),
     }
+}
+
+fn terms(request: &Request) -> Result<(Precision, String), Refused> {
+    let precision = precision(request.uri())?;
+    let encoding = header(request.headers(), axum::http::header::CONTENT_ENCODING);
+    if encoding.eq_ignore_ascii_case("snappy") {
+        let reason = "content encoding \"snappy\": lines are sent plain or with gzip";
+        return Err(Refused::unsupported(reason.to_owned()));
+    }
+    Ok((precision, encoding.to_owned()))
 }
 
 fn precision(uri: &Uri) -> Result<Precision, Refused> {

@@ -20,7 +20,8 @@ pub use body::Bodies;
 
 use crate::shell::series::SeriesIntake;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use std::sync::Arc;
 
@@ -36,15 +37,21 @@ pub struct SampleDoor {
 /// The URLs that samples are sent to.
 pub fn intake_routes<S>(door: SampleDoor) -> Router<S> {
     Router::new()
-        .route("/api/v1/write", post(remote_write::write))
-        .route("/v1/metrics", post(otlp::metrics))
-        .route("/write", post(influx::write_1))
-        .route("/api/v2/write", post(influx::write_2))
+        .route("/api/v1/write", post(remote_write::write).fallback(no_such_method))
+        .route("/v1/metrics", post(otlp::metrics).fallback(no_such_method))
+        .route("/write", post(influx::write_1).fallback(no_such_method))
+        .route("/api/v2/write", post(influx::write_2).fallback(no_such_method))
         .route("/ping", get(influx::ping).post(influx::ping))
         .route("/health", get(influx::health))
         // Bodies are bounded by `Bodies`, which knows the setting.
         .layer(DefaultBodyLimit::disable())
         .with_state(door)
+}
+
+/// Samples are posted.
+async fn no_such_method(State(door): State<SampleDoor>) -> StatusCode {
+    door.series.counters().refuse_body();
+    StatusCode::METHOD_NOT_ALLOWED
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! The intake over HTTP, request by request, over real connections on loopback.
 
 use super::*;
-use crate::shell::series::Protocol;
+use crate::decode::metrics::line_protocol::{self, Precision};
+use crate::shell::intake::http::exchange::take_by;
 use crate::shell::series::testing::Bench;
+use crate::shell::series::{Protocol, Visit};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write as _;
@@ -257,16 +259,26 @@ async fn whatever_is_refused_before_its_samples_are_counted_is_counted_itself() 
         ("/api/v1/write", "content-type: text/plain\r\n", 415),
         ("/v1/metrics", "content-type: text/plain\r\n", 415),
         ("/v1/metrics", "content-type: application/json\r\ncontent-encoding: snappy\r\n", 415),
+        ("/write?precision=d", "", 400),
+        ("/api/v2/write", "content-encoding: snappy\r\n", 415),
     ];
     for ((path, headers, status), times) in cases.into_iter().zip(1..) {
         assert_eq!(server.post(path, headers, b"x").await.status, status, "{path} {headers}");
         assert_eq!(refused(), times, "{path} {headers}");
     }
+    for (path, times) in
+        ["/api/v1/write", "/v1/metrics", "/write", "/api/v2/write"].into_iter().zip(7..)
+    {
+        let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let answer = server.raw(&head, b"").await;
+        assert_eq!((answer.status, refused()), (405, times), "{path}");
+        assert!(answer.head.to_ascii_lowercase().contains("allow: post"), "{path}");
+    }
     // No series to count anything of, and nothing that can be read.
     let answer = server.remote_write("", &[0; 16]).await;
     let said = "the body could not be read to its end: bad-encoding";
     assert_eq!((answer.status, answer.body.trim_end()), (400, said));
-    assert_eq!(refused(), 5);
+    assert_eq!(refused(), 11);
     assert_eq!(server.bench.account(Protocol::RemoteWrite1), [0; 4]);
 }
 
@@ -397,4 +409,34 @@ async fn a_daemon_that_stops_takes_nothing_more() {
     let answer = server.post("/write", "", b"temp,host=pe1 c=95").await;
     assert_eq!(answer.status, 503);
     assert!(answer.head.contains("retry-after"), "{}", answer.head);
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_told_when_to_come_again_and_still_counts() {
+    let bench = Arc::new(fresh_bench());
+    let bodies = Arc::new(Bodies::new(1 << 20));
+    let door = SampleDoor { series: Arc::clone(&bench.intake), bodies };
+    // Stands still as before a disk or lanes that do, until the test lets it go on.
+    let (go_on, waits) = std::sync::mpsc::channel::<()>();
+    let decode = move |bytes: &[u8], visit: &mut Visit<'_>| {
+        let _ = waits.recv();
+        line_protocol::decode(bytes, Precision::Nanosecond, visit)
+    };
+    let body = axum::body::Body::from("nobody,host=pe1 asks=1");
+    let request = axum::extract::Request::new(body);
+    let terms = (Protocol::Influx, String::new());
+    // The time for its answer is over once its body is there.
+    let outcome = take_by(tokio::time::Instant::now(), &door, (terms, request), decode).await;
+    let Err(refused) = outcome else { panic!("it is not durable") };
+    assert_eq!((refused.status.as_u16(), refused.retry_after_s), (503, Some(5)));
+    let before = bench.account(Protocol::Influx);
+    drop(go_on);
+    while bench.account(Protocol::Influx) == before {
+        tokio::task::yield_now().await;
+    }
+    let [received, applied, unmatched, rejected] = bench.account(Protocol::Influx);
+    let [was_received, was_applied, was_unmatched, was_rejected] = before;
+    assert_eq!(received - was_received, 1, "what it told is not lost");
+    assert_eq!((applied, rejected), (was_applied, was_rejected));
+    assert_eq!(unmatched - was_unmatched, 1);
 }
