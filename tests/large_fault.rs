@@ -1,0 +1,197 @@
+//! One fault below which thousands of devices alarm: one incident, one root, and no step of the
+//! engine that does all the work at once.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use vigie::engine::Engine;
+use vigie::engine::effect::{Effect, IncidentImage, IncidentStatus, TicketImage, TicketState};
+use vigie::engine::input::Input;
+use vigie::model::alarm_type::{AlarmType, EventType, ResourceEffect};
+use vigie::model::event::{Channel, Event, Lane, Verb};
+use vigie::model::fault::Faults;
+use vigie::model::inventory::{Dependency, Device, Inventory};
+use vigie::model::settings::Settings;
+use vigie::model::severity::Severity;
+use vigie::model::time::{At, EngineTime, Timestamp};
+
+/// Devices below `core`; together with it more than one search looks at in one step.
+const BELOW: u64 = 3_000;
+/// Things that one step may tell: what it costs grows with that.
+const TOLD_MAX: usize = 300;
+const MS: u64 = 1_000_000;
+
+/// An engine, and the last that it told of each incident and ticket.
+struct Noc {
+    engine: Engine,
+    position: u64,
+    incidents: BTreeMap<String, Arc<IncidentImage>>,
+    tickets: BTreeMap<String, Arc<TicketImage>>,
+    most_told: usize,
+}
+
+impl Noc {
+    fn new() -> Self {
+        let need = Dependency { any_of: vec!["core".to_owned()], needed: 1 };
+        let below = (0..BELOW).map(|number| Device {
+            name: format!("d{number}"),
+            depends_on: vec![need.clone()],
+            ..Device::default()
+        });
+        let core = Device { name: "core".to_owned(), ..Device::default() };
+        let inventory =
+            Inventory { devices: below.chain([core]).collect(), ..Inventory::default() };
+        let down = AlarmType {
+            id: "down".to_owned(),
+            title: String::new(),
+            event_type: EventType::Other,
+            probable_cause: String::new(),
+            severity: Severity::Major,
+            effect: ResourceEffect::Down,
+            persistence_ms: 0,
+            will_clear: true,
+            expires_after_ms: 0,
+        };
+        let settings = Settings { alarm_types: vec![down], inventory, ..Settings::default() };
+        let mut noc = Self {
+            engine: Engine::new(),
+            position: 0,
+            incidents: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            most_told: 0,
+        };
+        noc.step(0, &Input::Settings(Arc::new(settings)));
+        noc.pass_until(0);
+        noc.most_told = 0;
+        noc
+    }
+
+    fn step(&mut self, at_ns: u64, input: &Input<'_>) {
+        self.position += 1;
+        let mut effects = Vec::new();
+        self.engine.step(at(at_ns), self.position, input, &mut effects);
+        self.most_told = self.most_told.max(effects.len());
+        for effect in effects {
+            match effect {
+                Effect::Incident(image) => {
+                    self.incidents.insert(image.id.clone(), image);
+                }
+                Effect::Ticket(image) => {
+                    self.tickets.insert(image.number.clone(), image);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Lets time pass: every deadline in its time.
+    fn pass_until(&mut self, until_ns: u64) {
+        while let Some(due) = self.engine.next_deadline().filter(|due| due.0 <= until_ns) {
+            self.step(due.0, &Input::Pulse);
+        }
+    }
+
+    /// A message, after what was due before it; of what a large fault left over only one piece.
+    fn say(&mut self, at_ns: u64, verb: Verb, device: &str) {
+        if self.engine.next_deadline().is_some_and(|due| due.0 <= at_ns) {
+            self.step(at_ns, &Input::Pulse);
+        }
+        let event = Event {
+            verb,
+            severity: Severity::Major,
+            channel: Channel::Trap,
+            lane: Lane::Urgent,
+            faults: Faults::NONE,
+            listener: 0,
+            epoch: 1,
+            arrived: at(at_ns),
+            occurred_at: None,
+            uptime_cs: None,
+            value: None,
+            lease_until: None,
+            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            is_known: true,
+            is_in_service: false,
+            device,
+            component: "",
+            component_alias: "",
+            alarm_type: "down",
+            qualifier: "",
+            rule: "r",
+            text: "",
+            labels: "",
+            raw: b"",
+        };
+        self.step(at_ns, &Input::Event(event));
+    }
+
+    fn open_incidents(&self) -> Vec<&IncidentImage> {
+        let is_open = |image: &&Arc<IncidentImage>| {
+            matches!(image.status, IncidentStatus::Forming | IncidentStatus::Open)
+        };
+        self.incidents.values().filter(is_open).map(|image| &**image).collect()
+    }
+
+    fn open_tickets(&self) -> Vec<&TicketImage> {
+        let is_over = |state| matches!(state, TicketState::Closed | TicketState::Cancelled);
+        self.tickets.values().filter(|image| !is_over(image.state)).map(|image| &**image).collect()
+    }
+
+    #[track_caller]
+    fn assert_one_incident_of_all(&self) {
+        let open = self.open_incidents();
+        let [incident] = open[..] else { panic!("{} incidents are open", open.len()) };
+        assert_eq!(incident.root_resource, "core");
+        assert_eq!(incident.alarm_count, BELOW + 1);
+        assert_eq!(self.open_tickets().len(), 1);
+        assert_eq!(self.engine.gauges().incidents_open, 1);
+        assert_eq!(self.engine.check(), []);
+        assert!(self.most_told <= TOLD_MAX, "one step told {} things", self.most_told);
+    }
+}
+
+fn at(ns: u64) -> At {
+    let wall = Timestamp(i64::try_from(ns).expect("a short test"));
+    At { engine: EngineTime(ns), wall }
+}
+
+/// Everything below alarms in the second before the core does.
+#[test]
+fn what_alarmed_before_its_cause_was_heard_comes_into_one_incident_in_small_steps() {
+    let mut noc = Noc::new();
+    for number in 0..BELOW {
+        noc.say(MS + number * 300_000, Verb::Raise, &format!("d{number}"));
+    }
+    noc.say(1_000 * MS, Verb::Raise, "core");
+    assert!(noc.open_incidents().len() > 1, "not all of it is done at once");
+    // Some come back and fail again while the rest is still being looked for.
+    for number in (0..BELOW).step_by(7) {
+        let device = format!("d{number}");
+        noc.say(1_000 * MS + number, Verb::Clear, &device);
+        noc.say(1_000 * MS + number, Verb::Raise, &device);
+    }
+    noc.pass_until(30_000 * MS);
+    noc.assert_one_incident_of_all();
+}
+
+/// The cause is heard when everything below has an incident and a ticket of its own.
+#[test]
+fn tickets_of_what_was_open_before_become_one() {
+    let mut noc = Noc::new();
+    for number in 0..BELOW {
+        noc.say(MS + number * 300_000, Verb::Raise, &format!("d{number}"));
+    }
+    noc.pass_until(60_000 * MS);
+    assert_eq!(noc.open_tickets().len(), usize::try_from(BELOW).expect("few"));
+    noc.say(60_000 * MS, Verb::Raise, "core");
+    noc.pass_until(120_000 * MS);
+    noc.assert_one_incident_of_all();
+    // All is well again, the core first.
+    noc.say(130_000 * MS, Verb::Clear, "core");
+    for number in 0..BELOW {
+        noc.say(130_000 * MS + number * 300_000, Verb::Clear, &format!("d{number}"));
+    }
+    noc.pass_until(2_000_000 * MS);
+    assert_eq!(noc.open_incidents().len(), 0);
+    assert_eq!(noc.engine.check(), []);
+}
