@@ -18,8 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Engine {
     /// Draws the consequences of what changed so far. What is to be shown stays noted.
     pub(crate) fn settle(&mut self, at: At) {
-        for (loser, survivor) in std::mem::take(&mut self.changes.merged) {
-            self.desk.merge(at, loser, survivor, &mut self.ticket_changes);
+        let merged = std::mem::take(&mut self.changes.merged);
+        self.desk.merge(at, &merged, &mut self.ticket_changes);
+        let survivors: BTreeSet<u64> = merged.into_iter().map(|(_, survivor)| survivor).collect();
+        for survivor in survivors {
             self.name_tickets(survivor);
         }
         for id in std::mem::take(&mut self.changes.due) {
@@ -54,12 +56,8 @@ impl Engine {
     }
 
     fn name_tickets(&mut self, id: u64) {
-        let numbers: Vec<String> = self
-            .desk
-            .of_incident(id)
-            .iter()
-            .filter_map(|key| self.desk.get(*key).map(|ticket| ticket.number.clone()))
-            .collect();
+        let tickets = self.desk.all_of_incident(id, LISTED_TICKETS_MAX);
+        let numbers = tickets.into_iter().map(|ticket| ticket.number.clone()).collect();
         if let Some(incident) = self.correlator.incidents.get_mut(&id) {
             incident.tickets = numbers;
         }
@@ -266,6 +264,9 @@ impl Engine {
         }
     }
 }
+
+/// Tickets listed with an incident at most, those that opened first.
+const LISTED_TICKETS_MAX: usize = 100;
 
 /// One active alarm, earliest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

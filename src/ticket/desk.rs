@@ -72,7 +72,9 @@ pub type TicketChanges = Vec<(u64, TicketEvent)>;
 pub struct Desk {
     pub(super) tickets: BTreeMap<u64, Ticket>,
     pub(super) by_number: BTreeMap<String, u64>,
+    /// Unfinished ones: a large incident that took over thousands has as many finished ones.
     pub(super) by_incident: BTreeMap<u64, Vec<u64>>,
+    pub(super) finished_by_incident: BTreeMap<u64, Vec<u64>>,
     pub(super) by_service: BTreeMap<String, BTreeSet<u64>>,
     counters: BTreeMap<String, u64>,
     opened_in_all: u64,
@@ -107,10 +109,20 @@ impl Desk {
         &self.counters
     }
 
-    /// Keys of an incident's tickets, in the order of opening.
+    /// Keys of an incident's unfinished tickets, in the order of opening.
     #[must_use]
     pub fn of_incident(&self, incident: u64) -> &[u64] {
         self.by_incident.get(&incident).map_or(&[], Vec::as_slice)
+    }
+
+    /// An incident's tickets, finished ones too: the first `most` in the order of opening.
+    #[must_use]
+    pub fn all_of_incident(&self, incident: u64, most: usize) -> Vec<&Ticket> {
+        let finished = self.finished_by_incident.get(&incident).into_iter().flatten();
+        let mut keys: Vec<u64> =
+            self.of_incident(incident).iter().chain(finished).copied().collect();
+        keys.sort_unstable();
+        keys.into_iter().take(most).filter_map(|key| self.tickets.get(&key)).collect()
     }
 
     /// Whether none of the incident's tickets is open.
@@ -175,7 +187,7 @@ impl Desk {
         let is_refuted = |ticket: &Ticket| {
             ticket.is_refuted && ticket.contract.is_none() && ticket.is_blocking >= is_blocking
         };
-        if self.tickets_of(facts.incident).any(is_refuted) {
+        if self.finished_tickets_of(facts.incident).any(is_refuted) {
             return Err(NoTicket::Refuted);
         }
         self.open(
@@ -200,8 +212,9 @@ impl Desk {
         Ok(())
     }
 
-    fn tickets_of(&self, incident: u64) -> impl Iterator<Item = &Ticket> {
-        self.of_incident(incident).iter().filter_map(|key| self.tickets.get(key))
+    fn finished_tickets_of(&self, incident: u64) -> impl Iterator<Item = &Ticket> {
+        let keys = self.finished_by_incident.get(&incident);
+        keys.into_iter().flatten().filter_map(|key| self.tickets.get(key))
     }
 
     /// One affected contract: its ticket of this incident is kept up to date; services whose outage
@@ -227,7 +240,7 @@ impl Desk {
         let is_refuted = |ticket: &Ticket| {
             ticket.is_refuted && is_of_contract(ticket) && ticket.nature >= Some(affected.nature)
         };
-        if self.tickets_of(facts.incident).any(is_refuted) {
+        if self.finished_tickets_of(facts.incident).any(is_refuted) {
             return Err(NoTicket::Refuted);
         }
         let Some(contract) = self.contracts.get(&affected.contract).cloned() else {
@@ -428,11 +441,8 @@ impl Desk {
         let Some(ticket) = self.tickets.remove(&key) else { return };
         self.by_number.remove(&ticket.number);
         for incident in ticket.covers.iter().chain([&ticket.incident]) {
-            if let Some(keys) = self.by_incident.get_mut(incident) {
-                keys.retain(|known| *known != key);
-                if keys.is_empty() {
-                    self.by_incident.remove(incident);
-                }
+            for index in [&mut self.by_incident, &mut self.finished_by_incident] {
+                drop_key(index, *incident, key);
             }
         }
     }
@@ -442,6 +452,11 @@ impl Desk {
             self.timers.cancel(deadline);
         }
         if let Some(ticket) = self.tickets.get(&key) {
+            for incident in ticket.covers.iter().chain([&ticket.incident]) {
+                if drop_key(&mut self.by_incident, *incident, key) {
+                    self.finished_by_incident.entry(*incident).or_default().push(key);
+                }
+            }
             for service in &ticket.services {
                 if let Some(keys) = self.by_service.get_mut(service) {
                     keys.remove(&key);
@@ -453,6 +468,18 @@ impl Desk {
         }
         self.timers.set(Deadline::Forget(key), at.engine.plus_ns(FORGET_AFTER_NS));
     }
+}
+
+/// Whether the key was there.
+fn drop_key(index: &mut BTreeMap<u64, Vec<u64>>, incident: u64, key: u64) -> bool {
+    let Some(keys) = index.get_mut(&incident) else { return false };
+    let before = keys.len();
+    keys.retain(|known| *known != key);
+    let was_there = keys.len() < before;
+    if keys.is_empty() {
+        index.remove(&incident);
+    }
+    was_there
 }
 
 fn minutes_ns(minutes: u32) -> u64 {

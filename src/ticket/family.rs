@@ -36,11 +36,23 @@ impl Desk {
         self.by_incident.entry(incident).or_default().push(key);
     }
 
-    /// One incident took another over: its tickets come along. Where both have one for the same
-    /// contract (or both an internal one), the older goes on and the other is cancelled.
-    pub fn merge(&mut self, at: At, loser: u64, survivor: u64, changes: &mut TicketChanges) {
-        let mut keys = self.by_incident.remove(&loser).unwrap_or_default();
-        for key in &keys {
+    /// Incidents took others over (loser, survivor), in that order: the tickets come along. Where
+    /// two have one for the same contract (or both an internal one), the older goes on and the
+    /// other is cancelled.
+    pub fn merge(&mut self, at: At, merged: &[(u64, u64)], changes: &mut TicketChanges) {
+        for (loser, survivor) in merged {
+            self.bring_along(*loser, *survivor, changes);
+        }
+        let survivors: BTreeSet<u64> = merged.iter().map(|(_, survivor)| *survivor).collect();
+        for survivor in survivors {
+            self.unify(at, survivor, changes);
+        }
+    }
+
+    fn bring_along(&mut self, loser: u64, survivor: u64, changes: &mut TicketChanges) {
+        let unfinished = self.by_incident.remove(&loser).unwrap_or_default();
+        let finished = self.finished_by_incident.remove(&loser).unwrap_or_default();
+        for key in unfinished.iter().chain(&finished) {
             let Some(ticket) = self.tickets.get_mut(key) else { continue };
             if ticket.incident == loser {
                 ticket.incident = survivor;
@@ -50,14 +62,14 @@ impl Desk {
             }
             ticket.covers.retain(|incident| *incident != loser);
         }
-        keys.extend_from_slice(self.of_incident(survivor));
-        if keys.is_empty() {
-            return;
+        let moved =
+            [(&mut self.by_incident, unfinished), (&mut self.finished_by_incident, finished)];
+        for (index, more) in moved.into_iter().filter(|(_, more)| !more.is_empty()) {
+            let keys = index.entry(survivor).or_default();
+            keys.extend(more);
+            keys.sort_unstable();
+            keys.dedup();
         }
-        keys.sort_unstable();
-        keys.dedup();
-        self.by_incident.insert(survivor, keys);
-        self.unify(at, survivor, changes);
     }
 
     /// At most one open ticket for each contract of an incident, the oldest; an internal one only
