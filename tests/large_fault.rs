@@ -174,6 +174,19 @@ fn what_alarmed_before_its_cause_was_heard_comes_into_one_incident_in_small_step
     noc.assert_one_incident_of_all();
 }
 
+/// The same with the device that the inventory names last heard first: the incident that takes the
+/// others over meets an older one each time.
+#[test]
+fn the_order_in_which_they_alarmed_does_not_matter() {
+    let mut noc = Noc::new();
+    for number in 0..BELOW {
+        noc.say(MS + number * 300_000, Verb::Raise, &format!("d{}", BELOW - 1 - number));
+    }
+    noc.say(1_000 * MS, Verb::Raise, "core");
+    noc.pass_until(30_000 * MS);
+    noc.assert_one_incident_of_all();
+}
+
 /// The cause is heard when everything below has an incident and a ticket of its own.
 #[test]
 fn tickets_of_what_was_open_before_become_one() {

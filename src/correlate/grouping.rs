@@ -10,6 +10,7 @@ use crate::correlate::resource::{ResourceKind, Slot};
 use crate::model::alarm_type::ResourceEffect;
 use crate::model::severity::Severity;
 use crate::model::time::{At, EngineTime, Timestamp};
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 impl Correlator {
@@ -213,8 +214,9 @@ impl Correlator {
             })
     }
 
-    /// Makes one incident of two. The older one that somebody was told of goes on, with the root of
-    /// `upper`, which explains `lower`.
+    /// Makes one incident of two, with the root of `upper`, which explains `lower`. One that
+    /// somebody was told of goes on, else a large one, so that its alarms need not move for each
+    /// that it takes over, else the older.
     pub(crate) fn merge(
         &mut self,
         at: At,
@@ -222,8 +224,11 @@ impl Correlator {
         changes: &mut Changes,
     ) -> u64 {
         let rank = |id: u64| {
-            let told = self.incidents.get(&id).is_some_and(|incident| incident.is_announced);
-            (!told, id)
+            let known = self.incidents.get(&id);
+            let is_told = known.is_some_and(|incident| incident.is_announced);
+            let size = known.map_or(0, |incident| incident.alarms.len());
+            let size = if size < LARGE_ALARMS { 0 } else { size };
+            (!is_told, Reverse(size), id)
         };
         let (survivor, loser) =
             if rank(upper) <= rank(lower) { (upper, lower) } else { (lower, upper) };
@@ -401,5 +406,7 @@ pub fn incident_name(id: u64) -> String {
 const TELL_AFTER_NS: u64 = 1_000_000_000;
 /// An incident whose alarms come and go is told no more often than this, ns.
 const TELL_EVERY_NS: u64 = 5_000_000_000;
+/// An incident of so many alarms is large.
+const LARGE_ALARMS: usize = 64;
 /// Parts of one device looked at for an incident that forms.
 const SAME_DEVICE_PARTS_MAX: usize = 4_096;

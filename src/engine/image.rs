@@ -27,7 +27,9 @@ impl Engine {
     pub(crate) fn show(&mut self, at: At, effects: &mut Vec<Effect>) {
         let changes = std::mem::take(&mut self.changes);
         let tickets = std::mem::take(&mut self.ticket_changes);
-        for slot in &changes.alarms {
+        let changed = (changes.alarms, changes.resources);
+        let (alarms, resources) = self.unshown.exchange(at.engine, changed);
+        for slot in &alarms {
             if let Some(alarm) = self.correlator.alarms.get(*slot) {
                 effects.push(Effect::Alarm(Arc::new(self.alarm_image(alarm))));
             }
@@ -49,7 +51,7 @@ impl Engine {
         for (before, slot) in changes.renamed {
             effects.push(Effect::Resource(Arc::new(self.former_image(before, slot))));
         }
-        for slot in &self.unshown.exchange(at.engine, changes.resources) {
+        for slot in &resources {
             effects.push(Effect::Resource(Arc::new(self.resource_image(*slot))));
         }
     }
