@@ -135,6 +135,10 @@ fn vigie(options: &Options, fleet: Fleet, messages: &Messages) -> anyhow::Result
     let stall = daemon.sample("vigie_engine_round_seconds{share=\"1\"}")?;
     let worked = daemon.sample("vigie_engine_round_cpu_seconds{share=\"1\"}")?;
     println!("longest round of the engine      {stall:>6} s, of which it worked {worked} s");
+    for share in ["0.5", "0.99", "0.999"] {
+        let name = format!("vigie_engine_round_cpu_seconds{{share=\"{share}\"}}");
+        println!("  the longest of {share:<5} of them    {:>6} s worked", daemon.sample(&name)?);
+    }
     println!("CPU of vigie                     {:>6} ms", taken / 1_000_000);
     for (name, now) in process::threads_cpu_ns(daemon.pid()) {
         let spent = now.saturating_sub(threads.get(&name).copied().unwrap_or(0));

@@ -20,6 +20,7 @@ use crate::shell::self_alarm::{
 use crate::shell::shared::{Control, Shared};
 use crate::shell::store::thread::StoreStatus;
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -329,8 +330,11 @@ impl Rounds {
         }
     }
 
+    /// This very program, also after an upgrade has put another in its place: that one may have
+    /// another engine.
     fn start_child(&self) -> io::Result<Child> {
-        Command::new(std::env::current_exe()?)
+        Command::new("/proc/self/exe")
+            .arg0("vigie")
             .arg("snapshot")
             .arg("--state-dir")
             .arg(&self.state_dir)

@@ -81,7 +81,7 @@ impl Figures {
         for (options, recorded) in [(passed, &recorded.passed_us), (worked, &recorded.worked_us)] {
             let rounds = GaugeVec::new(options, &["share"])?;
             registry.register(Box::new(rounds.clone()))?;
-            for quantile in [0.5, 0.99, 1.0] {
+            for quantile in [0.5, 0.99, 0.999, 1.0] {
                 let micros = std::time::Duration::from_micros(recorded.value_at_quantile(quantile));
                 let label = quantile.to_string();
                 rounds.with_label_values(&[label.as_str()]).set(micros.as_secs_f64());
