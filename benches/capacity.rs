@@ -12,7 +12,7 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::time::Duration;
 use support::daemon::{self, Daemon};
-use support::fleet::{Fleet, Kind, Messages, clear, raise};
+use support::fleet::{Fleet, Kind, MessageId, Messages, clear, raise};
 use support::process::memory_kib;
 use support::sender::{Sender, pause};
 
@@ -43,6 +43,9 @@ fn main() -> anyhow::Result<()> {
     memory(&options)
 }
 
+/// What happens, and the message of an alarm that makes it happen.
+type Phase = (&'static str, fn(u32) -> MessageId);
+
 /// One port fails below which thousands of devices lose their way: the alarms of all of them come
 /// first, then that of the port; then all is well again. How long the engine was at it at a time.
 fn one_fault(options: &Options) -> anyhow::Result<()> {
@@ -52,7 +55,8 @@ fn one_fault(options: &Options) -> anyhow::Result<()> {
     let daemon = Daemon::start_on(&options.dir, &inventory, None)?;
     let sender = Sender::to(daemon.address(Kind::Trap))?;
     let count = u64::from(options.below);
-    for (phase, message) in [("all raised", raise as fn(u32) -> u32), ("all cleared", clear)] {
+    let phases: [Phase; 2] = [("all raised", raise), ("all cleared", clear)];
+    for (phase, message) in phases {
         let mut next = count;
         let root_last = || {
             next -= 1;

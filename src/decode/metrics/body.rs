@@ -10,7 +10,9 @@ use thiserror::Error;
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum BodyFault {
     /// A Content-Encoding that is not taken.
-    #[error("content encoding \"{name}\" is not supported: use identity, gzip or snappy")]
+    #[error(
+        "content encoding \"{name}\" is not supported: use identity or gzip, snappy in remote write"
+    )]
     UnknownEncoding {
         /// As it was named, cut at 32 characters.
         name: String,
