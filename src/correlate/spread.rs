@@ -106,9 +106,9 @@ impl Correlator {
         }
     }
 
-    /// Notes the resources next to this one that are down with it; gives how many were looked at.
+    /// Notes the resources next to this one that are down with it; gives what that cost.
     fn look_below(&self, slot: Slot, depth: usize, search: &mut Search) -> usize {
-        let Some(node) = self.topology.get(slot) else { return 0 };
+        let Some(node) = self.topology.get(slot) else { return 1 };
         for next in node.dependents.iter().copied().chain(node.peer) {
             let counts = self.topology.state(next) == NodeState::Down
                 && self.resources.get(next).kind != ResourceKind::Service;
@@ -116,7 +116,7 @@ impl Correlator {
                 search.ahead.push_back((next, depth.saturating_add(1)));
             }
         }
-        node.dependents.len() / NEIGHBOURS_PER_UNIT
+        (node.dependents.len() / NEIGHBOURS_PER_UNIT).saturating_add(1)
     }
 }
 

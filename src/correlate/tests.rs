@@ -259,3 +259,29 @@ fn what_is_said_of_an_index_is_told_of_the_interface() {
     let texts: Vec<&str> = correlator.alarms.iter().map(|(_, alarm)| &*alarm.text).collect();
     assert_eq!(texts, ["Interface Gi0/7 is up, not ifIndex=77"]);
 }
+
+#[test]
+fn what_is_down_without_an_alarm_costs_a_search_too() {
+    let need = Dependency { any_of: vec!["core".to_owned()], needed: 1 };
+    let below = (0..2_000).map(|number| Device {
+        name: format!("d{number}"),
+        depends_on: vec![need.clone()],
+        ..Device::default()
+    });
+    let core = Device { name: "core".to_owned(), ..Device::default() };
+    let mut correlator = Correlator::new(1);
+    let settings = Settings {
+        alarm_types: vec![alarm_type(ResourceEffect::Down)],
+        inventory: Inventory { devices: below.chain([core]).collect(), ..Inventory::default() },
+        ..Settings::default()
+    };
+    renew(&mut correlator, at(0), settings);
+    apply(&mut correlator, 1, &event(Verb::Raise, 1, "core"));
+    let mut pieces = 1;
+    while correlator.spread.waits_since() == Some(at(1).engine) {
+        correlator.spread_further(at(1), &mut Changes::default());
+        pieces += 1;
+    }
+    assert!((4..8).contains(&pieces), "{pieces} pieces");
+    assert_eq!(correlator.spread.waits_since(), None);
+}
