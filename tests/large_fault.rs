@@ -9,7 +9,6 @@ use vigie::engine::effect::{Effect, IncidentImage, IncidentStatus, TicketImage, 
 use vigie::engine::input::Input;
 use vigie::model::alarm_type::{AlarmType, EventType, ResourceEffect};
 use vigie::model::event::{Channel, Event, Lane, Verb};
-use vigie::model::fault::Faults;
 use vigie::model::inventory::{Dependency, Device, Inventory};
 use vigie::model::settings::Settings;
 use vigie::model::severity::Severity;
@@ -97,30 +96,15 @@ impl Noc {
             self.step(at_ns, &Input::Pulse);
         }
         let event = Event {
-            verb,
             severity: Severity::Major,
-            channel: Channel::Trap,
             lane: Lane::Urgent,
-            faults: Faults::NONE,
-            listener: 0,
             epoch: 1,
-            arrived: at(at_ns),
-            occurred_at: None,
-            uptime_cs: None,
-            value: None,
-            lease_until: None,
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             is_known: true,
-            is_in_service: false,
             device,
-            component: "",
-            component_alias: "",
             alarm_type: "down",
-            qualifier: "",
             rule: "r",
-            text: "",
-            labels: "",
-            raw: b"",
+            ..Event::new(verb, Channel::Trap, at(at_ns))
         };
         self.step(at_ns, &Input::Event(event));
     }

@@ -441,33 +441,23 @@ mod tests {
 
     fn event(verb: Verb, arrived: u64, listener: u16) -> Event<'static> {
         Event {
-            verb,
             severity: Severity::Major,
-            channel: if listener == 0 { Channel::Trap } else { Channel::Syslog },
             lane: Lane::Urgent,
-            faults: Faults::NONE,
             listener,
             epoch: 1,
-            arrived: At {
-                engine: EngineTime(arrived),
-                wall: Timestamp(i64::try_from(arrived).expect("small")),
-            },
-            occurred_at: None,
-            uptime_cs: None,
-            value: None,
-            lease_until: None,
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             is_known: true,
-            is_in_service: false,
             device: "d",
-            component: "",
-            component_alias: "",
             alarm_type: "t",
-            qualifier: "",
             rule: "r",
-            text: "",
-            labels: "",
-            raw: b"",
+            ..Event::new(
+                verb,
+                if listener == 0 { Channel::Trap } else { Channel::Syslog },
+                At {
+                    engine: EngineTime(arrived),
+                    wall: Timestamp(i64::try_from(arrived).expect("small")),
+                },
+            )
         }
     }
 

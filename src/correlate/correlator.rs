@@ -105,9 +105,6 @@ pub struct Correlator {
     pub(crate) service_since: BTreeMap<Slot, ServiceSince>,
     /// Journal position at work: the id of what this step creates.
     pub(crate) position: u64,
-    /// The last position that something created has for its id.
-    #[serde(skip)]
-    pub(crate) named_at: u64,
     seed: u64,
     #[serde(skip, default = "unseeded")]
     pub(crate) hasher: KeyHasher,
@@ -161,7 +158,6 @@ impl Correlator {
             alarms_refused: 0,
             service_since: BTreeMap::new(),
             position: 0,
-            named_at: 0,
             seed,
             hasher: KeyHasher::new(seed),
             touched: Vec::new(),
@@ -491,7 +487,6 @@ impl Correlator {
         }
         let alarm_type = self.types.number_of(event.alarm_type);
         let identity = Identity { hash, resource, alarm_type };
-        self.named_at = id;
         let slot = self.alarms.add(id, identity, event);
         self.note_session(slot);
         Some(slot)

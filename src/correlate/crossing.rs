@@ -7,12 +7,11 @@ use crate::correlate::alarm_table::AlarmSlot;
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
 use crate::correlate::resource::Slot;
-use crate::correlate::threshold::{Heard, Watch, WatchKey, WatchSlot};
-use crate::model::event::{Channel, Event, Lane, Verb};
-use crate::model::fault::Faults;
+use crate::correlate::threshold::{Heard, MISSED_NS, Watch, WatchKey, WatchSlot};
+use crate::model::event::{Channel, Event, Verb};
 use crate::model::limits::WATCHES_MAX;
 use crate::model::severity::Severity;
-use crate::model::time::{At, EngineTime, Timestamp};
+use crate::model::time::{At, Timestamp};
 
 impl Correlator {
     /// Whether the event is one of a series and changes nothing: it needs no place in the journal.
@@ -71,7 +70,7 @@ impl Correlator {
         if !watch.sample(&rule, event, value) {
             return;
         }
-        let (key, due) = (watch.key.clone(), watch.next_due(&rule));
+        let (key, due) = (watch.key.clone(), watch.awaited_until(&rule, at.engine));
         match due {
             Some(due) => self.watches.timers.set(slot, due),
             None => self.watches.timers.cancel(slot),
@@ -117,42 +116,22 @@ impl Correlator {
         }
     }
 
-    /// Time has passed for a watch: a band may have lasted, or a series was missed for too long.
-    pub(crate) fn watch_due(
-        &mut self,
-        at: At,
-        (due, slot): (EngineTime, WatchSlot),
-        changes: &mut Changes,
-    ) {
-        let Some(watch) = self.watches.get(slot) else { return };
-        if watch.is_silent {
-            if watch.absence.is_some() {
-                self.stop_missing(at, slot, changes);
-            } else {
-                self.stop_waiting(slot, changes);
-            }
-            return;
-        }
-        if watch.is_idle() {
-            self.watches.remove(slot);
-            return;
-        }
-        let Some(rule) = self.watches.rule(&watch.key.rule).cloned() else { return };
+    /// Time has passed for a watch: nothing is to be remembered of it, or its series is not waited
+    /// for any more.
+    pub(crate) fn watch_due(&mut self, at: At, slot: WatchSlot, changes: &mut Changes) {
         let Some(watch) = self.watches.get_mut(slot) else { return };
-        let has_changed = watch.lasted(&rule, due);
-        if let Some(next) = watch.next_due(&rule) {
-            self.watches.timers.set(slot, next);
-        }
-        if has_changed {
-            let late_ns = i64::try_from(at.engine.ns_since(due)).unwrap_or(i64::MAX);
-            let lasted_at = At { engine: due, wall: at.wall.plus_ns(late_ns.saturating_neg()) };
-            self.judge(at, slot, (lasted_at, None), changes);
+        if watch.absence.is_some() {
+            self.stop_missing(at, slot, changes);
+        } else if watch.is_silent {
+            self.stop_waiting(slot, changes);
+        } else {
+            watch.give_up();
+            self.watches.forget_if_idle(slot);
         }
     }
 
-    /// Raises, changes or clears the alarm of a watch as its bands say. `when` is the receipt of
-    /// what completed the condition or the instant at which it had lasted, and when the sample was
-    /// taken.
+    /// Raises, changes or clears the alarm of a watch as its bands say. `arrived` and `sampled_at`
+    /// are the receipt of the sample that decides it, and when it was taken.
     fn judge(
         &mut self,
         at: At,
@@ -373,37 +352,20 @@ fn told_event<'a>(
     heard: &'a Heard,
 ) -> Event<'a> {
     Event {
-        verb,
         severity,
-        channel: Channel::Metric,
-        lane: Lane::Normal,
-        faults: Faults::NONE,
         listener: heard.listener,
-        epoch: 0,
-        arrived,
-        occurred_at: None,
-        uptime_cs: None,
-        value: None,
-        lease_until: None,
         peer: heard.peer,
-        is_known: false,
-        is_in_service: false,
         device,
         component,
-        component_alias: "",
         alarm_type,
         qualifier,
-        rule: "",
         text: &heard.text,
-        labels: "",
-        raw: b"",
+        ..Event::new(verb, Channel::Metric, arrived)
     }
 }
 
 /// How long a watch that is over is kept, so that samples that come late find that they are, ns.
 const LATE_NS: u64 = 600_000_000_000;
-/// How long a series is missed before it is held to be gone for good, ns: a day.
-const MISSED_NS: u64 = 86_400_000_000_000;
 /// A downtime after which what had begun to last begins again, ns: as long as what is silence where
 /// a rule does not say.
 const LONG_DOWNTIME_NS: u64 = 900_000_000_000;

@@ -12,14 +12,23 @@ impl Correlator {
     /// When something is due next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<EngineTime> {
-        self.timers.next().into_iter().chain(self.withdrawals.next()).min()
+        let due = [self.timers.next(), self.withdrawals.next(), self.watches.timers.next()];
+        due.into_iter().flatten().min()
     }
 
     /// Does the first of what is due at `now`. `at` is the moment of the step.
     pub fn fire_next(&mut self, at: At, now: EngineTime, changes: &mut Changes) {
-        let timer = self.timers.next();
-        if self.withdrawals.next().is_some_and(|due| timer.is_none_or(|timer| due < timer)) {
+        let is_first = |due: Option<EngineTime>, others: [Option<EngineTime>; 2]| {
+            let others = others.into_iter().flatten().min();
+            due.is_some_and(|due| others.is_none_or(|other| due < other))
+        };
+        let (timer, watch) = (self.timers.next(), self.watches.timers.next());
+        if is_first(self.withdrawals.next(), [timer, watch]) {
             changes.withdrawn.extend(self.withdrawals.pop_due(now));
+        } else if is_first(watch, [timer, None]) {
+            if let Some((_, slot)) = self.watches.timers.pop_due(now) {
+                self.watch_due(at, slot, changes);
+            }
         } else if let Some((due, deadline)) = self.timers.pop_due(now) {
             self.fire(at, due, deadline, changes);
         }

@@ -105,7 +105,6 @@ impl Correlator {
         let alarm_id = alarm.id;
         // One input founds at most one incident.
         let id = self.position;
-        self.named_at = id;
         alarm.incident = Some(id);
         let mut incident = Incident::new(id, (slot, alarm_id), resource, at);
         incident.opened_at = since.wall;

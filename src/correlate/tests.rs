@@ -7,7 +7,6 @@ use crate::correlate::incident::{Incident, Status};
 use crate::correlate::topology::NodeState;
 use crate::model::alarm_type::{AlarmType, EventType, ResourceEffect};
 use crate::model::event::{Channel, Event, Lane, Verb};
-use crate::model::fault::Faults;
 use crate::model::inventory::{Dependency, Device, Inventory};
 use crate::model::limits::{MORE_SENDERS, RESOURCES_MAX};
 use crate::model::settings::Settings;
@@ -69,30 +68,15 @@ fn renew(correlator: &mut Correlator, at: At, settings: Settings) -> Changes {
 
 pub(super) fn event(verb: Verb, seconds: u64, device: &str) -> Event<'_> {
     Event {
-        verb,
         severity: Severity::Major,
-        channel: Channel::Trap,
         lane: Lane::Urgent,
-        faults: Faults::NONE,
-        listener: 0,
         epoch: 1,
-        arrived: at(seconds),
-        occurred_at: None,
-        uptime_cs: None,
-        value: None,
-        lease_until: None,
         peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
         is_known: true,
-        is_in_service: false,
         device,
-        component: "",
-        component_alias: "",
         alarm_type: "fault",
-        qualifier: "",
         rule: "r",
-        text: "",
-        labels: "",
-        raw: b"",
+        ..Event::new(verb, Channel::Trap, at(seconds))
     }
 }
 

@@ -1,15 +1,16 @@
 //! What a threshold rule knows of one alarm, and all of that.
 //!
 //! ```text
-//!             entered                 lasted, and enough samples
+//!             entered            a sample after its time, and enough of them
 //!   Outside ──────────▶ Pending ─────────────────────────────────▶ Holds
 //!      ▲                   │ a sample that is not in it               │
 //!      ├───────────────────┘                                         │
 //!      └─────────────────────────────────────────────────────────────┘ left by its other limit
 //! ```
 //!
-//! Each band of a rule goes its own way; the worst that holds gives the severity. Nothing is kept
-//! of an alarm whose series is in no band and was not missed.
+//! Each band of a rule goes its own way; the worst that holds gives the severity. Time alone brings
+//! no band to hold: it takes a sample to know that the value still lies there. Nothing is kept of
+//! an alarm whose series is in no band and was not missed.
 
 use crate::correlate::resource::Slot;
 use crate::model::event::Event;
@@ -134,8 +135,12 @@ impl Watch {
         let is_same = |(state, band): (&BandState, &Band)| match state {
             BandState::Outside => !band.is_entered_by(value),
             BandState::Holds { .. } => band.is_held_by(value),
-            BandState::Pending { samples, .. } => {
-                band.is_entered_by(value) && (*samples >= band.samples || !self.is_another(event))
+            BandState::Pending { samples: before, .. } => {
+                let mut after = *state;
+                after.sample(band, (event, self.is_another(event)), value);
+                let is_counted = *before >= band.samples;
+                matches!(after, BandState::Pending { samples, .. }
+                    if is_counted || samples == *before)
             }
         };
         !self.is_silent
@@ -190,30 +195,24 @@ impl Watch {
             .collect();
     }
 
-    /// Time has passed: bands that lasted long enough hold. Gives whether any does now.
-    pub fn lasted(&mut self, rule: &ThresholdRule, now: EngineTime) -> bool {
-        let mut has_changed = false;
-        for (state, band) in self.bands.iter_mut().zip(&rule.bands) {
-            has_changed |= state.last(band, now);
-        }
-        has_changed
-    }
-
-    /// When the next band holds if nothing else comes.
+    /// Until when the sample that completes what is pending is waited for, when one is; `now` is
+    /// that of the last sample.
     #[must_use]
-    pub fn next_due(&self, rule: &ThresholdRule) -> Option<EngineTime> {
-        let due = self.bands.iter().zip(&rule.bands).filter_map(|(state, band)| match state {
-            BandState::Pending { since, samples, .. } if *samples >= band.samples => {
-                Some(since.engine.plus_ns(band.for_ms.saturating_mul(1_000_000)))
-            }
-            BandState::Outside | BandState::Holds { .. } | BandState::Pending { .. } => None,
-        });
-        due.min()
+    pub fn awaited_until(&self, rule: &ThresholdRule, now: EngineTime) -> Option<EngineTime> {
+        let bands = self.bands.iter().zip(&rule.bands);
+        let pending = bands.filter(|(state, _)| matches!(state, BandState::Pending { .. }));
+        let longest = pending.map(|(_, band)| band.for_ns()).max()?;
+        Some(now.plus_ns(longest.saturating_add(MISSED_NS)))
     }
 
     /// Nobody knows how it goes on: what was not raised yet has to begin again.
     pub fn lose_sight(&mut self) {
         self.is_silent = true;
+        self.give_up();
+    }
+
+    /// No sample completes what has begun.
+    pub fn give_up(&mut self) {
         for state in &mut self.bands {
             if matches!(state, BandState::Pending { .. }) {
                 *state = BandState::Outside;
@@ -236,29 +235,35 @@ impl Watch {
 impl BandState {
     fn sample(&mut self, band: &Band, (event, is_another): (&Event<'_>, bool), value: f64) {
         let is_in = band.is_entered_by(value);
-        *self = match *self {
-            Self::Holds { .. } if band.is_held_by(value) => *self,
-            Self::Outside if is_in => {
-                Self::Pending { since: event.arrived, occurred_at: event.occurred_at, samples: 1 }
-            }
+        let (since, occurred_at, samples) = match *self {
+            Self::Holds { .. } if band.is_held_by(value) => return,
             Self::Pending { since, occurred_at, samples } if is_in => {
-                let samples = samples.saturating_add(u32::from(is_another));
-                Self::Pending { since, occurred_at, samples }
+                (since, occurred_at, samples.saturating_add(u32::from(is_another)))
             }
-            Self::Outside | Self::Pending { .. } | Self::Holds { .. } => Self::Outside,
+            Self::Outside if is_in => (event.arrived, event.occurred_at, 1),
+            Self::Outside | Self::Pending { .. } | Self::Holds { .. } => {
+                *self = Self::Outside;
+                return;
+            }
         };
-        self.last(band, event.arrived.engine);
+        // The first sample, sent again, does not show how long the value lies there.
+        let is_first = event.occurred_at.is_some() && event.occurred_at == occurred_at;
+        let has_lasted = band.for_ms == 0 || (!is_first && band.has_lasted(since, event.arrived));
+        *self = if samples >= band.samples && has_lasted {
+            Self::Holds { occurred_at }
+        } else {
+            Self::Pending { since, occurred_at, samples }
+        };
+    }
+}
+
+impl Band {
+    fn has_lasted(&self, since: At, now: At) -> bool {
+        now.engine.ns_since(since.engine) >= self.for_ns()
     }
 
-    /// Whether the band came to hold.
-    fn last(&mut self, band: &Band, now: EngineTime) -> bool {
-        let Self::Pending { since, occurred_at, samples } = *self else { return false };
-        let is_long = now.ns_since(since.engine) >= band.for_ms.saturating_mul(1_000_000);
-        if is_long && samples >= band.samples {
-            *self = Self::Holds { occurred_at };
-            return true;
-        }
-        false
+    fn for_ns(&self) -> u64 {
+        self.for_ms.saturating_mul(1_000_000)
     }
 }
 
@@ -271,8 +276,7 @@ pub struct Watches {
     by_key: BTreeMap<WatchKey, WatchSlot>,
     /// Watches whose series is missed, by device and alarm type of the absence.
     absent: BTreeMap<(Slot, u32), BTreeSet<WatchSlot>>,
-    /// When a band holds, or a watch is to be forgotten. Apart from the other deadlines, since what
-    /// they raise may found an incident, which one input does at most once.
+    /// When a watch is to be forgotten, or its series is not waited for any more.
     pub timers: Timers<WatchSlot>,
 }
 
@@ -476,6 +480,9 @@ fn rule_in<'r>(rules: &'r [ThresholdRule], name: &str) -> Option<&'r ThresholdRu
     rules.get(place)
 }
 
+/// How long a series is missed before it is held to be gone for good, ns: a day.
+pub const MISSED_NS: u64 = 86_400_000_000_000;
+
 fn place(slot: WatchSlot) -> usize {
     usize::try_from(slot).unwrap_or(usize::MAX)
 }
@@ -483,8 +490,7 @@ fn place(slot: WatchSlot) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::event::{Channel, Lane, Verb};
-    use crate::model::fault::Faults;
+    use crate::model::event::{Channel, Verb};
     use crate::model::threshold::{Cut, Extent};
     use std::net::Ipv4Addr;
 
@@ -493,30 +499,18 @@ mod tests {
     fn event(arrived_s: u64) -> Event<'static> {
         let wall = i64::try_from(arrived_s * S).expect("small");
         Event {
-            verb: Verb::Crossing,
-            severity: Severity::Indeterminate,
-            channel: Channel::Metric,
-            lane: Lane::Normal,
-            faults: Faults::NONE,
-            listener: 0,
             epoch: 1,
-            arrived: At { engine: EngineTime(arrived_s * S), wall: Timestamp(wall) },
             occurred_at: Some(Timestamp(wall)),
-            uptime_cs: None,
-            value: None,
-            lease_until: None,
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             is_known: true,
-            is_in_service: false,
             device: "r1",
-            component: "",
-            component_alias: "",
             alarm_type: "t",
-            qualifier: "",
             rule: "r",
-            text: "",
-            labels: "",
-            raw: b"",
+            ..Event::new(
+                Verb::Crossing,
+                Channel::Metric,
+                At { engine: EngineTime(arrived_s * S), wall: Timestamp(wall) },
+            )
         }
     }
 
@@ -568,20 +562,32 @@ mod tests {
     }
 
     #[test]
-    fn what_lasts_holds_at_its_instant_and_what_is_not_seen_begins_again() {
+    fn a_sample_shows_that_it_lasts_and_what_is_not_seen_begins_again() {
         let rule = rule(60, 1);
         let mut one = watch();
         one.sample(&rule, &event(10), 95.0);
-        assert_eq!(one.next_due(&rule), Some(EngineTime(70 * S)));
-        assert!(!one.lasted(&rule, EngineTime(69 * S)));
+        one.sample(&rule, &event(69), 95.0);
+        assert_eq!(one.worst(&rule), None);
         let mut other = one.clone();
-        assert!(one.lasted(&rule, EngineTime(70 * S)));
+        one.sample(&rule, &event(200), 95.0);
         assert_eq!(one.worst(&rule), Some((Severity::Major, Some(Timestamp(10_000_000_000)))));
         other.lose_sight();
-        assert_eq!((other.next_due(&rule), other.worst(&rule)), (None, None));
         assert!(other.is_idle());
+        other.sample(&rule, &event(200), 95.0);
+        assert_eq!(other.worst(&rule), None);
         one.lose_sight();
         assert!(one.worst(&rule).is_some(), "what holds goes on");
+    }
+
+    #[test]
+    fn the_first_sample_sent_again_does_not_show_that_it_lasts() {
+        let (mut watch, rule) = (watch(), rule(60, 1));
+        watch.sample(&rule, &event(10), 95.0);
+        let again = Event { occurred_at: event(10).occurred_at, ..event(100) };
+        assert!(watch.is_repeated_by(&rule, &again, 95.0));
+        watch.sample(&rule, &again, 95.0);
+        assert_eq!(watch.worst(&rule), None);
+        assert!(!watch.is_repeated_by(&rule, &event(100), 95.0));
     }
 
     #[test]
@@ -605,7 +611,8 @@ mod tests {
         watch.sample(&rule, &event(10), 95.0);
         assert!(!watch.is_repeated_by(&rule, &event(20), 95.0), "it counts");
         watch.sample(&rule, &event(20), 95.0);
-        assert!(watch.is_repeated_by(&rule, &event(30), 99.0), "only time counts now");
+        assert!(watch.is_repeated_by(&rule, &event(69), 99.0), "only time counts now");
+        assert!(!watch.is_repeated_by(&rule, &event(70), 99.0), "it has lasted");
         assert!(!watch.is_repeated_by(&rule, &event(30), 85.0));
         assert!(watch.is_repeated_by(&rule, &event(15), 85.0), "it is older");
         watch.lose_sight();

@@ -88,10 +88,9 @@ impl Engine {
             return Some(since);
         }
         let correlate = self.correlator.next_deadline();
-        let watch = self.correlator.watches.timers.next();
         let ticket = self.desk.timers.next();
         let left_over = [self.correlator.spread.waits_since(), self.unshown.waits_since()];
-        [correlate, watch, ticket].into_iter().chain(left_over).flatten().min()
+        [correlate, ticket].into_iter().chain(left_over).flatten().min()
     }
 
     /// Whether new settings are on their way into force: each pulse takes them further.

@@ -14,8 +14,6 @@ const FIRED_BY_PULSE_MAX: usize = 16;
 /// Nor further ones once a step has so many things to show: one that founds an incident of fifty
 /// alarms weighs more than one that finds nothing to do.
 const SHOWN_BY_PULSE_MAX: usize = 32;
-/// Watches fired at most in such a step: most of them lead to nothing.
-const WATCHES_FIRED_MAX: usize = 64;
 /// Deadlines fired at most in a step that has something else to do: a message must not wait for
 /// all of them.
 const FIRED_MAX: usize = 1;
@@ -34,7 +32,6 @@ impl Engine {
             if is_pulse {
                 self.correlator.spread_further(at, &mut self.changes);
                 self.settle(at);
-                self.fire_watches(at);
             }
             self.fire_due(at, if is_pulse { FIRED_BY_PULSE_MAX } else { FIRED_MAX });
         }
@@ -70,19 +67,6 @@ impl Engine {
     /// How much this step has to show so far.
     fn weight(&self) -> usize {
         self.changes.weight().saturating_add(self.ticket_changes.len())
-    }
-
-    /// Only where nothing else is to come, and no further once something has the position for its
-    /// name: what the next raises may found an alarm or an incident too.
-    fn fire_watches(&mut self, at: At) {
-        for _ in 0..WATCHES_FIRED_MAX {
-            let Some(due) = self.correlator.watches.timers.pop_due(at.engine) else { return };
-            self.correlator.watch_due(at, due, &mut self.changes);
-            self.settle(at);
-            if self.correlator.named_at == self.position {
-                return;
-            }
-        }
     }
 
     fn apply(&mut self, at: At, position: u64, input: &Input<'_>) -> Option<Answer> {

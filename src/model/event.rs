@@ -6,7 +6,7 @@ use crate::model::fault::Faults;
 use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// What an event does to the alarm that it names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -164,4 +164,38 @@ pub struct Event<'a> {
     pub labels: &'a str,
     /// The message as received, cut at [`crate::model::limits::RAW_BYTES_MAX`].
     pub raw: &'a [u8],
+}
+
+impl Event<'_> {
+    /// An event that says nothing yet but these: of nobody known, in the normal lane, without
+    /// texts. What vigie says itself begins with it; classifiers set every field themselves.
+    #[must_use]
+    pub fn new(verb: Verb, channel: Channel, arrived: At) -> Self {
+        Self {
+            verb,
+            severity: Severity::Indeterminate,
+            channel,
+            lane: Lane::Normal,
+            faults: Faults::NONE,
+            listener: 0,
+            epoch: 0,
+            arrived,
+            occurred_at: None,
+            uptime_cs: None,
+            value: None,
+            lease_until: None,
+            peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            is_known: false,
+            is_in_service: false,
+            device: "",
+            component: "",
+            component_alias: "",
+            alarm_type: "",
+            qualifier: "",
+            rule: "",
+            text: "",
+            labels: "",
+            raw: b"",
+        }
+    }
 }

@@ -3,8 +3,8 @@
 //!
 //! Nothing here remembers anything. The limits of all bands of a rule cut the numbers into *zones*;
 //! which zone a value lies in follows from the value alone. Intake tells the engine whenever a
-//! series comes into another zone, and for the first samples there; hysteresis, duration and the
-//! number of samples are then the engine's.
+//! series comes into another zone, for the first samples there, and when a band may have lasted;
+//! hysteresis, duration and the number of samples are then the engine's.
 
 use crate::model::severity::Severity;
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,17 @@ impl ThresholdRule {
     #[must_use]
     pub fn samples_told(&self) -> u32 {
         self.bands.iter().map(|band| band.samples).max().unwrap_or(1).clamp(1, SAMPLES_MAX)
+    }
+
+    /// How long a value has to last, ms: the shortest and the longest `for` of the bands in which
+    /// it lies. `None` when none of them asks for that.
+    #[must_use]
+    pub fn lasts_ms(&self, value: f64) -> Option<(u64, u64)> {
+        let asked = self.bands.iter().filter(|band| band.for_ms > 0 && band.is_entered_by(value));
+        asked.fold(None, |known, Band { for_ms, .. }| {
+            let (shortest, longest) = known.unwrap_or((*for_ms, *for_ms));
+            Some((shortest.min(*for_ms), longest.max(*for_ms)))
+        })
     }
 }
 

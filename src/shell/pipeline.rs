@@ -4,9 +4,7 @@ use crate::classify::{Classified, Classifier, IgnoreCause, Origin, Scratch};
 use crate::decode::snmp::{Decoded, TrapDecoder, respond_inform};
 use crate::decode::syslog::{FrameSplitter, SyslogDecoder};
 use crate::model::event::{Channel, Event, Lane, UNCLASSIFIED, Verb};
-use crate::model::fault::Faults;
 use crate::model::limits::RAW_BYTES_MAX;
-use crate::model::severity::Severity;
 use crate::shell::intake::pipeline::{Outcome, Pipeline, Place, Received};
 use crate::shell::intake::tcp::{Frame, FrameSource};
 use crate::shell::observe::counters::IgnoreReason;
@@ -141,30 +139,15 @@ fn reason(cause: IgnoreCause) -> IgnoreReason {
 fn undecodable(message: &Received<'_>, channel: Channel, place: Place<'_>) -> Outcome {
     let device = unmapped(message.peer).to_string();
     place.event(&Event {
-        verb: Verb::Event,
-        severity: Severity::Indeterminate,
-        channel,
         lane: Lane::Low,
-        faults: Faults::NONE,
         listener: message.listener,
-        epoch: 0,
-        arrived: message.arrived,
-        occurred_at: None,
-        uptime_cs: None,
-        value: None,
-        lease_until: None,
         peer: message.peer,
-        is_known: false,
-        is_in_service: false,
         device: &device,
-        component: "",
-        component_alias: "",
         alarm_type: UNCLASSIFIED,
         qualifier: "undecodable",
-        rule: "",
         text: "the decoder failed on this message; its bytes are kept",
-        labels: "",
         raw: message.bytes.get(..RAW_BYTES_MAX).unwrap_or(message.bytes),
+        ..Event::new(Verb::Event, channel, message.arrived)
     })
 }
 

@@ -2,7 +2,6 @@
 //! engine. Their resource is `vigie`, their listener has a ledger of its own.
 
 use crate::model::event::{Channel, Event, Lane, Verb};
-use crate::model::fault::Faults;
 use crate::model::severity::Severity;
 use crate::shell::batch::NO_PEER;
 use crate::shell::clock::EngineClock;
@@ -61,30 +60,17 @@ impl SelfAlarms {
             if alarm_type == CLOCK_UNSYNCHRONISED { Severity::Warning } else { Severity::Minor };
         let mut batch = self.lanes.take_empty();
         batch.push(&Event {
-            verb,
             severity,
-            channel: Channel::Internal,
             lane: Lane::Urgent,
-            faults: Faults::NONE,
             listener: self.listener,
-            epoch: 0,
-            arrived: self.clock.at(),
-            occurred_at: None,
-            uptime_cs: None,
-            value: None,
-            lease_until: None,
             peer: NO_PEER,
             is_known: true,
-            is_in_service: false,
             device: SELF,
-            component: "",
-            component_alias: "",
             alarm_type,
             qualifier,
             rule: "self",
             text,
-            labels: "",
-            raw: b"",
+            ..Event::new(verb, Channel::Internal, self.clock.at())
         });
         self.counters.received.fetch_add(1, Ordering::Relaxed);
         let mut waiting = Some(batch);

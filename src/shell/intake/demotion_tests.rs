@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::model::event::{Channel, Event, Lane, Verb};
-use crate::model::fault::Faults;
 use crate::model::limits::{BATCH_EVENTS, LANE_BATCHES};
 use crate::model::severity::Severity;
 use crate::model::time::At;
@@ -19,30 +18,15 @@ const CHATTY: u32 = 6;
 
 fn event<'a>(device: &'a str, lane: Lane, verb: Verb, raw: &'a [u8]) -> Event<'a> {
     Event {
-        value: None,
-        lease_until: None,
-        labels: "",
-        verb,
         severity: Severity::Major,
-        channel: Channel::Trap,
         lane,
-        faults: Faults::NONE,
-        listener: 0,
         epoch: 1,
-        arrived: At::default(),
-        occurred_at: None,
-        uptime_cs: None,
         peer: NO_PEER,
         is_known: true,
-        is_in_service: false,
         device,
-        component: "",
-        component_alias: "",
         alarm_type: lane.as_str(),
-        qualifier: "",
-        rule: "",
-        text: "",
         raw,
+        ..Event::new(verb, Channel::Trap, At::default())
     }
 }
 

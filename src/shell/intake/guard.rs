@@ -102,29 +102,16 @@ pub(in crate::shell) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
 /// The event of a message about which nothing but its bytes and its sender is known.
 fn undecodable<'a>(message: &Received<'a>, channel: Channel, device: &'a str) -> Event<'a> {
     Event {
-        verb: Verb::Event,
         severity: Severity::Warning,
-        channel,
         lane: Lane::Low,
         faults: message.faults.with(Fault::Undecodable),
         listener: message.listener,
-        epoch: 0,
-        arrived: message.arrived,
-        occurred_at: None,
-        uptime_cs: None,
-        value: None,
-        lease_until: None,
         peer: message.peer,
-        is_known: false,
-        is_in_service: false,
         device,
-        component: "",
-        component_alias: "",
         alarm_type: UNCLASSIFIED,
-        qualifier: "",
         rule: "decoder-panicked",
         text: "the decoder panicked on this message",
-        labels: "",
         raw: message.bytes.get(..RAW_BYTES_MAX).unwrap_or(message.bytes),
+        ..Event::new(Verb::Event, channel, message.arrived)
     }
 }

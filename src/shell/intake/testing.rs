@@ -66,30 +66,16 @@ impl Pipeline for Obedient {
 
 fn event<'a>(message: &Received<'a>, lane: Lane) -> Event<'a> {
     Event {
-        verb: Verb::Raise,
         severity: Severity::Major,
-        channel: Channel::Trap,
         lane,
-        faults: Faults::NONE,
         listener: message.listener,
         epoch: 1,
-        arrived: message.arrived,
-        occurred_at: None,
-        uptime_cs: None,
-        value: None,
-        lease_until: None,
         peer: message.peer,
-        is_known: false,
-        is_in_service: false,
         device: "device",
-        component: "",
-        component_alias: "",
         alarm_type: UNCLASSIFIED,
-        qualifier: "",
         rule: "obedient",
-        text: "",
-        labels: "",
         raw: message.bytes,
+        ..Event::new(Verb::Raise, Channel::Trap, message.arrived)
     }
 }
 

@@ -122,7 +122,7 @@ pub struct Account {
     pub applied: u64,
     /// Samples of series that no rule matches.
     pub unmatched: u64,
-    /// Changes of band that were told.
+    /// Changes of band that its samples showed for the first time.
     pub band_changes: u64,
     faults: [u64; FAULTS],
     refusals: [u64; REFUSALS],
@@ -164,7 +164,7 @@ impl Account {
     /// What was taken note of comes to nothing: it was not durable.
     pub fn lose(&mut self) {
         let taken = self.applied.saturating_add(self.unmatched);
-        (self.applied, self.unmatched, self.band_changes) = (0, 0, 0);
+        (self.applied, self.unmatched) = (0, 0);
         self.add_refusal(Refusal::NotDurable, taken);
     }
 }
@@ -253,7 +253,7 @@ impl SampleCounters {
         self.rules_cut.load(Ordering::Relaxed)
     }
 
-    /// Changes of band that were told and are durable.
+    /// Changes of band, each counted when a sample showed it first.
     #[must_use]
     pub fn band_changes(&self) -> u64 {
         self.band_changes.load(Ordering::Relaxed)
@@ -296,6 +296,6 @@ mod tests {
         let rejected: u64 = shown.rejected.iter().map(|(_, count)| count).sum();
         assert_eq!((shown.received, shown.applied, shown.unmatched, rejected), (14, 0, 0, 14));
         assert!(shown.rejected.contains(&("not-utf8", 2)));
-        assert_eq!(counters.band_changes(), 0);
+        assert_eq!(counters.band_changes(), 1, "it is not one again when it is sent again");
     }
 }

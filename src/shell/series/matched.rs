@@ -24,7 +24,7 @@ use crate::shell::series::peers::{Member, Peers};
 use crate::shell::series::senders::Sender;
 use crate::shell::series::shard::Place;
 use crate::shell::series::shares::{Shared, locked};
-use crate::shell::series::standing::Standing;
+use crate::shell::series::standing::{Compared, Instants, Standing, When};
 use std::iter::once;
 use std::mem::size_of;
 use std::sync::{Arc, Mutex};
@@ -94,6 +94,7 @@ pub(super) struct First {
 }
 
 /// Something to tell about a series.
+#[derive(Clone)]
 pub(super) struct Tell {
     /// By which rule, about which alarm.
     pub(super) hit: Hit,
@@ -205,8 +206,12 @@ impl Matched {
             let number = made.and_then(|number| track.ratio(number, moment.at));
             let Some(number) = number else { continue };
             let news = track.news(number * computation.scale, moment.at, rule);
-            if let Some((news, since, is_change)) = track.tell(news, moment, rule) {
-                tells.push(Tell { hit: track.hit.clone(), track: place, news, since, is_change });
+            if let Some((news, told, is_change)) = track.tell(news, moment, rule) {
+                let hit = track.hit.clone();
+                let tell = Tell { hit, track: place, news, since: told.since, is_change };
+                let also = told.also.map(|since| Tell { since, is_change: false, ..tell.clone() });
+                tells.push(tell);
+                tells.extend(also);
             }
         }
         self.newest = now;
@@ -361,13 +366,13 @@ impl Track {
         }
     }
 
-    /// What is to be told: the news, since when it is so, and whether it is a change.
+    /// What is to be told: the news, with which instants, and whether it is a change.
     fn tell(
         &mut self,
         news: News,
         moment: Moment,
         rule: &MetricRule,
-    ) -> Option<(News, Timestamp, bool)> {
+    ) -> Option<(News, Instants, bool)> {
         match &mut self.alarm {
             OfAlarm::Alone(Alone { standing, compared }) => {
                 *compared = news.compared().unwrap_or(f64::NAN);
@@ -392,17 +397,18 @@ fn stand(
     news: News,
     moment: Moment,
     rule: &MetricRule,
-) -> Option<(News, Timestamp, bool)> {
+) -> Option<(News, Instants, bool)> {
     let number = news.compared()?;
     let zone = rule.zones.of(number)?;
-    let samples = u8::try_from(rule.threshold.samples_told()).unwrap_or(u8::MAX);
     // Of a series that is new, only what is not normal is a change.
     let is_change = match standing.zone() {
         Some(before) => before != zone,
         None => !rule.threshold.is_normal(number),
     };
-    let since = standing.take(zone, moment.at, samples, moment.request)?;
-    Some((news, since, is_change))
+    let Moment { at, now_s, request, .. } = moment;
+    let sample = Compared { number, zone, rule: &rule.threshold };
+    let told = standing.take(sample, When { at, now_s, request })?;
+    Some((news, told, is_change))
 }
 
 // What every series costs that rules look at, besides its texts.

@@ -10,8 +10,8 @@
 //! Reading order: `key` (by what a series is known), `table` and `shard`, `matched` (a series that
 //! rules look at), `measure` and `pair` (the number that a rule compares), `bucket`, `baseline`,
 //! `baselines` and `baseline_file` (what is usual), `alarms`, `shares` and `peers` (series of one
-//! alarm), `standing` (what was told), `visit` (a request), `sweep` (silence), `senders`,
-//! `account`.
+//! alarm), `standing` and `lasting` (what was told, and what is to be told), `visit` (a request),
+//! `sweep` (silence), `senders`, `account`.
 
 mod account;
 mod alarms;
@@ -20,6 +20,7 @@ mod baseline_file;
 mod baselines;
 mod bucket;
 mod key;
+mod lasting;
 mod matched;
 mod measure;
 mod pair;

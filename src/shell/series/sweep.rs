@@ -5,8 +5,7 @@
 //! about its series: nothing is known of them, for better or worse.
 
 use crate::classify::{Classifier, Hit, LabelMap, News, Origin};
-use crate::model::event::{Channel, Event, Lane, Verb};
-use crate::model::fault::Faults;
+use crate::model::event::{Channel, Event, Verb};
 use crate::model::severity::Severity;
 use crate::shell::self_alarm::SERIES_EXPLOSION;
 use crate::shell::series::matched::Matched;
@@ -168,30 +167,15 @@ impl Core {
         let read = |label: &str| sender.device_label(label);
         let target = nameless.target(&read, classifier.directory(), sender.peer());
         submission.push(&Event {
-            verb,
             severity: Severity::Minor,
-            channel: Channel::Metric,
-            lane: Lane::Normal,
-            faults: Faults::NONE,
             listener: self.listener,
             epoch: classifier.epoch(),
-            arrived: self.way.clock.at(),
-            occurred_at: None,
-            uptime_cs: None,
-            value: None,
-            lease_until: None,
             peer: sender.peer(),
             is_known: target.is_known,
-            is_in_service: false,
             device: &target.device,
-            component: "",
-            component_alias: "",
             alarm_type: COLLECTOR_SILENT,
-            qualifier: "",
-            rule: "",
             text,
-            labels: "",
-            raw: b"",
+            ..Event::new(verb, Channel::Metric, self.way.clock.at())
         });
     }
 }

@@ -40,13 +40,14 @@ fn what_was_lost_is_told_again_and_counted_as_rejected() {
     assert!(!settled.is_durable);
     assert_eq!(seen.len(), 1);
     assert_eq!(bench.account(Protocol::Influx), [2, 0, 1, 1]);
-    assert_eq!(bench.intake.counters().band_changes(), 0);
+    assert_eq!(bench.intake.counters().band_changes(), 1);
     // The sender tries again, with the same sample.
     let (settled, again) = bench.send(Some(true), &line);
     assert!(settled.is_durable);
     assert_eq!(again, seen);
     let (_, third) = bench.send(Some(true), &line);
     assert_eq!(third, []);
+    assert_eq!(bench.intake.counters().band_changes(), 1, "it is the same change");
 }
 
 #[test]

@@ -271,13 +271,14 @@ impl<'i> Visit<'i> {
     #[cold]
     fn tell(&mut self, place: Place, classifier: &Classifier) {
         for tell in self.tells.drain(..) {
+            // What is told again because it did not become durable is no change any more.
+            let changes = self.account.band_changes;
+            self.account.band_changes = changes.saturating_add(u64::from(tell.is_change));
             let when = (&self.origin, Some(tell.since));
             let event = classifier.series_event(&tell.hit, tell.news, when, &mut self.line);
             let Some(event) = event.filter(|_| !self.submission.has_failed()) else { continue };
             self.submission.push(&event);
             self.told.push((place, tell.track));
-            let changes = self.account.band_changes;
-            self.account.band_changes = changes.saturating_add(u64::from(tell.is_change));
         }
     }
 }
