@@ -122,12 +122,28 @@ fn many_series_at_once_take_few_pulses() {
     assert!(pulses <= SERIES.div_ceil(16), "{pulses} pulses");
 }
 
-/// The lines about incidents and tickets.
+/// The lines about incidents and tickets. Incidents are numbered as they come: their names are
+/// places in the journal, where what changes nothing may stand or not.
 fn decisions(told: &[String]) -> Vec<String> {
-    told.concat()
-        .lines()
+    let told = told.concat();
+    let lines = told.lines();
+    let mut names: Vec<String> = Vec::new();
+    let mut number = |word: &str| {
+        let name = word.trim_end_matches(|sign: char| !sign.is_alphanumeric());
+        let digits = name.strip_prefix('I').filter(|digits| digits.parse::<u64>().is_ok());
+        if digits.is_none() {
+            return word.to_owned();
+        }
+        let known = names.iter().position(|known| known == name);
+        let place = known.unwrap_or_else(|| {
+            names.push(name.to_owned());
+            names.len() - 1
+        });
+        word.replace(name, &format!("I{place}"))
+    };
+    lines
         .filter(|line| !line.contains("  alarm ") && !line.contains("  resource "))
-        .map(str::to_owned)
+        .map(|line| line.split(' ').map(&mut number).collect::<Vec<_>>().join(" "))
         .collect()
 }
 
