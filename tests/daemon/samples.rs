@@ -40,6 +40,15 @@ baseline = { spread_min = 2 }
 bands = [{ severity = "major", above = 4 }]
 "#;
 
+/// Heat is an alarm once it lasts.
+const LASTING: &str = r#"
+[[metric]]
+name = "lasting"
+metric = "vent_c"
+alarm_type = "test-hot"
+bands = [{ severity = "major", above = 90, for_s = 1 }]
+"#;
+
 /// Received is applied, unmatched and rejected, for every protocol.
 fn assert_account(metrics: &Metrics) {
     for protocol in
@@ -95,6 +104,27 @@ fn an_alarm_of_samples_outlives_the_daemon_and_clears_after_it() {
     assert_eq!(answer.status, 204, "{answer:?}");
     daemon.alarm("test-hot", "pe1", is_cleared);
     assert_account(&daemon.metrics().unwrap());
+}
+
+#[test]
+fn it_takes_a_sample_to_show_that_a_value_lasts() {
+    let home = Home::new().with_rules(&format!("{HOT}{LASTING}"));
+    let daemon = home.start();
+    let send = |line: &str| {
+        let answer = post(home.http, "/write", "", line.as_bytes()).unwrap();
+        assert_eq!(answer.status, 204, "{answer:?}");
+    };
+    send("vent,host=pe1 c=95");
+    let alarms = eventually("the one that goes on is raised", PATIENCE, || {
+        send("vent,host=pe2 c=95");
+        let alarms = daemon.list("alarms")?;
+        if alarms.is_empty() { Err("no alarm yet".to_owned()) } else { Ok(alarms) }
+    });
+    // As long ago as the time of the other one began, and longer.
+    let [alarm] = alarms.as_slice() else { panic!("{alarms:?}") };
+    assert_eq!(text(alarm, "resource"), "pe2", "{alarm}");
+    send("vent,host=pe1 c=96");
+    daemon.alarm("test-hot", "pe1", is_active);
 }
 
 #[test]
