@@ -21,10 +21,10 @@ fn resident() -> u64 {
 
 fn alarm(number: u64) -> AlarmImage {
     AlarmImage {
-        id: format!("A{}", 1_000_000 + number),
-        resource: format!("pe{:04}-casablanca/GigabitEthernet0/0/{number}", number / 50),
-        alarm_type: "interface-down".to_owned(),
-        qualifier: String::new(),
+        id: format!("A{}", 1_000_000 + number).into(),
+        resource: format!("pe{:04}-casablanca/GigabitEthernet0/0/{number}", number / 50).into(),
+        alarm_type: "interface-down".into(),
+        qualifier: "".into(),
         perceived_severity: Severity::Major,
         is_cleared: false,
         time_created: Timestamp(1),
@@ -35,30 +35,30 @@ fn alarm(number: u64) -> AlarmImage {
         lease_until: None,
         labels: String::new(),
         occurrences: 1,
-        incident: Some(format!("I{}", number / 50)),
-        source: "trap+syslog".to_owned(),
+        incident: Some(format!("I{}", number / 50).into()),
+        source: "trap+syslog".into(),
         text: format!("Interface GigabitEthernet0/0/{number}, changed state to down").into(),
-        event_type: "communications".to_owned(),
-        probable_cause: "lossOfSignal".to_owned(),
+        event_type: "communications".into(),
+        probable_cause: "lossOfSignal".into(),
         is_flapping: false,
-        why: format!("explained by pe{:04}-casablanca, which is down", number / 50),
+        why: format!("explained by pe{:04}-casablanca, which is down", number / 50).into(),
         faults: Vec::new(),
-        rule: "if-mib-link-down".to_owned(),
+        rule: "if-mib-link-down".into(),
     }
 }
 
 fn resource(number: u64) -> ResourceImage {
     let device = format!("pe{:04}-casablanca", number / 50);
     ResourceImage {
-        name: format!("{device}/GigabitEthernet0/0/{number}"),
-        device,
+        name: format!("{device}/GigabitEthernet0/0/{number}").into(),
+        device: device.into(),
         is_known: true,
         is_orphaned: false,
-        addresses: vec![format!("10.0.{}.{}", number / 250 % 250, number % 250)],
-        aliases: vec![format!("ifIndex={number}")],
+        addresses: vec![format!("10.0.{}.{}", number / 250 % 250, number % 250).into()],
+        aliases: vec![format!("ifIndex={number}").into()],
         first_heard: Some(Timestamp(1)),
         admin_down: false,
-        state: "down".to_owned(),
+        state: "down".into(),
         active_alarms: 1,
     }
 }

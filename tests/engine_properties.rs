@@ -9,6 +9,7 @@ mod run;
 use message::Message;
 use proptest::prelude::*;
 use run::{Given, Run};
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use vigie::engine::effect::{Effect, IncidentImage, IncidentStatus, TicketImage, TicketState};
@@ -37,10 +38,10 @@ fn alarm_types() -> Vec<AlarmType> {
     let mut types: Vec<AlarmType> = TYPES
         .into_iter()
         .map(|(id, severity, effect, expires_after_ms)| AlarmType {
-            id: id.to_owned(),
+            id: id.into(),
             title: String::new(),
             event_type: EventType::Other,
-            probable_cause: String::new(),
+            probable_cause: "".into(),
             severity,
             effect,
             persistence_ms: 0,
@@ -284,8 +285,8 @@ fn begin(settings: Arc<Settings>) -> Run {
 #[derive(Default)]
 struct Shown {
     tickets: Vec<TicketImage>,
-    incidents: BTreeMap<String, IncidentImage>,
-    withdrawn: BTreeSet<String>,
+    incidents: BTreeMap<SmolStr, IncidentImage>,
+    withdrawn: BTreeSet<SmolStr>,
 }
 
 impl Shown {
@@ -299,7 +300,7 @@ impl Shown {
                 Effect::Withdrawn(id) => {
                     let incident = self.incidents.get(&**id).expect("it was told before");
                     assert!(incident.closed_at.is_some(), "{incident:?}");
-                    assert!(self.withdrawn.insert(id.to_string()), "{id} twice");
+                    assert!(self.withdrawn.insert(SmolStr::new(id)), "{id} twice");
                 }
                 Effect::Alarm(_) | Effect::Resource(_) | Effect::Silence(_) | Effect::Answer(_) => {
                 }
@@ -384,14 +385,14 @@ fn live(
     }
     now_ns += SECOND_NS * 3_600;
     pass(&mut run, &mut shown, now_ns);
-    let resolved: Vec<String> = shown
+    let resolved: Vec<SmolStr> = shown
         .last_tickets()
         .values()
         .filter(|ticket| ticket.state == TicketState::Resolved)
         .map(|ticket| ticket.number.clone())
         .collect();
     for (id, number) in (0..).zip(resolved) {
-        let action = Action::CloseTicket { number, reason: "agreed".to_owned() };
+        let action = Action::CloseTicket { number: number.into(), reason: "agreed".to_owned() };
         let command = Command { id, author: "ann".to_owned(), action };
         run.give(run.at(now_ns), Given::Command(command));
         shown.take(&run);
@@ -438,7 +439,7 @@ proptest! {
         turns in proptest::collection::vec(turn(6), 1..60),
     ) {
         let (mut run, mut shown, now_ns) = live(place(&needs, has_links), &turns, &BTreeMap::new());
-        let mut elapsed: BTreeMap<String, i64> = BTreeMap::new();
+        let mut elapsed: BTreeMap<SmolStr, i64> = BTreeMap::new();
         let mut opened = 0;
         for ticket in &shown.tickets {
             let before = elapsed.get(&ticket.number).copied();
@@ -535,8 +536,8 @@ proptest! {
                 shown.take(&run);
             }
             pass(&mut run, &mut shown, now_ns + SECOND_NS * 60);
-            let mut roots: Vec<String> =
-                shown.open_roots().into_iter().map(str::to_owned).collect();
+            let mut roots: Vec<SmolStr> =
+                shown.open_roots().into_iter().map(SmolStr::from).collect();
             roots.sort();
             outcomes.push((roots, run.told.concat()));
         }

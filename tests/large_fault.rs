@@ -1,6 +1,7 @@
 //! One fault below which thousands of devices alarm: one incident, one root, and no step of the
 //! engine that does all the work at once.
 
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -24,8 +25,8 @@ const MS: u64 = 1_000_000;
 struct Noc {
     engine: Engine,
     position: u64,
-    incidents: BTreeMap<String, Arc<IncidentImage>>,
-    tickets: BTreeMap<String, Arc<TicketImage>>,
+    incidents: BTreeMap<SmolStr, Arc<IncidentImage>>,
+    tickets: BTreeMap<SmolStr, Arc<TicketImage>>,
     most_told: usize,
 }
 
@@ -41,10 +42,10 @@ impl Noc {
         let inventory =
             Inventory { devices: below.chain([core]).collect(), ..Inventory::default() };
         let down = AlarmType {
-            id: "down".to_owned(),
+            id: "down".into(),
             title: String::new(),
             event_type: EventType::Other,
-            probable_cause: String::new(),
+            probable_cause: "".into(),
             severity: Severity::Major,
             effect: ResourceEffect::Down,
             persistence_ms: 0,

@@ -7,6 +7,7 @@ use crate::model::event::Event;
 use crate::model::index::{HashIndex, KeyHasher};
 use crate::model::severity::Severity;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -204,10 +205,10 @@ impl AlarmTypes {
             return found;
         }
         self.types.push(AlarmType {
-            id: id.to_owned(),
+            id: id.into(),
             title: String::new(),
             event_type: EventType::Other,
-            probable_cause: String::new(),
+            probable_cause: SmolStr::default(),
             severity: Severity::Indeterminate,
             effect: ResourceEffect::None,
             persistence_ms: 0,

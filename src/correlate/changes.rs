@@ -2,6 +2,7 @@
 
 use crate::correlate::alarm_table::AlarmSlot;
 use crate::correlate::resource::Slot;
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What happened to an incident.
@@ -43,7 +44,7 @@ pub struct Changes {
     /// Incidents taken over: (loser, survivor), in order.
     pub merged: Vec<(u64, u64)>,
     /// Resources that got another name: (before, slot).
-    pub renamed: Vec<(String, Slot)>,
+    pub renamed: Vec<(SmolStr, Slot)>,
 }
 
 impl Changes {

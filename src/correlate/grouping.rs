@@ -10,6 +10,7 @@ use crate::correlate::resource::{ResourceKind, Slot};
 use crate::model::alarm_type::ResourceEffect;
 use crate::model::severity::Severity;
 use crate::model::time::{At, EngineTime, Timestamp};
+use smol_str::{SmolStr, format_smolstr};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -397,8 +398,8 @@ impl Correlator {
 
 /// An incident's id as it is shown.
 #[must_use]
-pub fn incident_name(id: u64) -> String {
-    format!("I{id}")
+pub fn incident_name(id: u64) -> SmolStr {
+    format_smolstr!("I{id}")
 }
 
 /// How long joins are collected before the incident is told again, ns.

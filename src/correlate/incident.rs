@@ -15,6 +15,7 @@ use crate::model::limits::EXPLAIN_ENTRIES_MAX;
 use crate::model::severity::Severity;
 use crate::model::time::{At, EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// Where an incident is in its life.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -72,7 +73,7 @@ pub struct Incident {
     /// Worst severity that it had.
     pub worst: Severity,
     /// Numbers of its tickets.
-    pub tickets: Vec<String>,
+    pub tickets: Vec<SmolStr>,
     /// Why it has no ticket.
     pub no_ticket: Option<Why>,
     /// Services that it was seen to affect, in slot order.

@@ -1,6 +1,7 @@
 //! Why: the closed list of reasons that correlation gives, each with its sentence.
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// Why an alarm is in its incident, why a resource is the root, why an alarm opens nothing.
 /// Names are filled in when the reason is shown; slots and ids are enough to keep.
@@ -9,50 +10,50 @@ pub enum Why {
     /// Nothing upstream of it is at fault: it founds an incident.
     NothingUpstream {
         /// The resource.
-        resource: String,
+        resource: SmolStr,
     },
     /// What it needs is at fault.
     NeedsFailed {
         /// The resource that needs.
-        resource: String,
+        resource: SmolStr,
         /// What it needs.
-        upstream: String,
+        upstream: SmolStr,
     },
     /// The other end of its link is at fault.
     OtherEnd {
         /// This end.
-        resource: String,
+        resource: SmolStr,
         /// The other end.
-        peer: String,
+        peer: SmolStr,
     },
     /// Every link to the device is reported down by the other ends, and it says nothing.
     SilentDevice {
         /// The device.
-        device: String,
+        device: SmolStr,
         /// Links reported down.
         links: u32,
     },
     /// Other parts of the same device failed within the hold-off.
     SameDevice {
         /// The device.
-        device: String,
+        device: SmolStr,
     },
     /// The same resource has another alarm.
     SameResource {
         /// The resource.
-        resource: String,
+        resource: SmolStr,
     },
     /// A cause came later and took the incident over.
     CauseFound {
         /// The root before.
-        before: String,
+        before: SmolStr,
         /// The root now.
-        root: String,
+        root: SmolStr,
     },
     /// Two incidents turned out to be one.
     Merged {
         /// The incident that went on.
-        into: String,
+        into: SmolStr,
     },
     /// All of it was gone before the hold-off ended.
     ClearedWithinHoldOff,
@@ -63,12 +64,12 @@ pub enum Why {
     /// It came back before closure.
     Relapse {
         /// The resource.
-        resource: String,
+        resource: SmolStr,
     },
     /// An administrator shut the resource down.
     AdministrativelyDown {
         /// The resource.
-        resource: String,
+        resource: SmolStr,
     },
     /// Below the severity from which an incident may open an internal ticket.
     BelowMajor,
@@ -79,7 +80,7 @@ pub enum Why {
     /// Another incident's ticket already counts the outage of the service.
     CoveredByTicket {
         /// Number of that ticket.
-        ticket: String,
+        ticket: SmolStr,
     },
     /// An operator refuted the ticket, and it has not got worse since.
     Refuted,

@@ -11,6 +11,7 @@ use crate::model::event::{Event, Verb};
 use crate::model::inventory::{Component, Dependency, Device, Inventory, Service};
 use crate::model::settings::Settings;
 use proptest::prelude::*;
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -141,10 +142,10 @@ fn renew(correlator: &mut Correlator, settings: &Settings, units: usize, message
 }
 
 /// Needs of a resource, each with how many of its members must work; and the end of its link.
-type Place = (Vec<(Vec<String>, u32)>, Option<String>);
+type Place = (Vec<(Vec<SmolStr>, u32)>, Option<SmolStr>);
 
 /// The graph by names.
-fn graph(correlator: &Correlator) -> BTreeMap<String, Place> {
+fn graph(correlator: &Correlator) -> BTreeMap<SmolStr, Place> {
     let name = |slot: Slot| correlator.resources.get(slot).name();
     let of_node = |node: &Node| {
         let group = |members: &[Slot]| members.iter().map(|slot| name(*slot)).collect();

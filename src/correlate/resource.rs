@@ -5,6 +5,7 @@ use crate::model::inventory::service_name;
 use crate::model::paged::Paged;
 use crate::model::time::{EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, format_smolstr};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -57,11 +58,11 @@ pub struct Resource {
 impl Resource {
     /// `device` or `device/component`.
     #[must_use]
-    pub fn name(&self) -> String {
+    pub fn name(&self) -> SmolStr {
         if self.component.is_empty() {
-            self.device.to_string()
+            SmolStr::from(Arc::clone(&self.device))
         } else {
-            format!("{}/{}", self.device, self.component)
+            format_smolstr!("{}/{}", self.device, self.component)
         }
     }
 }

@@ -22,10 +22,10 @@ pub(super) fn at(seconds: u64) -> At {
 
 pub(super) fn alarm_type(effect: ResourceEffect) -> AlarmType {
     AlarmType {
-        id: "fault".to_owned(),
+        id: "fault".into(),
         title: String::new(),
         event_type: EventType::Other,
-        probable_cause: String::new(),
+        probable_cause: "".into(),
         severity: Severity::Major,
         effect,
         persistence_ms: 0,

@@ -3,6 +3,7 @@
 use crate::correlate::incident::Status;
 use crate::engine::Engine;
 use crate::engine::census::Census;
+use smol_str::SmolStr;
 
 /// One invariant that does not hold.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -53,7 +54,7 @@ pub enum Broken {
     #[error("I8: ticket {number} is beyond the {counted} of its series")]
     NumberBeyond {
         /// Ticket number.
-        number: String,
+        number: SmolStr,
         /// Numbers given.
         counted: u64,
     },
@@ -64,7 +65,7 @@ pub enum Broken {
     #[error("I5: the clock of ticket {number} runs although it is {state}")]
     ClockRuns {
         /// Ticket number.
-        number: String,
+        number: SmolStr,
         /// Its state.
         state: String,
     },

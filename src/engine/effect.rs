@@ -1,10 +1,15 @@
 //! What the engine decides: after-images, in the shape in which the API, SQLite and Kafka show
 //! them. Upserts keyed by id; the newest position wins, so that a repeat is harmless.
+//!
+//! Images are made by one thread and dropped by others, thousands a second. Their names are short,
+//! and lie in the image itself: each that had to be allocated would have to be given back across
+//! threads, and collected there.
 
 use crate::model::severity::Severity;
 use crate::model::silence::Silence;
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// One consequence of one step. Whoever keeps an image shares it.
@@ -31,13 +36,13 @@ pub enum Effect {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AlarmImage {
     /// `A` and the journal position of the event that created it.
-    pub id: String,
+    pub id: SmolStr,
     /// `device` or `device/component`.
-    pub resource: String,
+    pub resource: SmolStr,
     /// Alarm type id.
-    pub alarm_type: String,
+    pub alarm_type: SmolStr,
     /// Alarm type qualifier, often empty.
-    pub qualifier: String,
+    pub qualifier: SmolStr,
     /// Last severity while raised; kept when cleared.
     pub perceived_severity: Severity,
     /// Whether the condition is gone.
@@ -64,24 +69,24 @@ pub struct AlarmImage {
     /// Raises received, repeats included.
     pub occurrences: u64,
     /// Incident that it belongs to, if any.
-    pub incident: Option<String>,
+    pub incident: Option<SmolStr>,
     /// Channels that told it: `trap`, `syslog`, `metric`, `vigie`, joined by `+`.
-    pub source: String,
+    pub source: SmolStr,
     /// One line for people, of the last change. Shared with the alarm itself: texts are most of
     /// what a hundred thousand alarms take.
     pub text: Arc<str>,
     /// X.733 event type.
-    pub event_type: String,
+    pub event_type: SmolStr,
     /// X.733 probable cause.
-    pub probable_cause: String,
+    pub probable_cause: SmolStr,
     /// Whether it toggles so often that only its flapping is told.
     pub is_flapping: bool,
     /// Why no incident or ticket follows, or what explains it; empty if nothing needs saying.
-    pub why: String,
+    pub why: SmolStr,
     /// Names of what was wrong with the message of the last change.
-    pub faults: Vec<String>,
+    pub faults: Vec<SmolStr>,
     /// Name of the rule that decided the last change.
-    pub rule: String,
+    pub rule: SmolStr,
 }
 
 /// Life cycle of an incident.
@@ -122,17 +127,17 @@ pub enum IncidentChange {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct IncidentImage {
     /// `I` and the journal position of the event that founded it.
-    pub id: String,
+    pub id: SmolStr,
     /// Where it is in its life.
     pub status: IncidentStatus,
     /// What made this image.
     pub change: IncidentChange,
     /// Resource held to be the root cause.
-    pub root_resource: String,
+    pub root_resource: SmolStr,
     /// Alarm held to be the root cause.
-    pub root_alarm: String,
+    pub root_alarm: SmolStr,
     /// Ids of its alarms, oldest first, at most 1,000.
-    pub alarms: Vec<String>,
+    pub alarms: Vec<SmolStr>,
     /// Number of its alarms, beyond the list too.
     pub alarm_count: u64,
     /// Worst severity among its active alarms; of all its alarms once none is active.
@@ -142,7 +147,7 @@ pub struct IncidentImage {
     /// Every decision with its reason, oldest first, bounded.
     pub trail: Vec<TrailEntry>,
     /// Services that it affects.
-    pub services: Vec<String>,
+    pub services: Vec<SmolStr>,
     /// Receive time of its earliest alarm.
     pub opened_at: Timestamp,
     /// When it was restored.
@@ -150,11 +155,11 @@ pub struct IncidentImage {
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
     /// Incident that took it over.
-    pub merged_into: Option<String>,
+    pub merged_into: Option<SmolStr>,
     /// Ticket numbers.
-    pub tickets: Vec<String>,
+    pub tickets: Vec<SmolStr>,
     /// Why there is no ticket, when there is none.
-    pub no_ticket_reason: Option<String>,
+    pub no_ticket_reason: Option<SmolStr>,
 }
 
 /// One decision and its reason.
@@ -163,7 +168,7 @@ pub struct TrailEntry {
     /// When it was decided.
     pub at: Timestamp,
     /// Closed list of reasons, kebab-case.
-    pub reason: String,
+    pub reason: SmolStr,
     /// The reason as a sentence with names filled in.
     pub text: String,
 }
@@ -212,7 +217,7 @@ pub enum TicketChange {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TicketImage {
     /// `SERIES-NNNNNN`, without holes within a series.
-    pub number: String,
+    pub number: SmolStr,
     /// TMF621 state.
     pub state: TicketState,
     /// What made this image.
@@ -220,23 +225,23 @@ pub struct TicketImage {
     /// Whether an operator or the delay confirmed it.
     pub confirmed: bool,
     /// Who confirmed it.
-    pub confirmed_by: Option<String>,
+    pub confirmed_by: Option<SmolStr>,
     /// Incident id.
-    pub incident: String,
+    pub incident: SmolStr,
     /// Contract id; none for an internal ticket.
-    pub contract: Option<String>,
+    pub contract: Option<SmolStr>,
     /// Customer; none for an internal ticket.
     pub customer: Option<String>,
     /// Resource held to be the root cause.
-    pub root_resource: String,
+    pub root_resource: SmolStr,
     /// Services of the contract that are affected.
-    pub services: Vec<String>,
+    pub services: Vec<SmolStr>,
     /// Why it was opened (closed list, kebab-case).
-    pub reason: String,
+    pub reason: SmolStr,
     /// `total-outage`, `degraded`, `backup-active`; none for an internal ticket.
-    pub nature: Option<String>,
+    pub nature: Option<SmolStr>,
     /// `blocking` or `minor`.
-    pub severity: String,
+    pub severity: SmolStr,
     /// When the device says that it happened.
     pub occurred_at: Option<Timestamp>,
     /// Kernel receive time of the earliest message that shows the service affected.
@@ -250,7 +255,7 @@ pub struct TicketImage {
     /// When the GTR clock started.
     pub gtr_started_at: Timestamp,
     /// Why the clock started there (closed list, kebab-case).
-    pub gtr_start_reason: String,
+    pub gtr_start_reason: SmolStr,
     /// When a named technician took it.
     pub treatment_started_at: Option<Timestamp>,
     /// When service was back, dated back to the clear.
@@ -279,11 +284,11 @@ pub struct TicketImage {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TimeEntry {
     /// Which time: `detected_at`, `restored_at`, …
-    pub name: String,
+    pub name: SmolStr,
     /// Its value; none withdraws the one before.
     pub value: Option<Timestamp>,
     /// Who says so (`vigie` or an operator).
-    pub author: String,
+    pub author: SmolStr,
     /// Why.
     pub reason: String,
     /// When it was entered.
@@ -294,24 +299,24 @@ pub struct TimeEntry {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ResourceImage {
     /// `device` or `device/component`.
-    pub name: String,
+    pub name: SmolStr,
     /// Device part.
-    pub device: String,
+    pub device: SmolStr,
     /// Whether the inventory knows it.
     pub is_known: bool,
     /// Whether the inventory once knew it and alarms remain.
     pub is_orphaned: bool,
     /// Addresses heard.
-    pub addresses: Vec<String>,
+    pub addresses: Vec<SmolStr>,
     /// Other names by which it calls itself, as far as heard.
-    pub aliases: Vec<String>,
+    pub aliases: Vec<SmolStr>,
     /// First message.
     pub first_heard: Option<Timestamp>,
     /// Whether an administrator took it out of service.
     pub admin_down: bool,
     /// `up`, `backup`, `degraded` or `down`, by its alarms and by what it depends on; for a part of
     /// a device, by what it depends on beside that device.
-    pub state: String,
+    pub state: SmolStr,
     /// Active alarms on it.
     pub active_alarms: u64,
 }

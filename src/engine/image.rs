@@ -17,6 +17,7 @@ use crate::model::inventory::{service_name, split_resource};
 use crate::model::time::{At, NS_PER_S};
 use crate::ticket::desk::TicketEvent;
 use crate::ticket::record::{State, Ticket};
+use smol_str::{SmolStr, SmolStrBuilder, ToSmolStr, format_smolstr};
 use std::sync::Arc;
 
 /// Alarm ids listed with an incident at most.
@@ -49,7 +50,7 @@ impl Engine {
         }
         self.show_silences(changes.silences, effects);
         for (before, slot) in changes.renamed {
-            effects.push(Effect::Resource(Arc::new(self.former_image(before, slot))));
+            effects.push(Effect::Resource(Arc::new(self.former_image(&before, slot))));
         }
         for slot in &resources {
             effects.push(Effect::Resource(Arc::new(self.resource_image(*slot))));
@@ -84,18 +85,18 @@ impl Engine {
     }
 
     /// What is left of a resource under the name that it had: nothing but the name it has now.
-    fn former_image(&self, before: String, slot: u32) -> ResourceImage {
-        let (device, _) = split_resource(&before);
+    fn former_image(&self, before: &SmolStr, slot: u32) -> ResourceImage {
+        let (device, _) = split_resource(before);
         ResourceImage {
-            device: device.to_owned(),
-            name: before,
+            device: device.into(),
+            name: before.clone(),
             is_known: true,
             is_orphaned: false,
             addresses: Vec::new(),
             aliases: vec![self.correlator.resources.get(slot).name()],
             first_heard: None,
             admin_down: false,
-            state: "up".to_owned(),
+            state: SmolStr::new_static("up"),
             active_alarms: 0,
         }
     }
@@ -107,7 +108,7 @@ impl Engine {
             id: alarm_name(alarm.id),
             resource: resource.name(),
             alarm_type: kind.id.clone(),
-            qualifier: alarm.qualifier.to_string(),
+            qualifier: SmolStr::new(&alarm.qualifier),
             perceived_severity: alarm.severity,
             is_cleared: !alarm.is_active(),
             time_created: alarm.time_created,
@@ -121,12 +122,12 @@ impl Engine {
             incident: alarm.incident.map(incident_name),
             source: channels(alarm.channels),
             text: Arc::clone(&alarm.text),
-            event_type: event_type(kind.event_type).to_owned(),
+            event_type: SmolStr::new_static(event_type(kind.event_type)),
             probable_cause: kind.probable_cause.clone(),
             is_flapping: alarm.flap.is_flapping(),
-            why: why(alarm).to_owned(),
-            faults: alarm.faults.iter().map(|fault| fault.as_str().to_owned()).collect(),
-            rule: alarm.rule.to_string(),
+            why: SmolStr::new_static(why(alarm)),
+            faults: alarm.faults.iter().map(|fault| fault.as_str().into()).collect(),
+            rule: SmolStr::from(Arc::clone(&alarm.rule)),
         }
     }
 
@@ -155,7 +156,7 @@ impl Engine {
                 .iter()
                 .map(|(at, why)| TrailEntry {
                     at: *at,
-                    reason: why.code().to_owned(),
+                    reason: SmolStr::new_static(why.code()),
                     text: why.sentence(),
                 })
                 .collect(),
@@ -165,7 +166,10 @@ impl Engine {
             closed_at: incident.closed_at,
             merged_into: incident.merged_into.map(incident_name),
             tickets: incident.tickets.clone(),
-            no_ticket_reason: incident.no_ticket.as_ref().map(|why| why.code().to_owned()),
+            no_ticket_reason: incident
+                .no_ticket
+                .as_ref()
+                .map(|why| SmolStr::new_static(why.code())),
         }
     }
 
@@ -174,14 +178,14 @@ impl Engine {
         let device = (resource.kind == ResourceKind::Component).then_some(resource.parent);
         ResourceImage {
             name: resource.name(),
-            device: resource.device.to_string(),
+            device: SmolStr::from(Arc::clone(&resource.device)),
             is_known: resource.is_known,
             is_orphaned: resource.was_known && !resource.is_known && !resource.active.is_empty(),
-            addresses: resource.addresses.iter().map(ToString::to_string).collect(),
-            aliases: resource.aliases.iter().map(ToString::to_string).collect(),
+            addresses: resource.addresses.iter().map(ToSmolStr::to_smolstr).collect(),
+            aliases: resource.aliases.iter().map(SmolStr::new).collect(),
             first_heard: resource.first_heard,
             admin_down: resource.admin_down_at.is_some(),
-            state: self.correlator.topology.state_without(slot, device).as_str().to_owned(),
+            state: self.correlator.topology.state_without(slot, device).as_str().into(),
             active_alarms: u64::try_from(resource.active.len()).unwrap_or(u64::MAX),
         }
     }
@@ -221,22 +225,22 @@ fn ticket_image(at: At, ticket: &Ticket, event: TicketEvent) -> TicketImage {
         confirmed: ticket.confirmed_by.is_some(),
         confirmed_by: ticket.confirmed_by.clone(),
         incident: incident_name(ticket.incident),
-        contract: ticket.contract.as_ref().map(|contract| contract.id.clone()),
+        contract: ticket.contract.as_ref().map(|contract| SmolStr::new(&contract.id)),
         customer: ticket.contract.as_ref().map(|contract| contract.customer.clone()),
         root_resource: ticket.root_resource.clone(),
         services: ticket.services.clone(),
         reason: if ticket.contract.is_some() {
-            "contract-service-affected".to_owned()
+            SmolStr::new_static("contract-service-affected")
         } else {
-            "major-without-contract".to_owned()
+            SmolStr::new_static("major-without-contract")
         },
-        nature: ticket.nature.map(|nature| nature.as_str().to_owned()),
+        nature: ticket.nature.map(|nature| SmolStr::new_static(nature.as_str())),
         severity: ticket
             .nature
             .map_or(if ticket.is_blocking { "blocking" } else { "minor" }, |nature| {
                 nature.severity()
             })
-            .to_owned(),
+            .into(),
         occurred_at: time("occurred_at"),
         detected_at,
         signalled_at: time("signalled_at"),
@@ -277,26 +281,28 @@ fn checksum(image: &IncidentImage) -> u32 {
 
 /// An alarm's id as it is shown.
 #[must_use]
-pub fn alarm_name(id: u64) -> String {
-    format!("A{id}")
+pub fn alarm_name(id: u64) -> SmolStr {
+    format_smolstr!("A{id}")
 }
 
 /// A service's name as the inventory gives it.
-pub(crate) fn contract_service_name(resource: &Resource) -> String {
-    service_name(&resource.device).unwrap_or(&resource.device).to_owned()
+pub(crate) fn contract_service_name(resource: &Resource) -> SmolStr {
+    service_name(&resource.device).unwrap_or(&resource.device).into()
 }
 
-fn channels(bits: u8) -> String {
-    let mut text = String::new();
+fn channels(bits: u8) -> SmolStr {
+    let mut text = SmolStrBuilder::new();
+    let mut has_one = false;
     for channel in [Channel::Trap, Channel::Syslog, Channel::Metric, Channel::Internal] {
         if bits & channel.bit() != 0 {
-            if !text.is_empty() {
+            if has_one {
                 text.push('+');
             }
             text.push_str(channel.as_str());
+            has_one = true;
         }
     }
-    text
+    text.finish()
 }
 
 /// Why the alarm shows no more than it does.

@@ -13,6 +13,7 @@ use crate::model::time::{At, Timestamp};
 use crate::ticket::desk::{ServiceNews, TicketEvent};
 use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature, NoTicket};
 use crate::ticket::record::Ticket;
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Engine {
@@ -120,7 +121,7 @@ impl Engine {
             let carried_until =
                 self.correlator.service_since.get(slot).and_then(ServiceSince::carried_until);
             let entry = by_contract.entry(contract).or_insert_with(|| AffectedContract {
-                contract: contract.clone(),
+                contract: SmolStr::new(contract),
                 services: Vec::new(),
                 nature,
                 detected_at: by.detected_at,

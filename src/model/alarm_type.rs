@@ -4,6 +4,7 @@
 use crate::model::event::Lane;
 use crate::model::severity::Severity;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// X.733 event type (8.1.1), in the spelling of `ietf-alarms-x733`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -50,13 +51,13 @@ pub enum ResourceEffect {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AlarmType {
     /// Identifier, kebab-case (`interface-down`).
-    pub id: String,
+    pub id: SmolStr,
     /// What it means, one sentence.
     pub title: String,
     /// X.733 event type.
     pub event_type: EventType,
     /// X.733 probable cause, e.g. `lossOfSignal`.
-    pub probable_cause: String,
+    pub probable_cause: SmolStr,
     /// Worst severity that a rule gives it; decides the lane.
     pub severity: Severity,
     /// What it means for its resource.

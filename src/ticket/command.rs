@@ -3,6 +3,7 @@
 use crate::model::time::{At, Timestamp};
 use crate::ticket::desk::{Deadline, Desk, TicketChanges, TicketEvent};
 use crate::ticket::record::{ImpossibleTransition, Ticket};
+use smol_str::SmolStr;
 
 /// Why an operator's command on a ticket was refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +16,7 @@ pub enum Refusal {
     Impossible(#[from] ImpossibleTransition),
     /// It is confirmed already.
     #[error("ticket {0} is confirmed already")]
-    AlreadyConfirmed(String),
+    AlreadyConfirmed(SmolStr),
     /// The time given cannot be.
     #[error("{0} lies {1}; give a time between the start of the incident and now")]
     TimeImpossible(Timestamp, &'static str),
@@ -44,13 +45,13 @@ impl Desk {
     ) -> Result<(), Refusal> {
         let (key, ticket) = self.ticket_mut(number)?;
         if ticket.confirmed_by.is_some() {
-            return Err(Refusal::AlreadyConfirmed(number.to_owned()));
+            return Err(Refusal::AlreadyConfirmed(number.into()));
         }
         if !ticket.is_open() {
-            let (number, state) = (number.to_owned(), ticket.state());
+            let (number, state) = (number.into(), ticket.state());
             return Err(ImpossibleTransition { number, state, trigger: "confirmed" }.into());
         }
-        ticket.confirmed_by = Some(author.to_owned());
+        ticket.confirmed_by = Some(author.into());
         changes.push((key, TicketEvent::Confirmed));
         self.timers.cancel(Deadline::Confirm(key));
         Ok(())

@@ -9,6 +9,7 @@ use crate::ticket::policy::decide;
 use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature, NoTicket, TicketDecision};
 use crate::ticket::record::{Opening, Ticket, VIGIE};
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, format_smolstr};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What waits for time to pass.
@@ -71,11 +72,11 @@ pub type TicketChanges = Vec<(u64, TicketEvent)>;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Desk {
     pub(super) tickets: BTreeMap<u64, Ticket>,
-    pub(super) by_number: BTreeMap<String, u64>,
+    pub(super) by_number: BTreeMap<SmolStr, u64>,
     /// Unfinished ones: a large incident that took over thousands has as many finished ones.
     pub(super) by_incident: BTreeMap<u64, Vec<u64>>,
     pub(super) finished_by_incident: BTreeMap<u64, Vec<u64>>,
-    pub(super) by_service: BTreeMap<String, BTreeSet<u64>>,
+    pub(super) by_service: BTreeMap<SmolStr, BTreeSet<u64>>,
     counters: BTreeMap<String, u64>,
     opened_in_all: u64,
     /// Deadlines.
@@ -193,7 +194,7 @@ impl Desk {
         self.open(
             at,
             Opening {
-                number: String::new(),
+                number: SmolStr::default(),
                 incident: facts.incident,
                 contract: None,
                 root_resource: facts.root_resource.clone(),
@@ -243,7 +244,7 @@ impl Desk {
         if self.finished_tickets_of(facts.incident).any(is_refuted) {
             return Err(NoTicket::Refuted);
         }
-        let Some(contract) = self.contracts.get(&affected.contract).cloned() else {
+        let Some(contract) = self.contracts.get(affected.contract.as_str()).cloned() else {
             return Ok(Vec::new());
         };
         let (covering, services) = self.covered(affected);
@@ -257,7 +258,7 @@ impl Desk {
         self.open(
             at,
             Opening {
-                number: String::new(),
+                number: SmolStr::default(),
                 incident: facts.incident,
                 contract: Some(contract),
                 root_resource: facts.root_resource.clone(),
@@ -300,7 +301,7 @@ impl Desk {
         };
         let counter = self.counters.entry(series.clone()).or_insert(0);
         *counter = counter.saturating_add(1);
-        opening.number = format!("{series}-{counter:06}");
+        opening.number = format_smolstr!("{series}-{counter:06}");
         self.opened_in_all = self.opened_in_all.saturating_add(1);
         let key = self.opened_in_all;
         let delay_min = opening
@@ -407,7 +408,7 @@ impl Desk {
                     && ticket.confirmed_by.is_none()
                     && ticket.is_open()
                 {
-                    ticket.confirmed_by = Some("confirmation delay".to_owned());
+                    ticket.confirmed_by = Some(SmolStr::new_static("confirmation delay"));
                     changes.push((key, TicketEvent::Confirmed));
                 }
             }

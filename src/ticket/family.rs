@@ -5,11 +5,12 @@ use crate::model::time::At;
 use crate::ticket::desk::{Desk, TicketChanges, TicketEvent};
 use crate::ticket::policy::AffectedContract;
 use crate::ticket::record::VIGIE;
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Desk {
     /// Tickets of the contract that run for some of the affected services, and the services left.
-    pub(super) fn covered(&self, affected: &AffectedContract) -> (Vec<u64>, Vec<String>) {
+    pub(super) fn covered(&self, affected: &AffectedContract) -> (Vec<u64>, Vec<SmolStr>) {
         let mut covering = BTreeSet::new();
         let mut rest = Vec::new();
         for service in &affected.services {
@@ -76,13 +77,13 @@ impl Desk {
     /// while there is none for a contract.
     pub(super) fn unify(&mut self, at: At, incident: u64, changes: &mut TicketChanges) {
         let keys = self.of_incident(incident).to_vec();
-        let mut holders: BTreeMap<String, u64> = BTreeMap::new();
+        let mut holders: BTreeMap<SmolStr, u64> = BTreeMap::new();
         let mut internal = Vec::new();
         for key in keys {
             let Some(ticket) = self.tickets.get(&key).filter(|ticket| ticket.is_open()) else {
                 continue;
             };
-            let Some(contract) = ticket.contract.as_ref().map(|one| one.id.clone()) else {
+            let Some(contract) = ticket.contract.as_ref().map(|one| SmolStr::new(&one.id)) else {
                 internal.push(key);
                 continue;
             };
@@ -122,7 +123,7 @@ impl Desk {
     pub(super) fn add_services(
         &mut self,
         key: u64,
-        more: Vec<String>,
+        more: Vec<SmolStr>,
         changes: &mut TicketChanges,
     ) {
         let Some(ticket) = self.tickets.get_mut(&key).filter(|one| one.contract.is_some()) else {

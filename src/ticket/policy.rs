@@ -3,6 +3,7 @@
 use crate::model::severity::Severity;
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// How the service is affected.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -40,9 +41,9 @@ impl Nature {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AffectedContract {
     /// Contract id.
-    pub contract: String,
+    pub contract: SmolStr,
     /// Its affected services, sorted.
-    pub services: Vec<String>,
+    pub services: Vec<SmolStr>,
     /// Worst nature among them.
     pub nature: Nature,
     /// Kernel receive time of the earliest alarm that shows one of them affected.
@@ -59,7 +60,7 @@ pub struct IncidentFacts {
     /// Incident id.
     pub incident: u64,
     /// Name of the root resource.
-    pub root_resource: String,
+    pub root_resource: SmolStr,
     /// Worst severity of its active alarms.
     pub severity: Severity,
     /// Whether the inventory knows the root's device.
@@ -116,7 +117,7 @@ mod tests {
     fn contracts_come_first_then_severity_then_the_sender() {
         let facts = |severity, is_known| IncidentFacts {
             incident: 1,
-            root_resource: "a".to_owned(),
+            root_resource: "a".into(),
             severity,
             is_known,
             contracts: Vec::new(),
@@ -131,8 +132,8 @@ mod tests {
         assert_eq!(decide(&facts(Severity::Major, true), false), TicketDecision::Internal);
         let mut affected = facts(Severity::Warning, false);
         affected.contracts.push(AffectedContract {
-            contract: "c".to_owned(),
-            services: vec!["s".to_owned()],
+            contract: "c".into(),
+            services: vec!["s".into()],
             nature: Nature::BackupActive,
             detected_at: Timestamp(0),
             occurred_at: None,

@@ -17,6 +17,7 @@ use crate::model::time::Timestamp;
 use crate::ticket::clock::GtrClock;
 use crate::ticket::policy::Nature;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// Where a ticket is in its life.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -52,7 +53,7 @@ impl State {
 #[error("ticket {number} is {}: it cannot be {trigger}", .state.as_str())]
 pub struct ImpossibleTransition {
     /// Ticket number.
-    pub number: String,
+    pub number: SmolStr,
     /// Where it is.
     pub state: State,
     /// What was asked, as a participle.
@@ -63,11 +64,11 @@ pub struct ImpossibleTransition {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Entry {
     /// Which time.
-    pub name: String,
+    pub name: SmolStr,
     /// Its value; none withdraws the one before.
     pub value: Option<Timestamp>,
     /// Who says so.
-    pub author: String,
+    pub author: SmolStr,
     /// Why.
     pub reason: String,
     /// When it was entered.
@@ -78,15 +79,15 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct Opening {
     /// Number.
-    pub number: String,
+    pub number: SmolStr,
     /// Incident id.
     pub incident: u64,
     /// Contract, frozen; none for an internal ticket.
     pub contract: Option<Contract>,
     /// Root resource.
-    pub root_resource: String,
+    pub root_resource: SmolStr,
     /// Affected services.
-    pub services: Vec<String>,
+    pub services: Vec<SmolStr>,
     /// Nature; none for an internal ticket.
     pub nature: Option<Nature>,
     /// Whether an internal ticket is about a total loss (severity critical).
@@ -109,18 +110,18 @@ pub struct Opening {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ticket {
     /// Number.
-    pub number: String,
+    pub number: SmolStr,
     state: State,
     /// Who confirmed it, once it is.
-    pub confirmed_by: Option<String>,
+    pub confirmed_by: Option<SmolStr>,
     /// Incident id; changes when incidents merge.
     pub incident: u64,
     /// Contract as it was at the opening.
     pub contract: Option<Contract>,
     /// Root resource.
-    pub root_resource: String,
+    pub root_resource: SmolStr,
     /// Affected services.
-    pub services: Vec<String>,
+    pub services: Vec<SmolStr>,
     /// Nature.
     pub nature: Option<Nature>,
     /// Whether it blocks, for an internal ticket.
@@ -128,7 +129,7 @@ pub struct Ticket {
     /// The clock.
     pub clock: GtrClock,
     /// Why the clock started where it did.
-    pub gtr_start_reason: String,
+    pub gtr_start_reason: SmolStr,
     /// Quality of the wall clock at the opening.
     pub clock_quality: String,
     /// Rehearsal.
@@ -164,7 +165,7 @@ impl Ticket {
             nature: opening.nature,
             is_blocking: opening.is_blocking,
             clock: GtrClock::standing(start),
-            gtr_start_reason: reason.to_owned(),
+            gtr_start_reason: reason.into(),
             clock_quality: opening.clock_quality,
             observe: opening.observe,
             is_breached: false,
@@ -206,7 +207,7 @@ impl Ticket {
         let is_first = self.clock.elapsed_ns(at) == 0;
         self.clock.resume(since);
         if is_first {
-            BACKUP_FAILED.clone_into(&mut self.gtr_start_reason);
+            self.gtr_start_reason = SmolStr::new_static(BACKUP_FAILED);
             let start = self.clock.started_at();
             self.enter("gtr_started_at", Some(start), (VIGIE, BACKUP_FAILED), at);
         }
@@ -252,9 +253,9 @@ impl Ticket {
         entered_at: Timestamp,
     ) {
         self.times.push(Entry {
-            name: name.to_owned(),
+            name: name.into(),
             value,
-            author: author.to_owned(),
+            author: author.into(),
             reason: reason.to_owned(),
             entered_at,
         });
@@ -382,11 +383,11 @@ mod tests {
     fn opening(gtr_start: GtrStart) -> Opening {
         let contract = Contract { gtr_start, ..Contract::new("c", "Customer", 240) };
         Opening {
-            number: "VIG-000001".to_owned(),
+            number: "VIG-000001".into(),
             incident: 7,
             contract: Some(contract),
-            root_resource: "a".to_owned(),
-            services: vec!["s".to_owned()],
+            root_resource: "a".into(),
+            services: vec!["s".into()],
             nature: Some(Nature::TotalOutage),
             is_blocking: true,
             detected_at: Timestamp(50),

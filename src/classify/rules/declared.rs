@@ -102,10 +102,10 @@ impl Declared {
             return;
         }
         let alarm_type = AlarmType {
-            id: id.value.to_owned(),
+            id: id.value.into(),
             title: title.value.to_owned(),
             event_type,
-            probable_cause: cause.value.to_owned(),
+            probable_cause: cause.value.into(),
             severity,
             effect: effect.unwrap_or_default(),
             persistence_ms,

@@ -208,9 +208,11 @@ impl MetricRules {
         let absent_lane = absence.alarm_type.map_or(Lane::Low, AlarmType::lane);
         let threshold = ThresholdRule {
             name: name.value.to_owned(),
-            alarm_type: kind.id.clone(),
+            alarm_type: kind.id.to_string(),
             bands,
-            absent_alarm_type: absence.alarm_type.map_or_else(String::new, |one| one.id.clone()),
+            absent_alarm_type: absence
+                .alarm_type
+                .map_or_else(String::new, |one| one.id.to_string()),
             absent_severity: absence.severity,
         };
         let rule = MetricRule {

@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use serde::Serialize;
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// Alerts that one listing shows at most: there are no pages in this API, so that a listing with
@@ -47,7 +48,7 @@ pub(super) async fn groups(
 ) -> Result<Response, Refused> {
     let question = Question::of(&uri)?;
     beside_the_runtime(&alertmanager, move |alertmanager| {
-        let mut by_incident: BTreeMap<String, Vec<GettableAlert>> = BTreeMap::new();
+        let mut by_incident: BTreeMap<SmolStr, Vec<GettableAlert>> = BTreeMap::new();
         each(alertmanager, &question, |image, alert| {
             let incident = image.incident.clone().unwrap_or_default();
             by_incident.entry(incident).or_default().push(alert);
@@ -59,8 +60,8 @@ pub(super) async fn groups(
             .into_iter()
             .filter(|(_, alerts)| question.is_wanted("muted") || !is_muted(alerts))
             .map(|(incident, alerts)| Group {
-                labels: Some(("incident".to_owned(), incident))
-                    .filter(|(_, incident)| !incident.is_empty())
+                labels: Some(("incident".to_owned(), incident.into()))
+                    .filter(|(_, incident): &(String, String)| !incident.is_empty())
                     .into_iter()
                     .collect(),
                 route_labels: LabelSet::new(),

@@ -6,6 +6,7 @@
 use crate::model::index::KeyHasher;
 use crate::shell::api::rows::AlarmShape;
 use hashbrown::HashTable;
+use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// Texts in use, each once.
@@ -66,7 +67,7 @@ impl Interner {
     }
 
     /// Shared copies of a list.
-    pub fn share_all(&mut self, texts: &[String]) -> Box<[Arc<str>]> {
+    pub fn share_all(&mut self, texts: &[SmolStr]) -> Box<[Arc<str>]> {
         texts.iter().map(|text| self.share(text)).collect()
     }
 }

@@ -12,6 +12,7 @@ use crate::model::time::{NS_PER_S, Timestamp};
 use crate::shell::api::intern::Interner;
 use crate::shell::api::table::Row;
 use crate::shell::publish::Rank;
+use smol_str::SmolStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -31,7 +32,7 @@ pub struct PackedAlarm {
     /// as they are now, and a repeat costs no version.
     occurrences: AtomicU64,
     last_raised: AtomicI64,
-    id: Box<str>,
+    id: SmolStr,
     /// `device` or `device/component`.
     pub resource: Arc<str>,
     /// What many alarms have alike.
@@ -43,7 +44,7 @@ pub struct PackedAlarm {
     /// Whether the condition is gone.
     pub is_cleared: bool,
     /// Incident that it belongs to.
-    pub incident: Option<Arc<str>>,
+    pub incident: Option<SmolStr>,
     time_created: Timestamp,
     last_changed: Timestamp,
     text: Arc<str>,
@@ -57,13 +58,13 @@ pub struct PackedAlarm {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AlarmShape {
     /// Alarm type id.
-    pub alarm_type: Arc<str>,
+    pub alarm_type: SmolStr,
     /// Channels that told it, joined by `+`.
-    pub source: Arc<str>,
-    event_type: Arc<str>,
-    probable_cause: Arc<str>,
-    why: Arc<str>,
-    rule: Arc<str>,
+    pub source: SmolStr,
+    event_type: SmolStr,
+    probable_cause: SmolStr,
+    why: SmolStr,
+    rule: SmolStr,
 }
 
 /// What only samples, alerts and some messages say of an alarm.
@@ -93,12 +94,12 @@ impl AlarmShape {
     /// The shared copy of an image's shape.
     fn of(image: &AlarmImage, interner: &mut Interner) -> Arc<Self> {
         let shape = Self {
-            alarm_type: interner.share(&image.alarm_type),
-            source: interner.share(&image.source),
-            event_type: interner.share(&image.event_type),
-            probable_cause: interner.share(&image.probable_cause),
-            why: interner.share(&image.why),
-            rule: interner.share(&image.rule),
+            alarm_type: image.alarm_type.clone(),
+            source: image.source.clone(),
+            event_type: image.event_type.clone(),
+            probable_cause: image.probable_cause.clone(),
+            why: image.why.clone(),
+            rule: image.rule.clone(),
         };
         interner.share_shape(shape)
     }
@@ -111,13 +112,13 @@ impl AlarmRow {
             rank,
             occurrences: AtomicU64::new(image.occurrences),
             last_raised: AtomicI64::new(image.last_raised.0),
-            id: image.id.as_str().into(),
+            id: image.id.clone(),
             resource: interner.share(&image.resource),
             shape: AlarmShape::of(image, interner),
             qualifier: interner.share(&image.qualifier),
             perceived_severity: image.perceived_severity,
             is_cleared: image.is_cleared,
-            incident: image.incident.as_deref().map(|incident| interner.share(incident)),
+            incident: image.incident.clone(),
             time_created: image.time_created,
             last_changed: image.last_changed,
             text: Arc::clone(&image.text),
@@ -134,10 +135,10 @@ impl AlarmRow {
         let fixed = &*self.fixed;
         let (shape, told) = (&*fixed.shape, fixed.told.as_deref());
         AlarmImage {
-            id: fixed.id.to_string(),
-            resource: fixed.resource.to_string(),
-            alarm_type: shape.alarm_type.to_string(),
-            qualifier: fixed.qualifier.to_string(),
+            id: fixed.id.clone(),
+            resource: SmolStr::from(Arc::clone(&fixed.resource)),
+            alarm_type: shape.alarm_type.clone(),
+            qualifier: SmolStr::from(Arc::clone(&fixed.qualifier)),
             perceived_severity: fixed.perceived_severity,
             is_cleared: fixed.is_cleared,
             time_created: fixed.time_created,
@@ -148,15 +149,15 @@ impl AlarmRow {
             lease_until: told.and_then(|told| told.lease_until),
             labels: told.map(|told| told.labels.to_string()).unwrap_or_default(),
             occurrences: self.occurrences(),
-            incident: fixed.incident.as_deref().map(str::to_owned),
-            source: shape.source.to_string(),
+            incident: fixed.incident.clone(),
+            source: shape.source.clone(),
             text: Arc::clone(&fixed.text),
-            event_type: shape.event_type.to_string(),
-            probable_cause: shape.probable_cause.to_string(),
+            event_type: shape.event_type.clone(),
+            probable_cause: shape.probable_cause.clone(),
             is_flapping: fixed.is_flapping,
-            why: shape.why.to_string(),
+            why: shape.why.clone(),
             faults: owned(&fixed.faults),
-            rule: shape.rule.to_string(),
+            rule: shape.rule.clone(),
         }
     }
 
@@ -253,15 +254,15 @@ impl ResourceRow {
     pub fn image(&self) -> ResourceImage {
         let packed = &*self.fixed;
         ResourceImage {
-            name: self.name.to_string(),
-            device: packed.device.to_string(),
+            name: SmolStr::from(Arc::clone(&self.name)),
+            device: SmolStr::from(Arc::clone(&packed.device)),
             is_known: packed.is_known,
             is_orphaned: packed.is_orphaned,
             addresses: owned(&packed.addresses),
             aliases: owned(&packed.aliases),
             first_heard: packed.first_heard,
             admin_down: packed.admin_down,
-            state: packed.state.to_string(),
+            state: SmolStr::from(Arc::clone(&packed.state)),
             active_alarms: packed.active_alarms,
         }
     }
@@ -463,6 +464,6 @@ fn number_in(id: &str) -> u64 {
     id.get(1..).and_then(|number| number.parse().ok()).unwrap_or(u64::MAX)
 }
 
-fn owned(texts: &[Arc<str>]) -> Vec<String> {
-    texts.iter().map(ToString::to_string).collect()
+fn owned(texts: &[Arc<str>]) -> Vec<SmolStr> {
+    texts.iter().map(|text| SmolStr::from(Arc::clone(text))).collect()
 }

@@ -335,9 +335,9 @@ fn a_running_clock_is_read_at_the_time_of_asking() {
     assert_eq!(shown(&image).remaining_s, None, "internal tickets have no target");
     assert_eq!(shown(&image).elapsed_s, 15_000, "and a clock all the same");
     let entry = |value, entered_s: i64| crate::engine::effect::TimeEntry {
-        name: "restored_at".to_owned(),
+        name: "restored_at".into(),
         value,
-        author: "vigie".to_owned(),
+        author: "vigie".into(),
         reason: String::new(),
         entered_at: NOON.plus_ns(entered_s * NS_PER_S),
     };

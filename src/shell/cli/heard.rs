@@ -6,6 +6,7 @@ use crate::shell::cli::adopt::{HeardInterface, HeardSender};
 use crate::shell::journal::{RealDisk, read_from};
 use crate::shell::recover::{self, Replay};
 use anyhow::{Context as _, bail};
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -73,14 +74,14 @@ fn get(host: &str, path: &str) -> anyhow::Result<String> {
 
 /// Devices with the parts that were heard of each.
 fn senders(images: impl IntoIterator<Item = ResourceImage>) -> Vec<HeardSender> {
-    let mut by_device: BTreeMap<String, HeardSender> = BTreeMap::new();
+    let mut by_device: BTreeMap<SmolStr, HeardSender> = BTreeMap::new();
     for image in images.into_iter().filter(|image| !image.is_known && image.first_heard.is_some()) {
         let sender = by_device.entry(image.device.clone()).or_default();
         let is_device = image.name == image.device;
         if is_device {
             sender.addresses = image.addresses.iter().filter_map(|one| one.parse().ok()).collect();
             if image.device.parse::<std::net::IpAddr>().is_err() {
-                sender.names.push(image.device);
+                sender.names.push(image.device.into());
             }
         } else if let Some((_, part)) = image.name.split_once('/') {
             let if_index =

@@ -8,15 +8,16 @@ use crate::engine::effect::{AlarmImage, IncidentImage, IncidentStatus};
 use crate::model::time::Timestamp;
 use crate::shell::api::rows::{AlarmRow, PackedAlarm};
 use crate::shell::api::view::View;
+use smol_str::SmolStr;
 use std::collections::BTreeSet;
 
 /// What became of one fault.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
     /// Incidents with roots that fit, as (incident, root). One fault is to be one incident.
-    Right { incidents: Vec<(String, String)> },
+    Right { incidents: Vec<(SmolStr, SmolStr)> },
     /// An incident names another root.
-    Wrong { incident: String, root: String },
+    Wrong { incident: SmolStr, root: SmolStr },
     /// Nothing was opened.
     NoIncident,
 }
@@ -87,8 +88,9 @@ impl Staged {
     /// What vigie made of it, as the view stands.
     pub(super) fn judge(&self, view: &View) -> Verdict {
         let incidents = self.incidents(view);
-        let wrong =
-            incidents.iter().find(|incident| !self.fault.roots.contains(&incident.root_resource));
+        let wrong = incidents
+            .iter()
+            .find(|incident| !self.fault.roots.contains(incident.root_resource.as_str()));
         match wrong {
             Some(incident) => Verdict::Wrong {
                 incident: incident.id.clone(),
@@ -118,7 +120,7 @@ pub(super) fn is_told(incident: &IncidentImage) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     pub(super) staged: Vec<Staged>,
-    explained: BTreeSet<String>,
+    explained: BTreeSet<SmolStr>,
 }
 
 impl Judge {
@@ -185,10 +187,10 @@ mod tests {
     /// A view with that alarm in an incident of such a status and root.
     fn view(status: IncidentStatus, root: &str, reason: Option<&str>) -> Arc<View> {
         let mut alarm = alarm(3, false);
-        alarm.resource = "agg-1/Ethernet9/1".to_owned();
+        alarm.resource = "agg-1/Ethernet9/1".into();
         let mut incident = incident("I7", status, IncidentChange::Opened);
-        incident.root_resource = root.to_owned();
-        incident.no_ticket_reason = reason.map(str::to_owned);
+        incident.root_resource = root.into();
+        incident.no_ticket_reason = reason.map(Into::into);
         let mut writer = ViewWriter::new(ViewBounds::default());
         writer.apply(&published(1, 0, Effect::Alarm(Arc::new(alarm))));
         writer.apply(&published(1, 1, Effect::Incident(Arc::new(incident))));
@@ -200,8 +202,8 @@ mod tests {
     fn a_fault_is_judged_by_the_root_of_its_incidents() {
         let plan = Datacenter::new();
         let staged = staged(&plan);
-        let right = Verdict::Right { incidents: vec![("I7".to_owned(), "agg-1".to_owned())] };
-        let wrong = Verdict::Wrong { incident: "I7".to_owned(), root: "rtr-1".to_owned() };
+        let right = Verdict::Right { incidents: vec![("I7".into(), "agg-1".into())] };
+        let wrong = Verdict::Wrong { incident: "I7".into(), root: "rtr-1".into() };
         let judged = |status, root| staged.judge(&view(status, root, None));
         assert_eq!(judged(IncidentStatus::Open, "agg-1"), right);
         assert_eq!(judged(IncidentStatus::Closed, "agg-1"), right);

@@ -4,6 +4,7 @@ use super::judge::is_told;
 use crate::engine::effect::{AlarmImage, IncidentImage, IncidentStatus, TicketImage, TicketState};
 use crate::model::time::Timestamp;
 use crate::shell::api::view::View;
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something worth a line.
@@ -26,9 +27,9 @@ pub(super) enum News {
 #[derive(Debug, Default)]
 pub(super) struct Newsroom {
     version: u64,
-    active: BTreeSet<String>,
-    incidents: BTreeMap<String, (IncidentStatus, String)>,
-    tickets: BTreeMap<String, (TicketState, Option<String>)>,
+    active: BTreeSet<SmolStr>,
+    incidents: BTreeMap<SmolStr, (IncidentStatus, SmolStr)>,
+    tickets: BTreeMap<SmolStr, (TicketState, Option<SmolStr>)>,
     /// Alarms raised so far.
     pub(super) raised: u64,
     /// Incidents told so far.
@@ -109,7 +110,7 @@ impl Newsroom {
 
     fn read_ticket(&mut self, number: &str, image: &TicketImage, news: &mut Vec<News>) {
         let now = (image.state, image.nature.clone());
-        let before = self.tickets.insert(number.to_owned(), now);
+        let before = self.tickets.insert(number.into(), now);
         let is_open = matches!(image.state, TicketState::Acknowledged | TicketState::InProgress);
         let is_other = before.as_ref().is_some_and(|(_, nature)| *nature != image.nature);
         let image = Box::new(image.clone());

@@ -6,6 +6,7 @@
 use crate::engine::effect::{IncidentImage, TicketImage};
 use crate::model::severity::Severity;
 use crate::model::time::{NS_PER_S, Timestamp};
+use smol_str::SmolStr;
 use std::io::{self, Write};
 
 /// What a line is about; decides its colour.
@@ -141,7 +142,7 @@ pub(super) fn ticket(image: &TicketImage) -> [String; 2] {
 }
 
 /// What has become of services, by the word of the API.
-fn affected(nature: &str, services: &[String]) -> String {
+fn affected(nature: &str, services: &[SmolStr]) -> String {
     let services = services.join(", ");
     match nature {
         "total-outage" => format!("total outage of {services}"),
@@ -205,7 +206,7 @@ mod tests {
 
     #[test]
     fn services_are_named_as_people_name_them() {
-        let two = ["app-1", "app-2"].map(str::to_owned);
+        let two = ["app-1", "app-2"].map(SmolStr::from);
         assert_eq!(affected("total-outage", &two), "total outage of app-1, app-2");
         assert_eq!(affected("degraded", &two[..1]), "app-1 degraded");
         assert_eq!(affected("backup-active", &two[..1]), "app-1 on backup");

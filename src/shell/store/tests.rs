@@ -77,9 +77,9 @@ fn ticket_times_are_only_added(store: &mut Store) {
     let mut image = ticket("NOC-000001", TicketState::Acknowledged, TicketChange::Opened);
     store.apply(&[ticket_effect(10, image.clone())]).expect("written");
     image.times.push(TimeEntry {
-        name: "detected_at".to_owned(),
+        name: "detected_at".into(),
         value: None,
-        author: "n.dupont".to_owned(),
+        author: "n.dupont".into(),
         reason: "wrong port".to_owned(),
         entered_at: NOON,
     });
@@ -234,7 +234,7 @@ fn aged() -> Store {
         image.closed_at = closed_at;
         effects.push(incident_effect(position, image));
         let mut image = alarm(position * 10, true);
-        image.incident = Some(id.to_owned());
+        image.incident = Some(id.into());
         effects.push(alarm_effect(position * 10, image));
     }
     for (position, number, contract, state) in [
@@ -243,7 +243,7 @@ fn aged() -> Store {
         (7, "VIG-000007", None, TicketState::Resolved),
     ] {
         let mut image = ticket(number, state, TicketChange::Updated);
-        image.contract = contract.map(str::to_owned);
+        image.contract = contract.map(Into::into);
         image.closed_at = (state == TicketState::Closed).then_some(NOON);
         effects.push(ticket_effect(position, image));
     }

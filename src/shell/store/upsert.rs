@@ -76,22 +76,22 @@ fn alarm(
     image: &AlarmImage,
 ) -> Result<(), StoreError> {
     transaction.prepare_cached(ALARM)?.execute(params![
-        image.id,
+        image.id.as_str(),
         position,
         ordinal,
-        image.resource,
-        image.alarm_type,
-        image.qualifier,
+        image.resource.as_str(),
+        image.alarm_type.as_str(),
+        image.qualifier.as_str(),
         image.perceived_severity.as_str(),
         image.is_cleared,
         image.time_created.0,
         image.last_raised.0,
         image.last_changed.0,
         integer(image.occurrences),
-        image.incident,
+        image.incident.as_deref(),
         serde_json::to_string(image)?,
     ])?;
-    let renamed = params![image.id, image.resource, position];
+    let renamed = params![image.id.as_str(), image.resource.as_str(), position];
     transaction.prepare_cached(ALARM_RESOURCE)?.execute(renamed)?;
     Ok(())
 }
@@ -102,12 +102,12 @@ fn incident(
     image: &IncidentImage,
 ) -> Result<(), StoreError> {
     transaction.prepare_cached(INCIDENT)?.execute(params![
-        image.id,
+        image.id.as_str(),
         position,
         ordinal,
         word(&image.status)?,
         image.severity.as_str(),
-        image.root_resource,
+        image.root_resource.as_str(),
         image.opened_at.0,
         nanoseconds(image.restored_at),
         nanoseconds(image.closed_at),
@@ -122,15 +122,15 @@ fn ticket(
     image: &TicketImage,
 ) -> Result<(), StoreError> {
     transaction.prepare_cached(TICKET)?.execute(params![
-        image.number,
+        image.number.as_str(),
         position,
         ordinal,
         word(&image.state)?,
         image.confirmed,
-        image.incident,
-        image.contract,
+        image.incident.as_str(),
+        image.contract.as_deref(),
         image.customer,
-        image.severity,
+        image.severity.as_str(),
         image.opened_at.0,
         nanoseconds(image.restored_at),
         nanoseconds(image.closed_at),
@@ -141,11 +141,11 @@ fn ticket(
     let mut statement = transaction.prepare_cached(TICKET_TIME)?;
     for (place, entry) in (0_i64..).zip(&image.times) {
         statement.execute(params![
-            image.number,
+            image.number.as_str(),
             place,
-            entry.name,
+            entry.name.as_str(),
             nanoseconds(entry.value),
-            entry.author,
+            entry.author.as_str(),
             entry.reason,
             entry.entered_at.0,
         ])?;
@@ -159,12 +159,12 @@ fn resource(
     image: &ResourceImage,
 ) -> Result<(), StoreError> {
     transaction.prepare_cached(RESOURCE)?.execute(params![
-        image.name,
+        image.name.as_str(),
         position,
         ordinal,
-        image.device,
+        image.device.as_str(),
         image.is_known,
-        image.state,
+        image.state.as_str(),
         nanoseconds(image.first_heard),
         serde_json::to_string(image)?,
     ])?;
