@@ -12,6 +12,8 @@ use std::time::Duration;
 use vigie::shell::clock::boot_ns;
 
 const VIGIE: &str = env!("CARGO_BIN_EXE_vigie");
+/// Who hears the messages of the bench.
+const LISTENERS: [&str; 2] = ["listener=\"snmp-trap\"", "listener=\"syslog-udp\""];
 
 /// A running daemon.
 pub(crate) struct Daemon {
@@ -146,9 +148,11 @@ impl Daemon {
         Ok(found.with_context(|| format!("no {name}"))?.trim().to_owned())
     }
 
-    /// What became of the messages so far.
+    /// What became of the messages so far, those apart that vigie writes about itself.
     pub(crate) fn ledger(&self) -> anyhow::Result<Ledger> {
         let text = self.get("/metrics")?;
+        let of_others = |line: &&str| LISTENERS.iter().any(|listener| line.contains(listener));
+        let text = text.lines().filter(of_others).collect::<Vec<_>>().join("\n");
         Ok(Ledger {
             received: sum(&text, "vigie_received_total"),
             kernel_dropped: sum(&text, "vigie_kernel_dropped_total"),

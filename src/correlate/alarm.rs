@@ -214,6 +214,15 @@ impl Alarm {
             && event.arrived.engine.ns_since(self.sampled_at) < SAMPLE_INTERVAL_NS
     }
 
+    /// Reads what [`Alarm::is_repeated_by`] and [`Alarm::repeat`] will, so that it is near by then.
+    pub(crate) fn look(&self) -> u64 {
+        let counted = self.occurrences ^ self.raised_engine.0 ^ self.sampled_at.0;
+        let told = self.changed.engine.0 ^ u64::from(self.held_clear.is_some());
+        let named = u64::from(self.channels) ^ u64::from(!self.qualifier.is_empty());
+        let noted = u64::from(self.is_touched) ^ u64::from(self.occurred_at.is_some());
+        counted ^ told ^ named ^ noted
+    }
+
     /// Whether the event says the alert again with something new about it.
     fn is_renewed_by(&self, event: &Event<'_>) -> bool {
         let is_alert = event.lease_until.is_some() || !event.labels.is_empty();

@@ -6,7 +6,7 @@ use crate::correlate::changes::Changes;
 use crate::correlate::incident::Incident;
 use crate::correlate::muting::Silences;
 use crate::correlate::renewal::{RENEWAL_UNITS, Renewal};
-use crate::correlate::resource::{ResourceTable, Slot};
+use crate::correlate::resource::{Resource, ResourceTable, Slot};
 use crate::correlate::session::{Sessions, may_mean_another};
 use crate::correlate::spread::Spread;
 use crate::correlate::threshold::Watches;
@@ -204,24 +204,31 @@ impl Correlator {
         )
     }
 
-    /// Reads what [`Correlator::repeat_of`] will look at for each of these hashes. It changes
-    /// nothing; it waits for memory once for many events instead of once for each.
+    /// Reads what [`Correlator::repeat_of`] and [`Correlator::repeat`] will look at for each of
+    /// these hashes. It changes nothing; it waits for memory once for many events instead of once
+    /// for each.
     pub fn look_ahead(&self, hashes: &[u64]) {
         let mut slots = [u32::MAX; LOOK_AHEAD];
         for hashes in hashes.chunks(LOOK_AHEAD) {
             for (slot, hash) in slots.iter_mut().zip(hashes) {
                 *slot = self.alarms.first_with(*hash).unwrap_or(u32::MAX);
             }
+            let mut seen = 0_u64;
             let mut resources = [None; LOOK_AHEAD];
             for ((resource, slot), _) in resources.iter_mut().zip(&slots).zip(hashes) {
-                *resource = self.alarms.get(*slot).map(|alarm| alarm.resource);
+                let alarm = self.alarms.get(*slot);
+                seen ^= alarm.map_or(0, Alarm::look);
+                *resource = alarm.map(|alarm| alarm.resource);
             }
-            let mut seen = 0_usize;
-            for resource in resources.into_iter().flatten() {
-                let resource = self.resources.get(resource);
-                seen = seen.wrapping_add(resource.component.len());
-                seen ^= usize::from(resource.component.as_bytes().first().copied().unwrap_or(0));
-                seen ^= usize::from(resource.device.as_bytes().first().copied().unwrap_or(0));
+            let mut devices = [None; LOOK_AHEAD];
+            for (device, resource) in devices.iter_mut().zip(resources) {
+                let resource = resource.map(|resource| self.resources.get(resource));
+                seen ^= resource.map_or(0, Resource::look);
+                *device = resource.map(|resource| resource.parent);
+            }
+            for device in devices.into_iter().flatten() {
+                seen ^= self.resources.get(device).last_heard.0;
+                seen ^= u64::from(self.topology.get(device).is_some_and(|node| node.is_silent));
             }
             std::hint::black_box(seen);
         }

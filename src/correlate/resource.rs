@@ -56,6 +56,12 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// Reads what tells it from others, so that it is near by then.
+    pub(crate) fn look(&self) -> u64 {
+        let first = |text: &str| text.as_bytes().first().copied().map_or(0, u64::from);
+        first(&self.component) ^ first(&self.device) ^ u64::from(self.admin_down_at.is_some())
+    }
+
     /// `device` or `device/component`.
     #[must_use]
     pub fn name(&self) -> SmolStr {

@@ -26,6 +26,7 @@ use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::observe::metrics::Figures;
 use crate::shell::outbox::outbox;
 use crate::shell::pipeline::SharedClassifier;
+use crate::shell::priority;
 use crate::shell::publish::feed::{FEED_EFFECTS_MAX, HISTORY_EFFECTS_MAX, feed};
 use crate::shell::publish::publisher::KafkaPublisher;
 use crate::shell::recover::{self, RecoverError};
@@ -479,6 +480,7 @@ fn runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("tokio")
+        .on_thread_start(|| priority::stand_back(priority::REQUESTS))
         .enable_all()
         .build()
 }
