@@ -58,7 +58,7 @@ impl Correlator {
         self.watches.find(&watch_key(resource, alarm_type, event))
     }
 
-    /// A sample of a series that came into another zone.
+    /// A sample of a series that came into another zone, counts there, or may end what a band asks.
     pub(crate) fn crossing(&mut self, at: At, event: &Event<'_>, changes: &mut Changes) {
         if self.is_idle_crossing(event) {
             return;
@@ -120,12 +120,12 @@ impl Correlator {
     /// for any more.
     pub(crate) fn watch_due(&mut self, at: At, slot: WatchSlot, changes: &mut Changes) {
         let Some(watch) = self.watches.get_mut(slot) else { return };
+        watch.give_up();
         if watch.absence.is_some() {
             self.stop_missing(at, slot, changes);
         } else if watch.is_silent {
             self.stop_waiting(slot, changes);
         } else {
-            watch.give_up();
             self.watches.forget_if_idle(slot);
         }
     }

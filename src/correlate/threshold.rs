@@ -220,7 +220,7 @@ impl Watch {
         }
     }
 
-    /// Until a sample comes, time does not count: nobody knows whether its bands still last.
+    /// Until a sample comes, nothing holds: nobody knows whether its bands still last.
     pub fn await_sample(&mut self) {
         self.is_silent = true;
     }
@@ -480,7 +480,8 @@ fn rule_in<'r>(rules: &'r [ThresholdRule], name: &str) -> Option<&'r ThresholdRu
     rules.get(place)
 }
 
-/// How long a series is missed before it is held to be gone for good, ns: a day.
+/// How long a series is missed, or the sample that completes something awaited, before it is held
+/// to be gone for good, ns: a day.
 pub const MISSED_NS: u64 = 86_400_000_000_000;
 
 fn place(slot: WatchSlot) -> usize {

@@ -126,7 +126,7 @@ impl Engine {
             probable_cause: kind.probable_cause.clone(),
             is_flapping: alarm.flap.is_flapping(),
             why: SmolStr::new_static(why(alarm)),
-            faults: alarm.faults.iter().map(|fault| fault.as_str().into()).collect(),
+            faults: alarm.faults.iter().map(|fault| SmolStr::new_static(fault.as_str())).collect(),
             rule: SmolStr::from(Arc::clone(&alarm.rule)),
         }
     }

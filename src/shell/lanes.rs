@@ -41,7 +41,8 @@ impl Lanes {
     /// An empty batch, from the pile if it has one.
     #[must_use]
     pub fn take_empty(&self) -> Box<Batch> {
-        self.free().pop().unwrap_or_default()
+        let known = self.free().pop();
+        known.unwrap_or_default()
     }
 
     /// Hands a batch to the sequencer.

@@ -1,4 +1,4 @@
-//! One copy of texts that many rows share: resources, alarm types, rules, reasons.
+//! One copy of what many rows share: names of resources, qualifiers, and the shapes of alarms.
 //!
 //! Rows hold `Arc<str>`; a text that no row holds any more is dropped at the next sweep. Owned by
 //! the one thread that writes the view.
@@ -51,7 +51,7 @@ impl Interner {
         shared
     }
 
-    /// The shared copy of a shape whose texts are shared copies themselves.
+    /// The shared copy of a shape.
     pub fn share_shape(&mut self, shape: AlarmShape) -> Arc<AlarmShape> {
         if let Some(known) = self.shapes.iter().find(|known| ***known == shape) {
             return Arc::clone(known);

@@ -124,6 +124,8 @@ pub(super) struct Moment {
     pub(super) at: Timestamp,
     pub(super) now_s: u32,
     pub(super) request: u32,
+    /// Whether a sample of that instant, or of a later one, was taken before.
+    pub(super) is_again: bool,
 }
 
 impl Matched {
@@ -185,6 +187,8 @@ impl Matched {
         }
         let was_away = sender_back_s > self.heard_s;
         self.heard_s = self.heard_s.max(moment.now_s);
+        let moment =
+            Moment { is_again: newest.is_some_and(|newest| moment.at == newest.at), ..moment };
         let now = Newest { value, at: moment.at };
         for (place, track) in (0..=u8::MAX).zip(once(&mut self.first).chain(&mut self.more)) {
             if was_away || track.is_silent {
@@ -376,16 +380,23 @@ impl Track {
         match &mut self.alarm {
             OfAlarm::Alone(Alone { standing, compared }) => {
                 *compared = news.compared().unwrap_or(f64::NAN);
-                let moment = Moment { at: moment.at.max(standing.since()), ..moment };
+                let is_again = moment.is_again || moment.at <= standing.since();
+                let moment = Moment { at: moment.at.max(standing.since()), is_again, ..moment };
                 stand(standing, news, moment, rule)
             }
-            OfAlarm::Ratio(pair) => stand(&mut locked(pair).standing, news, moment, rule),
+            OfAlarm::Ratio(pair) => {
+                let mut pair = locked(pair);
+                let (at, is_again) = pair.newest.take(moment.at);
+                stand(&mut pair.standing, news, Moment { at, is_again, ..moment }, rule)
+            }
             OfAlarm::Peers(peers) => {
                 let mut peers = locked(peers);
                 let series = moment.place.number();
                 let member = Member { series, heard_s: moment.now_s, news };
-                let moment = Moment { at: peers.time_of(moment.at), ..moment };
+                peers.note(moment.at);
                 let news = peers.take(member, &rule.threshold, self.absent_after_s)?;
+                let (at, is_again) = peers.lead();
+                let moment = Moment { at, is_again, ..moment };
                 stand(&mut peers.standing, news, moment, rule)
             }
         }
@@ -405,9 +416,9 @@ fn stand(
         Some(before) => before != zone,
         None => !rule.threshold.is_normal(number),
     };
-    let Moment { at, now_s, request, .. } = moment;
+    let Moment { at, now_s, request, is_again, .. } = moment;
     let sample = Compared { number, zone, rule: &rule.threshold };
-    let told = standing.take(sample, When { at, now_s, request })?;
+    let told = standing.take(sample, When { at, now_s, request, is_again })?;
     Some((news, told, is_change))
 }
 

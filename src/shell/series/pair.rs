@@ -4,7 +4,7 @@
 
 use crate::classify::Side;
 use crate::model::time::{NS_PER_S, Timestamp};
-use crate::shell::series::standing::Standing;
+use crate::shell::series::standing::{Latest, Standing};
 
 /// Numbers in a row that found no other of their instant before any will do.
 const MISSES_MAX: u8 = 4;
@@ -17,6 +17,8 @@ pub(super) struct Pair {
     measured: Option<(f64, Timestamp)>,
     divisor: Option<(f64, Timestamp)>,
     misses: u8,
+    /// Time of the newest ratio.
+    pub(super) newest: Latest,
     /// Where the ratio stands.
     pub(super) standing: Standing,
 }

@@ -12,7 +12,7 @@ use crate::classify::News;
 use crate::model::severity::Severity;
 use crate::model::threshold::ThresholdRule;
 use crate::model::time::Timestamp;
-use crate::shell::series::standing::Standing;
+use crate::shell::series::standing::{Latest, Standing};
 
 /// Those that do not lead are kept up to so many; of more the next sample of each counts.
 const OTHERS_MAX: usize = 64;
@@ -23,7 +23,9 @@ pub(super) struct Peers {
     /// Where the alarm stands.
     pub(super) standing: Standing,
     /// Time of the newest sample of them all.
-    newest: Timestamp,
+    newest: Latest,
+    /// Time of the newest that was held against the bands.
+    led: Latest,
     leader: Option<Member>,
     others: Vec<Member>,
 }
@@ -43,14 +45,19 @@ pub(super) struct Member {
 impl Peers {
     /// Those of an alarm that one meant alone until now.
     pub(super) fn led_by(leader: Option<Member>, standing: Standing, newest: Timestamp) -> Self {
-        Self { standing, newest, leader, others: Vec::new() }
+        let newest = Latest(newest);
+        Self { standing, newest, led: newest, leader, others: Vec::new() }
     }
 
-    /// The time of a sample, or that of a newer one of another series: time does not go back for
-    /// the alarm.
-    pub(super) fn time_of(&mut self, sampled_at: Timestamp) -> Timestamp {
-        self.newest = self.newest.max(sampled_at);
-        self.newest
+    /// Notes the time of a sample, whoever leads.
+    pub(super) fn note(&mut self, sampled_at: Timestamp) {
+        self.newest.take(sampled_at);
+    }
+
+    /// The time that what is held against the bands counts with, and whether that is no newer than
+    /// the one before.
+    pub(super) fn lead(&mut self) -> (Timestamp, bool) {
+        self.led.take(self.newest.0)
     }
 
     /// Takes what a series brings; gives what is to be held against the bands, if anything.

@@ -17,7 +17,7 @@
 
 use crate::model::threshold::ThresholdRule;
 use crate::model::time::Timestamp;
-use crate::shell::series::lasting::{Known, Lasting};
+use crate::shell::series::lasting::{Begun, Lasting};
 
 /// The soft state of one series under one rule. Begins unsure.
 #[derive(Clone, Copy, Default, Debug)]
@@ -49,6 +49,10 @@ pub(super) struct Compared<'r> {
     pub(super) rule: &'r ThresholdRule,
 }
 
+/// The time of the newest sample of several series: time does not go back for their alarm.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Latest(pub(super) Timestamp);
+
 /// The instants with which a zone is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Instants {
@@ -67,6 +71,18 @@ pub(super) struct When {
     pub(super) now_s: u32,
     /// The request.
     pub(super) request: u32,
+    /// Whether one of that instant, or of a later one, was taken before: the engine counts only
+    /// what is newer.
+    pub(super) is_again: bool,
+}
+
+impl Latest {
+    /// The time that a sample counts with, and whether that is no newer than the one before.
+    pub(super) fn take(&mut self, sampled_at: Timestamp) -> (Timestamp, bool) {
+        let is_again = sampled_at <= self.0;
+        self.0 = self.0.max(sampled_at);
+        (self.0, is_again)
+    }
 }
 
 impl Standing {
@@ -74,9 +90,11 @@ impl Standing {
     /// news, for as many samples after that as the rule counts, and when a band may have lasted.
     #[inline]
     pub(super) fn take(&mut self, sample: Compared<'_>, when: When) -> Option<Instants> {
-        let is_known = self.is_sure || self.flight == when.request;
-        if sample.zone != self.told || !is_known {
+        if sample.zone != self.told || !self.is_known_by(when.request) {
             return Some(self.tell_zone(sample, when));
+        }
+        if when.is_again {
+            return None;
         }
         let may_have_lasted = self.lasting.take(when.now_s);
         if self.rest == 0 && !may_have_lasted {
@@ -90,12 +108,12 @@ impl Standing {
     #[cold]
     fn tell_zone(&mut self, Compared { number, zone, rule }: Compared<'_>, when: When) -> Instants {
         let is_another = zone != self.told;
-        let is_known = self.is_sure || self.flight == when.request;
-        let known = if is_another && is_known { Known::Before } else { Known::Unknown };
+        let is_known = is_another && self.is_known_by(when.request);
+        let begun = if is_known { Begun::Now } else { Begun::Unknown };
         if is_another || self.since == Timestamp(0) {
             self.since = when.at;
         }
-        self.lasting.zone(known, when.now_s, rule.lasts_ms(number));
+        self.lasting.enter(begun, when.now_s, rule.lasts_ms(number));
         self.told = zone;
         self.rest = u8::try_from(rule.samples_told()).unwrap_or(u8::MAX).saturating_sub(1);
         self.fly(when.request);
@@ -110,6 +128,11 @@ impl Standing {
     /// The first sample of the present zone; long ago when that counts for nothing.
     pub(super) fn since(&self) -> Timestamp {
         self.since
+    }
+
+    /// Whether the engine has the zone that was told last, or will before what this request tells.
+    fn is_known_by(&self, request: u32) -> bool {
+        self.is_sure || (self.flight == request && self.since != Timestamp(0))
     }
 
     fn fly(&mut self, request: u32) {
@@ -127,11 +150,12 @@ impl Standing {
         }
     }
 
-    /// The series falls silent: the next zone is news, whatever it is.
+    /// The series falls silent: the next zone is news, whatever it is, and what is in flight is not
+    /// believed.
     pub(super) fn forget(&mut self) {
         self.is_sure = false;
+        self.is_contested |= self.flight != 0;
         self.since = Timestamp(0);
-        self.lasting = Lasting::default();
     }
 }
 
@@ -172,7 +196,9 @@ mod tests {
         ) -> Option<Timestamp> {
             let sample = Compared { number: f64::from(zone), zone, rule };
             let now_s = u32::try_from(second).expect("small");
-            self.take(sample, When { at: at(second), now_s, request }).map(|told| told.since)
+            let is_again = at(second) <= self.since;
+            let when = When { at: at(second), now_s, request, is_again };
+            self.take(sample, when).map(|told| told.since)
         }
     }
 
@@ -265,4 +291,4 @@ mod tests {
 
 #[cfg(test)]
 #[path = "standing_tests.rs"]
-mod told_tests;
+mod property;

@@ -1,4 +1,5 @@
-//! An engine that is told what a standing asks for knows as much as one that is told everything.
+//! An engine that is told what a standing asks for knows as much as one that is told everything. A
+//! sample that is sent again after the time that a band asks for may end it or not.
 
 use super::*;
 use crate::correlate::threshold::{Heard, Watch, WatchKey};
@@ -17,6 +18,10 @@ enum Step {
     Samples { value: f64, every_ms: u64, outcomes: Vec<Outcome> },
     /// Vigie starts again: what the standing knew is gone.
     Restart,
+    /// The series is silent for a while, and both engines are told.
+    Silence,
+    /// One more series that means the alarm comes back from a silence, in the request of a sample.
+    Return { value: f64, is_before: bool },
 }
 
 /// What becomes of the request with a sample.
@@ -28,6 +33,8 @@ enum Outcome {
     Doubted,
     /// It is not in the journal, and the sender was told so.
     Lost,
+    /// It is in the journal, but the answer did not come through.
+    Unheard,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -35,13 +42,17 @@ fn step() -> impl Strategy<Value = Step> {
     let outcomes = prop_oneof![
         20 => Just(Outcome::Durable),
         1 => Just(Outcome::Doubted),
-        1 => Just(Outcome::Lost)
+        1 => Just(Outcome::Lost),
+        1 => Just(Outcome::Unheard)
     ];
     let outcomes = prop::collection::vec(outcomes, 1..12);
     prop_oneof![
-        12 => (values, 100..20_000_u64, outcomes)
+        12 => (values.clone(), 100..20_000_u64, outcomes)
             .prop_map(|(value, every_ms, outcomes)| Step::Samples { value, every_ms, outcomes }),
         1 => Just(Step::Restart),
+        1 => Just(Step::Silence),
+        1 => (values, any::<bool>())
+            .prop_map(|(value, is_before)| Step::Return { value, is_before }),
     ]
 }
 
@@ -98,63 +109,117 @@ fn holds(watch: &Watch, rule: &ThresholdRule) -> Option<Severity> {
     watch.worst(rule).map(|(severity, _)| severity)
 }
 
-/// A series, an engine that gets what is told of it, and one that gets all of it.
+/// A series, an engine that gets what is told of it, one that gets every sample once, and one that
+/// gets those too that are sent again.
 struct World {
+    rule: ThresholdRule,
     standing: Standing,
+    newest: Latest,
     told: Watch,
+    once: Watch,
     all: Watch,
     now_ms: u64,
     request: u32,
+    /// Whether the engines have the sample at hand.
+    has_it: bool,
 }
 
 impl World {
-    fn sample(&mut self, rule: &ThresholdRule, (value, at): (f64, Timestamp), outcome: Outcome) {
-        self.request += 1;
-        let zone = rule.zones().of(value).expect("a number");
+    fn take(&mut self, value: f64, sampled_at: Timestamp, is_lost: bool) {
+        let zone = self.rule.zones().of(value).expect("a number");
         let now_s = u32::try_from(self.now_ms / 1_000).expect("small");
-        let sample = Compared { number: value, zone, rule };
-        let told = self.standing.take(sample, When { at, now_s, request: self.request });
-        if outcome != Outcome::Lost {
-            self.all.sample(rule, &event(self.now_ms, at), value);
-            let instants = told.map(|told| [Some(told.since), told.also]);
-            for instant in instants.into_iter().flatten().flatten() {
-                let event = event(self.now_ms, instant);
-                if !self.told.is_repeated_by(rule, &event, value) {
-                    self.told.sample(rule, &event, value);
-                }
+        let sample = Compared { number: value, zone, rule: &self.rule };
+        let (at, is_again) = self.newest.take(sampled_at);
+        let when = When { at, now_s, request: self.request, is_again };
+        let told = self.standing.take(sample, when);
+        // What is not told cannot be lost.
+        if is_lost && told.is_some() {
+            return;
+        }
+        let whole = event(self.now_ms, at);
+        self.all.sample(&self.rule, &whole, value);
+        if !std::mem::replace(&mut self.has_it, true) {
+            self.once.sample(&self.rule, &whole, value);
+        }
+        let instants = told.map(|told| [Some(told.since), told.also]);
+        for instant in instants.into_iter().flatten().flatten() {
+            let event = event(self.now_ms, instant);
+            if !self.told.is_repeated_by(&self.rule, &event, value) {
+                self.told.sample(&self.rule, &event, value);
             }
         }
-        self.standing.settle(self.request, outcome == Outcome::Durable);
+    }
+
+    fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Samples { value, every_ms, outcomes } => {
+                let mut again = None;
+                for outcome in outcomes.into_iter().chain([Outcome::Durable]) {
+                    self.now_ms += every_ms;
+                    let at = again.unwrap_or_else(|| wall(self.now_ms));
+                    self.request += 1;
+                    self.has_it &= again.is_some();
+                    self.take(value, at, outcome == Outcome::Lost);
+                    let is_believed = matches!(outcome, Outcome::Durable | Outcome::Unheard);
+                    self.standing.settle(self.request, is_believed);
+                    again = (outcome != Outcome::Durable).then_some(at);
+                    self.compare()?;
+                }
+            }
+            Step::Restart => {
+                self.standing = Standing::default();
+                for engine in [&mut self.told, &mut self.once, &mut self.all] {
+                    engine.await_sample();
+                }
+            }
+            Step::Silence => {
+                self.standing.forget();
+                for engine in [&mut self.told, &mut self.once, &mut self.all] {
+                    engine.lose_sight();
+                }
+            }
+            Step::Return { value, is_before } => {
+                self.now_ms += 1_000;
+                self.request += 1;
+                self.has_it = false;
+                if is_before {
+                    self.standing.forget();
+                }
+                self.take(value, wall(self.now_ms), false);
+                if !is_before {
+                    self.standing.forget();
+                }
+                self.standing.settle(self.request, true);
+                self.compare()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&self) -> Result<(), TestCaseError> {
+        let [told, once, all] =
+            [&self.told, &self.once, &self.all].map(|engine| holds(engine, &self.rule));
+        prop_assert!(once <= told && told <= all, "{once:?} {told:?} {all:?} at {}", self.now_ms);
+        Ok(())
     }
 }
 
 proptest! {
     #[test]
     fn what_is_told_is_enough(steps in prop::collection::vec(step(), 1..40)) {
-        let rule = rule();
         let mut world = World {
+            rule: rule(),
             standing: Standing::default(),
+            newest: Latest::default(),
             told: watch(),
+            once: watch(),
             all: watch(),
             now_ms: 10_000,
             request: 0,
+            has_it: false,
         };
         for step in steps {
-            let Step::Samples { value, every_ms, outcomes } = step else {
-                world.standing = Standing::default();
-                world.told.await_sample();
-                world.all.await_sample();
-                continue;
-            };
-            let mut again = None;
-            for outcome in outcomes.into_iter().chain([Outcome::Durable]) {
-                world.now_ms += every_ms;
-                let at = again.unwrap_or_else(|| wall(world.now_ms));
-                world.sample(&rule, (value, at), outcome);
-                again = (outcome != Outcome::Durable).then_some(at);
-                let (told, all) = (holds(&world.told, &rule), holds(&world.all, &rule));
-                prop_assert_eq!(told, all, "at {}", world.now_ms);
-            }
+            world.step(step)?;
         }
     }
 }
