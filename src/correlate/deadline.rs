@@ -26,7 +26,9 @@ impl Correlator {
         if is_first(self.withdrawals.next(), [timer, watch]) {
             changes.withdrawn.extend(self.withdrawals.pop_due(now));
         } else if is_first(watch, [timer, None]) {
-            if let Some((_, slot)) = self.watches.timers.pop_due(now) {
+            // Most of them lead to nothing, and after a downtime all are due at once.
+            for _ in 0..WATCHES_AT_ONCE {
+                let Some((_, slot)) = self.watches.timers.pop_due(now) else { break };
                 self.watch_due(at, slot, changes);
             }
         } else if let Some((due, deadline)) = self.timers.pop_due(now) {
@@ -213,6 +215,8 @@ impl Correlator {
     }
 }
 
+/// Watches at most whose time has passed at once.
+const WATCHES_AT_ONCE: usize = 8;
 /// How long cleared alarms and closed incidents stay in memory, ns. History keeps them.
 const FORGET_AFTER_NS: u64 = 3_600_000_000_000;
 /// The same for an incident that came and went, or was merged, within its hold-off, ns: in a storm

@@ -86,6 +86,15 @@ pub struct Desk {
     contracts: BTreeMap<String, Contract>,
 }
 
+/// What a contract has of an incident already.
+#[derive(Clone, Copy, Default)]
+struct OfContract {
+    /// Its open ticket, the first where there are several.
+    open: Option<u64>,
+    /// The worst that was refuted.
+    refuted: Option<Nature>,
+}
+
 impl Desk {
     /// Takes over new settings. Open tickets keep the contract they were opened under.
     pub fn apply_settings(&mut self, settings: &TicketSettings, contracts: &[Contract]) {
@@ -162,7 +171,10 @@ impl Desk {
             }
             TicketDecision::Contracts => {
                 let mut refused = None;
+                let known = self.by_contract(facts.incident);
                 for affected in &facts.contracts {
+                    let known = known.get(&affected.contract).copied().unwrap_or_default();
+                    let affected = (affected, known);
                     match self.open_or_update(at, facts, affected, (clock_quality, changes)) {
                         Ok(keys) => covering.extend(keys),
                         Err(reason) => refused = Some(reason),
@@ -218,6 +230,28 @@ impl Desk {
         keys.into_iter().flatten().filter_map(|key| self.tickets.get(key))
     }
 
+    /// What each contract has of an incident already.
+    fn by_contract(&self, incident: u64) -> BTreeMap<SmolStr, OfContract> {
+        let unfinished =
+            self.of_incident(incident).iter().filter_map(|key| self.tickets.get_key_value(key));
+        let finished = self.finished_by_incident.get(&incident).into_iter().flatten();
+        let finished = finished.filter_map(|key| self.tickets.get_key_value(key));
+        let mut known: BTreeMap<SmolStr, OfContract> = BTreeMap::new();
+        for (key, ticket) in unfinished {
+            if let Some(contract) = ticket.contract.as_ref().filter(|_| ticket.is_open()) {
+                let of_contract = known.entry(SmolStr::new(&contract.id)).or_default();
+                of_contract.open = of_contract.open.or(Some(*key));
+            }
+        }
+        for (_, ticket) in finished {
+            if let Some(contract) = ticket.contract.as_ref().filter(|_| ticket.is_refuted) {
+                let of_contract = known.entry(SmolStr::new(&contract.id)).or_default();
+                of_contract.refuted = of_contract.refuted.max(ticket.nature);
+            }
+        }
+        known
+    }
+
     /// One affected contract: its ticket of this incident is kept up to date; services whose outage
     /// another incident's ticket counts already are left to that one (the keys given); for the rest
     /// a ticket opens.
@@ -225,23 +259,14 @@ impl Desk {
         &mut self,
         at: At,
         facts: &IncidentFacts,
-        affected: &AffectedContract,
+        (affected, known): (&AffectedContract, OfContract),
         (clock_quality, changes): (&str, &mut TicketChanges),
     ) -> Result<Vec<u64>, NoTicket> {
-        let is_of_contract = |ticket: &Ticket| {
-            ticket.contract.as_ref().is_some_and(|one| one.id == affected.contract)
-        };
-        let known = self.of_incident(facts.incident).iter().copied().find(|key| {
-            self.tickets.get(key).is_some_and(|one| one.is_open() && is_of_contract(one))
-        });
-        if let Some(key) = known {
+        if let Some(key) = known.open {
             self.update(key, facts, affected, changes);
             return Ok(Vec::new());
         }
-        let is_refuted = |ticket: &Ticket| {
-            ticket.is_refuted && is_of_contract(ticket) && ticket.nature >= Some(affected.nature)
-        };
-        if self.finished_tickets_of(facts.incident).any(is_refuted) {
+        if known.refuted >= Some(affected.nature) {
             return Err(NoTicket::Refuted);
         }
         let Some(contract) = self.contracts.get(affected.contract.as_str()).cloned() else {
