@@ -210,6 +210,14 @@ impl Hit {
         Some(Self { rule, side, is_known: target.is_known, ends, texts: texts.into() })
     }
 
+    /// Whether another one means the same alarm by the same side, whatever its rule.
+    #[must_use]
+    pub fn is_about_the_same(&self, other: &Self) -> bool {
+        let names = |hit: &Self| (hit.side, hit.ends);
+        let end = usize::from(self.ends[3]);
+        names(self) == names(other) && self.texts.get(..end) == other.texts.get(..end)
+    }
+
     /// Device part of the resource.
     #[must_use]
     pub fn device(&self) -> &str {

@@ -29,10 +29,22 @@ impl Correlator {
         let Some((rule, value)) = rule.zip(event.value.filter(|value| !value.is_nan())) else {
             return true;
         };
-        match self.watch_of(event).and_then(|slot| self.watches.get(slot)) {
-            Some(watch) => watch.is_repeated_by(rule, event, value),
-            None => !rule.bands.iter().any(|band| band.is_entered_by(value)),
+        if let Some(watch) = self.watch_of(event).and_then(|slot| self.watches.get(slot)) {
+            return watch.is_repeated_by(rule, event, value);
         }
+        let is_left = || self.names(event).and_then(|key| self.left_by(key, event)).is_some();
+        !rule.bands.iter().any(|band| band.is_entered_by(value)) && !is_left()
+    }
+
+    /// The severity of an alarm that this rule raised before it was removed, and that nobody told
+    /// of since: now that the rule is back, its samples say how it goes on.
+    fn left_by(&self, (resource, alarm_type): (Slot, u32), event: &Event<'_>) -> Option<Severity> {
+        let slot = self.active_alarm((resource, alarm_type, event.qualifier))?;
+        let alarm = self.alarms.get(slot)?;
+        let is_left = alarm.is_source_silent
+            && alarm.channels == Channel::Metric.bit()
+            && *alarm.rule == *event.rule;
+        is_left.then_some(alarm.severity)
     }
 
     fn is_idle_silence(&self, event: &Event<'_>) -> bool {
@@ -48,14 +60,19 @@ impl Correlator {
 
     /// The watch of the event's rule and alarm, if there is one.
     fn watch_of(&self, event: &Event<'_>) -> Option<WatchSlot> {
+        let (resource, alarm_type) = self.names(event)?;
+        self.watches.find(&watch_key(resource, alarm_type, event))
+    }
+
+    /// The resource and the alarm type that the event names, where both are known.
+    fn names(&self, event: &Event<'_>) -> Option<(Slot, u32)> {
         let known = self.device_at(event).map(|slot| self.resources.get(slot).device.clone());
         let device = known.as_deref().unwrap_or(event.device);
         let resource = self
             .resources
             .find(&self.hasher, device, event.component)
             .or_else(|| self.resources.find_by_alias(&self.hasher, device, event.component))?;
-        let alarm_type = self.types.find(event.alarm_type)?;
-        self.watches.find(&watch_key(resource, alarm_type, event))
+        Some((resource, self.types.find(event.alarm_type)?))
     }
 
     /// A sample of a series that came into another zone, counts there, or may end what a band asks.
@@ -95,7 +112,12 @@ impl Correlator {
             self.alarms_refused = self.alarms_refused.saturating_add(1);
             return None;
         }
-        Some(self.watches.add(Watch::new(key, Heard::of(event))))
+        let mut watch = Watch::new(key, Heard::of(event));
+        watch.told = self.left_by((resource, alarm_type), event);
+        if watch.told.is_some() {
+            watch.outdate();
+        }
+        Some(self.watches.add(watch))
     }
 
     /// The series tells something again: its absence is over, and its alarm is known again.

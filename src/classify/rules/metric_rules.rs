@@ -62,6 +62,7 @@ pub struct MetricRule {
     pub baseline: Option<BaselineRule>,
     /// A series that sends nothing for so long is silent, ms.
     pub absent_after_ms: u64,
+    meaning: u64,
     matchers: Vec<Matcher>,
     /// Labels that name the device, before those that always do.
     pub(crate) device_labels: Vec<String>,
@@ -100,6 +101,13 @@ impl MetricRule {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.threshold.name
+    }
+
+    /// Tells it from a rule that means something else by a value: what is known under the one is
+    /// known under the other when they have the same.
+    #[must_use]
+    pub fn meaning(&self) -> u64 {
+        self.meaning
     }
 
     /// Whether the labels are those that the rule is for.
@@ -215,7 +223,9 @@ impl MetricRules {
                 .map_or_else(String::new, |one| one.id.to_string()),
             absent_severity: absence.severity,
         };
+        let meaning = format!("{threshold:?} {computation:?} {baseline:?}");
         let rule = MetricRule {
+            meaning: KeyHasher::new(0).hash(&[&meaning]),
             zones: threshold.zones(),
             threshold: Arc::new(threshold),
             lane: kind.lane().min(absent_lane),

@@ -29,6 +29,8 @@ use std::iter::once;
 use std::mem::size_of;
 use std::sync::{Arc, Mutex};
 
+/// A sender that is heard within so many seconds is not silent, whatever its rules ask of series.
+const SENDER_SILENT_S: u32 = 60;
 /// Rules that look at one series at most: settling names each by an octet.
 pub(super) const RULES_MAX: usize = 255;
 
@@ -78,6 +80,7 @@ enum OfAlarm {
 }
 
 /// A series that means its alarm alone.
+#[derive(Clone, Copy)]
 struct Alone {
     /// Where the alarm stands.
     standing: Standing,
@@ -158,6 +161,29 @@ impl Matched {
             first: tracks.next()?,
             more: tracks.collect(),
         })
+    }
+
+    /// The same series under other rules: what it brought last stays, and where its alarms stand by
+    /// rules that mean the same.
+    pub(super) fn take_over(&mut self, before: &Self) {
+        self.newest = before.newest;
+        self.heard_s = before.heard_s;
+        let meaning = |matched: &Self, track: &Track| {
+            matched.classifier.metric_rule(track.hit.rule).map(MetricRule::meaning)
+        };
+        let classifier = Arc::clone(&self.classifier);
+        for track in once(&mut self.first).chain(&mut self.more) {
+            let now = classifier.metric_rule(track.hit.rule).map(MetricRule::meaning);
+            let known = once(&before.first).chain(&before.more).find(|known| {
+                meaning(before, known) == now && known.hit.is_about_the_same(&track.hit)
+            });
+            let Some(known) = known else { continue };
+            track.is_silent = known.is_silent;
+            if let (OfAlarm::Alone(alone), OfAlarm::Alone(known)) = (&mut track.alarm, &known.alarm)
+            {
+                *alone = *known;
+            }
+        }
     }
 
     /// Takes a sample; what is to be told is appended to `tells`. `sender_back_s` is when the
@@ -246,7 +272,9 @@ impl Matched {
                 continue;
             }
             if is_due(sender.heard_s()) {
-                fallen.is_sender = true;
+                // It may send more seldom than one of its series is to be heard.
+                let quiet_s = track.absent_after_s.max(SENDER_SILENT_S);
+                fallen.is_sender |= sender.heard_s().saturating_add(quiet_s) <= now_s;
                 continue;
             }
             track.is_silent = true;
@@ -295,13 +323,12 @@ impl Matched {
         alone.filter_map(|(place, track)| Some((place, self.alarm(track, keys)?)))
     }
 
-    /// Names the alarm of a track by its rule; rules under which zones have other numbers are
-    /// others.
+    /// Names the alarm of a track by its rule; a rule that means something else is another one.
     fn alarm(&self, track: &Track, keys: &Keys) -> Option<u64> {
         let hit = &track.hit;
-        let rule = self.classifier.metric_rule(hit.rule)?.name();
-        let epoch = self.classifier.epoch().to_string();
-        let texts = [rule, hit.device(), hit.component(), hit.qualifier(), &epoch];
+        let rule = self.classifier.metric_rule(hit.rule)?;
+        let meaning = rule.meaning().to_string();
+        let texts = [rule.name(), hit.device(), hit.component(), hit.qualifier(), &meaning];
         Some(keys.of_texts(&texts).check)
     }
 
@@ -394,9 +421,9 @@ impl Track {
                 let series = moment.place.number();
                 let member = Member { series, heard_s: moment.now_s, news };
                 peers.note(moment.at);
-                let news = peers.take(member, &rule.threshold, self.absent_after_s)?;
-                let (at, is_again) = peers.lead();
-                let moment = Moment { at, is_again, ..moment };
+                let (news, is_own) = peers.take(member, &rule.threshold, self.absent_after_s)?;
+                let is_again = !is_own || moment.is_again;
+                let moment = Moment { at: peers.lead(!is_again), is_again, ..moment };
                 stand(&mut peers.standing, news, moment, rule)
             }
         }

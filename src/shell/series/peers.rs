@@ -2,8 +2,8 @@
 //! that measure the same. The alarm stands as the worst of them does.
 //!
 //! In: what each brings. Out: what is held against the bands, or nothing while another stands
-//! worse. One leads: what it brings counts. Another leads when it stands worse, and the worst when
-//! the one that led gets better, or sends nothing for as long as its rule calls silence.
+//! worse. One leads: what it brings counts. Another leads when it stands as bad or worse, and the
+//! worst when the one that led gets better, or sends nothing for as long as its rule calls silence.
 //!
 //! A series that means its alarm alone needs none of this. It leads when a second one comes, with
 //! what it brought last.
@@ -12,7 +12,7 @@ use crate::classify::News;
 use crate::model::severity::Severity;
 use crate::model::threshold::ThresholdRule;
 use crate::model::time::Timestamp;
-use crate::shell::series::standing::{Latest, Standing};
+use crate::shell::series::standing::Standing;
 
 /// Those that do not lead are kept up to so many; of more the next sample of each counts.
 const OTHERS_MAX: usize = 64;
@@ -23,9 +23,9 @@ pub(super) struct Peers {
     /// Where the alarm stands.
     pub(super) standing: Standing,
     /// Time of the newest sample of them all.
-    newest: Latest,
-    /// Time of the newest that was held against the bands.
-    led: Latest,
+    newest: Timestamp,
+    /// Time of the last that was held against the bands.
+    led: Timestamp,
     leader: Option<Member>,
     others: Vec<Member>,
 }
@@ -45,38 +45,47 @@ pub(super) struct Member {
 impl Peers {
     /// Those of an alarm that one meant alone until now.
     pub(super) fn led_by(leader: Option<Member>, standing: Standing, newest: Timestamp) -> Self {
-        let newest = Latest(newest);
         Self { standing, newest, led: newest, leader, others: Vec::new() }
     }
 
-    /// Notes the time of a sample, whoever leads.
+    /// Notes the time of a sample, whoever leads. Time does not go back for the alarm.
     pub(super) fn note(&mut self, sampled_at: Timestamp) {
-        self.newest.take(sampled_at);
+        self.newest = self.newest.max(sampled_at);
     }
 
-    /// The time that what is held against the bands counts with, and whether that is no newer than
-    /// the one before.
-    pub(super) fn lead(&mut self) -> (Timestamp, bool) {
-        self.led.take(self.newest.0)
+    /// The time that what is held against the bands counts with. What is new is later than all
+    /// before, however the clocks of its senders differ.
+    pub(super) fn lead(&mut self, is_new: bool) -> Timestamp {
+        if is_new {
+            self.led = self.newest.max(self.led.plus_ns(1));
+        }
+        self.led
     }
 
-    /// Takes what a series brings; gives what is to be held against the bands, if anything.
+    /// Takes what a series brings; gives what is to be held against the bands, if anything, and
+    /// whether that is what it brings and not what another brought before.
     pub(super) fn take(
         &mut self,
         member: Member,
         rule: &ThresholdRule,
         silent_after_s: u32,
-    ) -> Option<News> {
+    ) -> Option<(News, bool)> {
         let is_it = |one: &Member| one.series == member.series;
         if self.others.is_empty() && self.leader.as_ref().is_none_or(is_it) {
             self.leader = Some(member);
-            return Some(member.news);
+            return Some((member.news, true));
         }
         let is_heard = |one: &Member| one.is_heard(member.heard_s, silent_after_s);
         self.others.retain(|one| !is_it(one) && is_heard(one));
         let rank = worst(rule, member.news);
         match self.leader {
             Some(leader) if !is_it(&leader) && is_heard(&leader) => {
+                if is_alike(rule, member.news, leader.news) {
+                    // Whoever comes shows that it is still so.
+                    self.keep(leader);
+                    self.leader = Some(member);
+                    return Some((member.news, true));
+                }
                 if rank <= worst(rule, leader.news) {
                     self.keep(member);
                     return None;
@@ -100,7 +109,7 @@ impl Peers {
             }
         };
         self.leader = Some(leader);
-        Some(leader.news)
+        Some((leader.news, is_it(&leader)))
     }
 
     /// A series sends nothing any more; whether others still tell of the alarm. When none does,
@@ -127,6 +136,15 @@ impl Member {
     fn is_heard(&self, now_s: u32, silent_after_s: u32) -> bool {
         self.heard_s.saturating_add(silent_after_s) > now_s
     }
+}
+
+/// Whether two are in the same bands, and would keep the same.
+fn is_alike(rule: &ThresholdRule, one: News, other: News) -> bool {
+    let Some((one, other)) = one.compared().zip(other.compared()) else { return false };
+    rule.bands.iter().all(|band| {
+        band.is_entered_by(one) == band.is_entered_by(other)
+            && band.is_held_by(one) == band.is_held_by(other)
+    })
 }
 
 /// How bad it is: the worst band that is entered, then the worst that would be held.
@@ -165,7 +183,7 @@ mod tests {
 
     fn take(peers: &mut Peers, series: u32, heard_s: u32, value: f64) -> Option<f64> {
         let member = Member { series, heard_s, news: News::Value(value) };
-        peers.take(member, &rule(), SILENT_S).and_then(News::compared)
+        peers.take(member, &rule(), SILENT_S).and_then(|(news, _)| news.compared())
     }
 
     #[test]
@@ -180,6 +198,31 @@ mod tests {
         assert_eq!(take(&mut peers, 3, 7, 95.0), Some(95.0), "a third stands worse");
         assert_eq!(take(&mut peers, 3, 8, 10.0), Some(75.0));
         assert_eq!(take(&mut peers, 2, 9, 10.0), Some(10.0), "all is well");
+    }
+
+    #[test]
+    fn whoever_stands_as_bad_shows_that_it_lasts_and_nobody_for_another() {
+        let mut peers = Peers::default();
+        let mut own = |series, value| {
+            let member = Member { series, heard_s: 1, news: News::Value(value) };
+            peers.take(member, &rule(), SILENT_S).map(|(_, is_own)| is_own)
+        };
+        assert_eq!(own(1, 95.0), Some(true));
+        assert_eq!(own(2, 99.0), Some(true), "in the same bands");
+        assert_eq!(own(3, 85.0), None, "would keep a band, but is not in it");
+        assert_eq!(own(2, 10.0), Some(false), "what the first one brought");
+        assert_eq!(own(1, 92.0), Some(true));
+    }
+
+    #[test]
+    fn clocks_that_differ_do_not_stop_the_time_of_the_alarm() {
+        let mut peers = Peers::default();
+        peers.note(Timestamp(100));
+        let first = peers.lead(true);
+        peers.note(Timestamp(40));
+        let second = peers.lead(true);
+        assert!(first >= Timestamp(100) && second > first);
+        assert_eq!(peers.lead(false), second, "nothing new");
     }
 
     #[test]
@@ -199,7 +242,7 @@ mod tests {
         let mut peers = Peers::default();
         for series in 0..1_000 {
             let told = take(&mut peers, series, 1, 10.0);
-            assert_eq!(told.is_some(), series == 0);
+            assert_eq!(told, Some(10.0), "each is as well as the one that leads");
         }
         assert_eq!(peers.others.len(), OTHERS_MAX);
         assert_eq!(take(&mut peers, 999, 2, 95.0), Some(95.0));

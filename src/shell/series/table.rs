@@ -212,7 +212,11 @@ impl Table {
             let before = {
                 let mut shard = self.shard(place)?;
                 let entry = shard.entry(place).filter(|entry| entry.key == key)?;
-                std::mem::replace(&mut entry.matched, matched)
+                let before = std::mem::replace(&mut entry.matched, matched);
+                if let Some((now, before)) = entry.matched.as_mut().zip(before.as_ref()) {
+                    now.take_over(before);
+                }
+                before
             };
             self.alarms.leave(place, before.as_deref());
             self.meet_others(place, &alarms, note_shared);

@@ -130,9 +130,9 @@ impl Bench {
         bench
     }
 
-    /// The same rules come into force again.
-    pub(in crate::shell::series) fn reload(&self, epoch: u32) {
-        self.intake.core.classifier.store(Arc::new(classifier(RULES, epoch)));
+    /// These rules come into force.
+    pub(in crate::shell::series) fn reload(&self, rules: &str, epoch: u32) {
+        self.intake.core.classifier.store(Arc::new(classifier(rules, epoch)));
     }
 
     /// Sends lines, journals what they tell (or loses it, or leaves it), and gives the events.

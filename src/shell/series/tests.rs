@@ -296,10 +296,16 @@ fn under_other_rules_series_meet_again_and_nothing_is_left_of_before() {
     let send = |line: &str| values(&bench.send(Some(true), line).1);
     assert_eq!(send(&lines.join("\n")), [95.0, 20.0]);
     assert_eq!(bench.intake.core.table.alarms_known(), [1, 1]);
-    bench.reload(2);
+    bench.reload(RULES, 2);
+    assert_eq!(send(lines[1]), NONE, "rules that mean the same change nothing");
+    assert_eq!(send(&lines.join("\n")), NONE);
+    let old = format!("temp,host=pe2 c=95 {}", from_now(-10));
+    assert_eq!(send(&old), NONE, "an older sample is one still");
+    let changes = bench.intake.counters().band_changes();
+    bench.reload(&RULES.replace("above = 90", "above = 91"), 3);
     assert_eq!(send(&lines.join("\n")), [95.0, 20.0]);
+    assert_eq!(bench.intake.counters().band_changes(), changes + 1);
     assert_eq!(send(lines[1]), NONE, "the other stands worse");
-    assert_eq!(bench.intake.counters().alarms_shared(), 2);
     let _ = bench.intake.sweep(60);
     assert_eq!(bench.intake.core.table.alarms_known(), [1, 1]);
     let _ = bench.intake.sweep(100_020);

@@ -178,9 +178,9 @@ impl<'i> Visit<'i> {
             }
         };
         let pair = rule.computation.divisor.is_some().then(|| {
-            // Under other rules zones have other numbers.
-            let epoch = self.classifier.epoch().to_string();
-            pairs.of(keys, &[&alarm[..], &[&epoch]].concat())
+            // By a rule that means something else zones have other numbers.
+            let meaning = rule.meaning().to_string();
+            pairs.of(keys, &[&alarm[..], &[&meaning]].concat())
         });
         Some(Joined { pair, usual })
     }
