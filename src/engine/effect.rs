@@ -1,9 +1,9 @@
 //! What the engine decides: after-images, in the shape in which the API, SQLite and Kafka show
 //! them. Upserts keyed by id; the newest position wins, so that a repeat is harmless.
 //!
-//! Images are made by one thread and dropped by others, thousands a second. Names of up to 23 octets
-//! lie in the image itself: what is allocated has to be given back across threads, and is collected
-//! there while the engine waits.
+//! Images are made by one thread and dropped by others, thousands a second. Names of up to 23
+//! octets lie in the image itself: what is allocated has to be given back across threads, and is
+//! collected there while the engine waits.
 
 use crate::model::severity::Severity;
 use crate::model::silence::Silence;
