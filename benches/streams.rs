@@ -24,6 +24,7 @@ use support::prometheus::Prometheus;
 use support::sender::pause;
 use support::writer::{Writer, deliver};
 use vigie::shell::clock::{boot_ns, wall};
+use vigie::shell::priority::{SNAPSHOT, stand_back};
 
 /// Sends metric streams.
 #[derive(Parser)]
@@ -318,6 +319,8 @@ impl Load {
         rounds: &Rounds,
         (number, is_over): (usize, &AtomicBool),
     ) -> anyhow::Result<u64> {
+        // Who sends the load is elsewhere in earnest: it takes no processor that vigie needs.
+        stand_back(SNAPSHOT);
         let bodies = rounds.bodies.iter().skip(number).step_by(options.connections).cycle();
         let each = u64::from(rounds.samples) / u64::try_from(rounds.per_round)?;
         let rate = self.rate / u64::try_from(options.connections)?;

@@ -171,15 +171,14 @@ impl Correlator {
         (root, root_alarm, why): (Slot, (AlarmSlot, u64), Why),
         changes: &mut Changes,
     ) {
-        let name = self.resources.get(root).name();
-        let Some(incident) = self.incidents.get_mut(&id) else { return };
-        if incident.root == root {
+        let Some(incident) = self.incidents.get_mut(&id).filter(|known| known.root != root) else {
             return;
-        }
-        let before = self.resources.get(incident.root).name();
+        };
+        let name = |slot: Slot| self.resources.get(slot).name();
+        let found = Why::CauseFound { before: name(incident.root), root: name(root) };
         incident.root = root;
         incident.root_alarm = root_alarm;
-        incident.note(at.wall, Why::CauseFound { before, root: name });
+        incident.note(at.wall, found);
         incident.note(at.wall, why.clone());
         incident.why = why;
         changes.incident(id, IncidentEvent::Updated);

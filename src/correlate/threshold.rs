@@ -257,16 +257,6 @@ impl BandState {
     }
 }
 
-impl Band {
-    fn has_lasted(&self, since: At, now: At) -> bool {
-        now.engine.ns_since(since.engine) >= self.for_ns()
-    }
-
-    fn for_ns(&self) -> u64 {
-        self.for_ms.saturating_mul(1_000_000)
-    }
-}
-
 /// The rules in force and every watch.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Watches {

@@ -7,6 +7,7 @@
 //! hysteresis, duration and the number of samples are then the engine's.
 
 use crate::model::severity::Severity;
+use crate::model::time::At;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -126,6 +127,18 @@ impl Band {
                 Extent::Below { raise, .. } => !raise.is_below(value),
                 Extent::OneOf(states) => states.iter().any(|state| state.is(value)),
             }
+    }
+
+    /// Whether a value that lay in the band since then has lasted.
+    #[must_use]
+    pub fn has_lasted(&self, since: At, now: At) -> bool {
+        now.engine.ns_since(since.engine) >= self.for_ns()
+    }
+
+    /// How long the value must be in the band, ns.
+    #[must_use]
+    pub fn for_ns(&self) -> u64 {
+        self.for_ms.saturating_mul(1_000_000)
     }
 
     /// Whether the value keeps the band once it was entered.

@@ -4,7 +4,7 @@
 /// How far the threads that serve connections stand back: a sender that waits for its answer slows
 /// down, and what the kernel drops of datagrams is lost. So a load of metrics does not keep a trap
 /// waiting.
-pub const REQUESTS: i32 = 5;
+pub const REQUESTS: i32 = 8;
 /// How far the thread that writes the history stands back. Receiving comes first: what the kernel
 /// drops is lost, while history that is late is only late.
 pub const HISTORY: i32 = 10;

@@ -60,8 +60,8 @@ pub(super) async fn groups(
             .into_iter()
             .filter(|(_, alerts)| question.is_wanted("muted") || !is_muted(alerts))
             .map(|(incident, alerts)| Group {
-                labels: Some(("incident".to_owned(), incident.into()))
-                    .filter(|(_, incident): &(String, String)| !incident.is_empty())
+                labels: (!incident.is_empty())
+                    .then(|| ("incident".to_owned(), incident.into()))
                     .into_iter()
                     .collect(),
                 route_labels: LabelSet::new(),
