@@ -2,15 +2,16 @@
 //! engine that does all the work at once.
 
 use smol_str::SmolStr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use vigie::engine::Engine;
 use vigie::engine::effect::{Effect, IncidentImage, IncidentStatus, TicketImage, TicketState};
 use vigie::engine::input::Input;
 use vigie::model::alarm_type::{AlarmType, EventType, ResourceEffect};
+use vigie::model::contract::Contract;
 use vigie::model::event::{Channel, Event, Lane, Verb};
-use vigie::model::inventory::{Dependency, Device, Inventory};
+use vigie::model::inventory::{Dependency, Device, Inventory, Service};
 use vigie::model::settings::Settings;
 use vigie::model::severity::Severity;
 use vigie::model::time::{At, EngineTime, Timestamp};
@@ -38,9 +39,12 @@ impl Noc {
             depends_on: vec![need.clone()],
             ..Device::default()
         });
-        let core = Device { name: "core".to_owned(), ..Device::default() };
         let inventory =
-            Inventory { devices: below.chain([core]).collect(), ..Inventory::default() };
+            Inventory { devices: below.chain([core()]).collect(), ..Inventory::default() };
+        Self::of(inventory, Vec::new())
+    }
+
+    fn of(inventory: Inventory, contracts: Vec<Contract>) -> Self {
         let down = AlarmType {
             id: "down".into(),
             title: String::new(),
@@ -52,7 +56,8 @@ impl Noc {
             will_clear: true,
             expires_after_ms: 0,
         };
-        let settings = Settings { alarm_types: vec![down], inventory, ..Settings::default() };
+        let alarm_types = vec![down];
+        let settings = Settings { alarm_types, inventory, contracts, ..Settings::default() };
         let mut noc = Self {
             engine: Engine::new(),
             position: 0,
@@ -135,6 +140,10 @@ impl Noc {
     }
 }
 
+fn core() -> Device {
+    Device { name: "core".to_owned(), ..Device::default() }
+}
+
 fn at(ns: u64) -> At {
     let wall = Timestamp(i64::try_from(ns).expect("a short test"));
     At { engine: EngineTime(ns), wall }
@@ -191,5 +200,39 @@ fn tickets_of_what_was_open_before_become_one() {
     }
     noc.pass_until(2_000_000 * MS);
     assert_eq!(noc.open_incidents().len(), 0);
+    assert_eq!(noc.engine.check(), []);
+}
+
+/// The core carries the services of a thousand contracts: each gets one ticket, and all of them end
+/// with the fault.
+#[test]
+fn each_of_a_thousand_contracts_has_one_ticket() {
+    let names: Vec<String> = (0..1_000).map(|number| format!("c{number}")).collect();
+    let need = Dependency { any_of: vec!["core".to_owned()], needed: 1 };
+    let service = |name: &String| Service {
+        name: name.clone(),
+        contract: name.clone(),
+        depends_on: vec![need.clone()],
+        ..Service::default()
+    };
+    let services = names.iter().map(service).collect();
+    let inventory = Inventory { devices: vec![core()], services, ..Inventory::default() };
+    let contracts = names.iter().map(|name| Contract::new(name, "a customer", 240)).collect();
+    let mut noc = Noc::of(inventory, contracts);
+    noc.say(1_000 * MS, Verb::Raise, "core");
+    noc.pass_until(30_000 * MS);
+    // A relapse before anything was restored opens nothing anew.
+    noc.say(40_000 * MS, Verb::Clear, "core");
+    noc.say(50_000 * MS, Verb::Raise, "core");
+    noc.pass_until(90_000 * MS);
+    let open = noc.open_tickets();
+    let contracts: BTreeSet<&str> =
+        open.iter().filter_map(|ticket| ticket.contract.as_deref()).collect();
+    assert_eq!((open.len(), contracts.len(), noc.tickets.len()), (1_000, 1_000, 1_000));
+    assert!(noc.tickets.contains_key("VIG-001000"), "no number is left out");
+    assert_eq!(noc.open_incidents().len(), 1);
+    noc.say(100_000 * MS, Verb::Clear, "core");
+    noc.pass_until(2_000_000 * MS);
+    assert!(noc.tickets.values().all(|ticket| ticket.state == TicketState::Resolved));
     assert_eq!(noc.engine.check(), []);
 }
