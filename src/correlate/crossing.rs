@@ -29,10 +29,12 @@ impl Correlator {
         let Some((rule, value)) = rule.zip(event.value.filter(|value| !value.is_nan())) else {
             return true;
         };
-        if let Some(watch) = self.watch_of(event).and_then(|slot| self.watches.get(slot)) {
+        let names = self.names(event);
+        let watch = names.and_then(|names| self.watches.find(&watch_key(names, event)));
+        if let Some(watch) = watch.and_then(|slot| self.watches.get(slot)) {
             return watch.is_repeated_by(rule, event, value);
         }
-        let is_left = || self.names(event).and_then(|key| self.left_by(key, event)).is_some();
+        let is_left = || names.and_then(|names| self.left_by(names, event)).is_some();
         !rule.bands.iter().any(|band| band.is_entered_by(value)) && !is_left()
     }
 
@@ -60,8 +62,7 @@ impl Correlator {
 
     /// The watch of the event's rule and alarm, if there is one.
     fn watch_of(&self, event: &Event<'_>) -> Option<WatchSlot> {
-        let (resource, alarm_type) = self.names(event)?;
-        self.watches.find(&watch_key(resource, alarm_type, event))
+        self.watches.find(&watch_key(self.names(event)?, event))
     }
 
     /// The resource and the alarm type that the event names, where both are known.
@@ -104,7 +105,7 @@ impl Correlator {
     fn watch_for(&mut self, at: At, event: &Event<'_>, changes: &mut Changes) -> Option<WatchSlot> {
         let resource = self.resolve(at, event, changes);
         let alarm_type = self.types.number_of(event.alarm_type);
-        let key = watch_key(resource, alarm_type, event);
+        let key = watch_key((resource, alarm_type), event);
         if let Some(slot) = self.watches.find(&key) {
             return Some(slot);
         }
@@ -361,7 +362,7 @@ impl Correlator {
     }
 }
 
-fn watch_key(resource: Slot, alarm_type: u32, event: &Event<'_>) -> WatchKey {
+fn watch_key((resource, alarm_type): (Slot, u32), event: &Event<'_>) -> WatchKey {
     let (qualifier, rule) = (event.qualifier.into(), event.rule.into());
     WatchKey { resource, alarm_type, qualifier, rule }
 }

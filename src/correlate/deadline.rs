@@ -8,31 +8,49 @@ use crate::correlate::incident::{Incident, Status};
 use crate::correlate::reason::Why;
 use crate::model::time::{At, EngineTime, seconds_ns};
 
+/// Where something waits for its time; of what is due at one instant, the first of these is first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Queue {
+    Deadlines,
+    Watches,
+    Withdrawals,
+}
+
 impl Correlator {
     /// When something is due next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<EngineTime> {
-        let due = [self.timers.next(), self.withdrawals.next(), self.watches.timers.next()];
-        due.into_iter().flatten().min()
+        self.next_due().map(|(due, _)| due)
+    }
+
+    fn next_due(&self) -> Option<(EngineTime, Queue)> {
+        let queues = [
+            (self.timers.next(), Queue::Deadlines),
+            (self.watches.timers.next(), Queue::Watches),
+            (self.withdrawals.next(), Queue::Withdrawals),
+        ];
+        queues.into_iter().filter_map(|(due, queue)| Some((due?, queue))).min()
     }
 
     /// Does the first of what is due at `now`. `at` is the moment of the step.
     pub fn fire_next(&mut self, at: At, now: EngineTime, changes: &mut Changes) {
-        let is_first = |due: Option<EngineTime>, others: [Option<EngineTime>; 2]| {
-            let others = others.into_iter().flatten().min();
-            due.is_some_and(|due| others.is_none_or(|other| due < other))
-        };
-        let (timer, watch) = (self.timers.next(), self.watches.timers.next());
-        if is_first(self.withdrawals.next(), [timer, watch]) {
-            changes.withdrawn.extend(self.withdrawals.pop_due(now));
-        } else if is_first(watch, [timer, None]) {
-            // Most of them lead to nothing, and after a downtime all are due at once.
-            for _ in 0..WATCHES_AT_ONCE {
-                let Some((_, slot)) = self.watches.timers.pop_due(now) else { break };
-                self.watch_due(at, slot, changes);
+        match self.next_due().map(|(_, queue)| queue) {
+            None => {}
+            Some(Queue::Deadlines) => {
+                if let Some((due, deadline)) = self.timers.pop_due(now) {
+                    self.fire(at, due, deadline, changes);
+                }
             }
-        } else if let Some((due, deadline)) = self.timers.pop_due(now) {
-            self.fire(at, due, deadline, changes);
+            Some(Queue::Watches) => {
+                // Most of them lead to nothing, and after a downtime all are due at once.
+                for _ in 0..WATCHES_AT_ONCE {
+                    let Some((_, slot)) = self.watches.timers.pop_due(now) else { break };
+                    self.watch_due(at, slot, changes);
+                }
+            }
+            Some(Queue::Withdrawals) => {
+                changes.withdrawn.extend(self.withdrawals.pop_due(now));
+            }
         }
     }
 

@@ -1,34 +1,30 @@
-//! The lanes between intake and sequencer: three bounded rings of batches by urgency, and a pile on
-//! which emptied batches come back. The one that came back last is taken first: its memory is still
-//! near.
+//! The lanes between intake and sequencer: three bounded rings of batches by urgency, and a free
+//! list on which emptied batches come back.
 
 use crate::model::event::Lane;
 use crate::model::limits::{FREE_BATCHES, LANE_BATCHES, OVERLOAD_BATCHES};
 use crate::shell::batch::Batch;
 use crossbeam::queue::ArrayQueue;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 
 /// Shared by every intake thread and the sequencer.
 #[derive(Debug)]
 pub struct Lanes {
     rings: [ArrayQueue<Box<Batch>>; 3],
-    free: Mutex<Pile>,
+    free: ArrayQueue<Box<Batch>>,
     sleeping: AtomicBool,
     is_overloaded: AtomicBool,
     overloads: AtomicU64,
     sequencer: Mutex<Option<Thread>>,
 }
 
-/// Batches travel as boxes, and one that was taken apart would be allocated anew.
-type Pile = Vec<Box<Batch>>;
-
 impl Default for Lanes {
     fn default() -> Self {
         Self {
             rings: std::array::from_fn(|_| ArrayQueue::new(LANE_BATCHES)),
-            free: Mutex::new(Vec::with_capacity(FREE_BATCHES)),
+            free: ArrayQueue::new(FREE_BATCHES),
             sleeping: AtomicBool::new(false),
             is_overloaded: AtomicBool::new(false),
             overloads: AtomicU64::new(0),
@@ -38,11 +34,10 @@ impl Default for Lanes {
 }
 
 impl Lanes {
-    /// An empty batch, from the pile if it has one.
+    /// An empty batch, from the free list if it has one.
     #[must_use]
     pub fn take_empty(&self) -> Box<Batch> {
-        let known = self.free().pop();
-        known.unwrap_or_default()
+        self.free.pop().unwrap_or_default()
     }
 
     /// Hands a batch to the sequencer.
@@ -61,17 +56,10 @@ impl Lanes {
         Ok(())
     }
 
-    /// Gives an emptied batch back. Drops it when the pile is full.
+    /// Gives an emptied batch back. Drops it when the free list is full.
     pub fn give_back(&self, mut batch: Box<Batch>) {
         batch.clear();
-        let mut free = self.free();
-        if free.len() < FREE_BATCHES {
-            free.push(batch);
-        }
-    }
-
-    fn free(&self) -> MutexGuard<'_, Pile> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+        drop(self.free.push(batch));
     }
 
     /// The oldest batch of a lane.

@@ -127,8 +127,6 @@ pub(super) struct Moment {
     pub(super) at: Timestamp,
     pub(super) now_s: u32,
     pub(super) request: u32,
-    /// Whether a sample of that instant, or of a later one, was taken before.
-    pub(super) is_again: bool,
 }
 
 impl Matched {
@@ -168,14 +166,14 @@ impl Matched {
     pub(super) fn take_over(&mut self, before: &Self) {
         self.newest = before.newest;
         self.heard_s = before.heard_s;
-        let meaning = |matched: &Self, track: &Track| {
-            matched.classifier.metric_rule(track.hit.rule).map(MetricRule::meaning)
+        let meaning = |classifier: &Classifier, hit: &Hit| {
+            classifier.metric_rule(hit.rule).map(MetricRule::meaning)
         };
-        let classifier = Arc::clone(&self.classifier);
         for track in once(&mut self.first).chain(&mut self.more) {
-            let now = classifier.metric_rule(track.hit.rule).map(MetricRule::meaning);
+            let now = meaning(&self.classifier, &track.hit);
             let known = once(&before.first).chain(&before.more).find(|known| {
-                meaning(before, known) == now && known.hit.is_about_the_same(&track.hit)
+                meaning(&before.classifier, &known.hit) == now
+                    && known.hit.is_about_the_same(&track.hit)
             });
             let Some(known) = known else { continue };
             track.is_silent = known.is_silent;
@@ -213,9 +211,10 @@ impl Matched {
         }
         let was_away = sender_back_s > self.heard_s;
         self.heard_s = self.heard_s.max(moment.now_s);
-        let moment =
-            Moment { is_again: newest.is_some_and(|newest| moment.at == newest.at), ..moment };
-        let now = Newest { value, at: moment.at };
+        let Moment { place: series, at, now_s, request } = moment;
+        let is_again = newest.is_some_and(|newest| at == newest.at);
+        let when = When { at, now_s, request, is_again };
+        let now = Newest { value, at };
         for (place, track) in (0..=u8::MAX).zip(once(&mut self.first).chain(&mut self.more)) {
             if was_away || track.is_silent {
                 track.is_silent = false;
@@ -236,7 +235,7 @@ impl Matched {
             let number = made.and_then(|number| track.ratio(number, moment.at));
             let Some(number) = number else { continue };
             let news = track.news(number * computation.scale, moment.at, rule);
-            if let Some((news, told, is_change)) = track.tell(news, moment, rule) {
+            if let Some((news, told, is_change)) = track.tell(news, (series, when), rule) {
                 let hit = track.hit.clone();
                 let tell = Tell { hit, track: place, news, since: told.since, is_change };
                 let also = told.also.map(|since| Tell { since, is_change: false, ..tell.clone() });
@@ -401,30 +400,29 @@ impl Track {
     fn tell(
         &mut self,
         news: News,
-        moment: Moment,
+        (series, when): (Place, When),
         rule: &MetricRule,
     ) -> Option<(News, Instants, bool)> {
         match &mut self.alarm {
             OfAlarm::Alone(Alone { standing, compared }) => {
                 *compared = news.compared().unwrap_or(f64::NAN);
-                let is_again = moment.is_again || moment.at <= standing.since();
-                let moment = Moment { at: moment.at.max(standing.since()), is_again, ..moment };
-                stand(standing, news, moment, rule)
+                let is_again = when.is_again || when.at <= standing.since();
+                let when = When { at: when.at.max(standing.since()), is_again, ..when };
+                stand(standing, news, when, rule)
             }
             OfAlarm::Ratio(pair) => {
                 let mut pair = locked(pair);
-                let (at, is_again) = pair.newest.take(moment.at);
-                stand(&mut pair.standing, news, Moment { at, is_again, ..moment }, rule)
+                let (at, is_again) = pair.time_of(when.at);
+                stand(&mut pair.standing, news, When { at, is_again, ..when }, rule)
             }
             OfAlarm::Peers(peers) => {
                 let mut peers = locked(peers);
-                let series = moment.place.number();
-                let member = Member { series, heard_s: moment.now_s, news };
-                peers.note(moment.at);
+                let member = Member { series: series.number(), heard_s: when.now_s, news };
+                peers.note(when.at);
                 let (news, is_own) = peers.take(member, &rule.threshold, self.absent_after_s)?;
-                let is_again = !is_own || moment.is_again;
-                let moment = Moment { at: peers.lead(!is_again), is_again, ..moment };
-                stand(&mut peers.standing, news, moment, rule)
+                let is_again = !is_own || when.is_again;
+                let when = When { at: peers.lead(!is_again), is_again, ..when };
+                stand(&mut peers.standing, news, when, rule)
             }
         }
     }
@@ -433,7 +431,7 @@ impl Track {
 fn stand(
     standing: &mut Standing,
     news: News,
-    moment: Moment,
+    when: When,
     rule: &MetricRule,
 ) -> Option<(News, Instants, bool)> {
     let number = news.compared()?;
@@ -443,9 +441,7 @@ fn stand(
         Some(before) => before != zone,
         None => !rule.threshold.is_normal(number),
     };
-    let Moment { at, now_s, request, is_again, .. } = moment;
-    let sample = Compared { number, zone, rule: &rule.threshold };
-    let told = standing.take(sample, When { at, now_s, request, is_again })?;
+    let told = standing.take(Compared { number, zone, rule: &rule.threshold }, when)?;
     Some((news, told, is_change))
 }
 

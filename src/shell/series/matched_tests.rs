@@ -170,8 +170,7 @@ impl World {
         let second = 1_000 + i64::from(self.now_s) - 7 * i64::from(series);
         let at = Timestamp(second * 1_000_000_000);
         let (now_s, request) = (self.now_s, self.request);
-        let place = Place::numbered(series);
-        let moment = Moment { place, at, now_s, request, is_again: false };
+        let moment = Moment { place: Place::numbered(series), at, now_s, request };
         let sample = Sample { at: Some(at), started_at: None, reading };
         let mut tells = Vec::new();
         self.enter(series).take(&sample, moment, 0, &mut tells);

@@ -4,7 +4,7 @@
 
 use crate::classify::Side;
 use crate::model::time::{NS_PER_S, Timestamp};
-use crate::shell::series::standing::{Latest, Standing};
+use crate::shell::series::standing::Standing;
 
 /// Numbers in a row that found no other of their instant before any will do.
 const MISSES_MAX: u8 = 4;
@@ -18,12 +18,20 @@ pub(super) struct Pair {
     divisor: Option<(f64, Timestamp)>,
     misses: u8,
     /// Time of the newest ratio.
-    pub(super) newest: Latest,
+    newest: Timestamp,
     /// Where the ratio stands.
     pub(super) standing: Standing,
 }
 
 impl Pair {
+    /// The time that a ratio counts with, and whether that is no newer than the one before: time
+    /// does not go back for its alarm.
+    pub(super) fn time_of(&mut self, sampled_at: Timestamp) -> (Timestamp, bool) {
+        let is_again = sampled_at <= self.newest;
+        self.newest = self.newest.max(sampled_at);
+        (self.newest, is_again)
+    }
+
     /// Takes a number of one side; gives the ratio when there is one. A ratio to zero is none.
     pub(super) fn take(&mut self, side: Side, number: f64, at: Timestamp) -> Option<f64> {
         let other = match side {

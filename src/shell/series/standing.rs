@@ -49,10 +49,6 @@ pub(super) struct Compared<'r> {
     pub(super) rule: &'r ThresholdRule,
 }
 
-/// The time of the newest sample of several series: time does not go back for their alarm.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Latest(pub(super) Timestamp);
-
 /// The instants with which a zone is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Instants {
@@ -74,15 +70,6 @@ pub(super) struct When {
     /// Whether one of that instant, or of a later one, was taken before: the engine counts only
     /// what is newer.
     pub(super) is_again: bool,
-}
-
-impl Latest {
-    /// The time that a sample counts with, and whether that is no newer than the one before.
-    pub(super) fn take(&mut self, sampled_at: Timestamp) -> (Timestamp, bool) {
-        let is_again = sampled_at <= self.0;
-        self.0 = self.0.max(sampled_at);
-        (self.0, is_again)
-    }
 }
 
 impl Standing {

@@ -114,7 +114,7 @@ fn holds(watch: &Watch, rule: &ThresholdRule) -> Option<Severity> {
 struct World {
     rule: ThresholdRule,
     standing: Standing,
-    newest: Latest,
+    newest: Timestamp,
     told: Watch,
     once: Watch,
     all: Watch,
@@ -129,7 +129,9 @@ impl World {
         let zone = self.rule.zones().of(value).expect("a number");
         let now_s = u32::try_from(self.now_ms / 1_000).expect("small");
         let sample = Compared { number: value, zone, rule: &self.rule };
-        let (at, is_again) = self.newest.take(sampled_at);
+        let is_again = sampled_at <= self.newest;
+        self.newest = self.newest.max(sampled_at);
+        let at = self.newest;
         let when = When { at, now_s, request: self.request, is_again };
         let told = self.standing.take(sample, when);
         // What is not told cannot be lost.
@@ -210,7 +212,7 @@ proptest! {
         let mut world = World {
             rule: rule(),
             standing: Standing::default(),
-            newest: Latest::default(),
+            newest: Timestamp(0),
             told: watch(),
             once: watch(),
             all: watch(),

@@ -96,6 +96,18 @@ fn rates_need_two_samples_and_survive_a_restart_of_the_counter() {
 }
 
 #[test]
+fn a_rate_goes_on_over_a_reload() {
+    let bench = Bench::default();
+    let send = |total: f64, second: i64| {
+        let line = format!("busy,host=pe1 seconds={total} {}", from_now(second));
+        bench.send(Some(true), &line).1.len()
+    };
+    assert_eq!(send(100.0, -30), 0);
+    bench.reload(RULES, 2);
+    assert_eq!(send(109.8, -20), 1, "the sample before the reload counts");
+}
+
+#[test]
 fn a_ratio_is_made_of_two_series_of_one_resource() {
     let bench = Bench::default();
     let at = from_now(-10);
@@ -185,6 +197,15 @@ fn a_sender_that_falls_silent_is_one_event_and_none_about_its_series() {
     let seen = bench.journal(true);
     assert!(bench.settle(told).is_durable);
     assert_eq!(verbs(&seen), [(Verb::Clear, "0.0.0.0")], "back within the same second");
+}
+
+#[test]
+fn a_sender_that_sends_more_seldom_than_one_of_its_series_is_due_is_not_silent() {
+    let rules = RULES.replace("absent_after_s = 60", "absent_after_s = 2");
+    let bench = Bench::with(Bounds::default(), &rules, None);
+    let _ = bench.send(Some(true), "temp,host=pe1 c=95");
+    assert!(sweep(&bench, 30, true).is_empty());
+    assert_eq!(verbs(&sweep(&bench, 62, true)), [(Verb::Silent, "0.0.0.0")]);
 }
 
 #[test]

@@ -256,8 +256,7 @@ impl<'i> Visit<'i> {
             return;
         }
         self.account.applied = self.account.applied.saturating_add(1);
-        let (now_s, request) = (self.now_s, self.request);
-        let moment = Moment { place, at, now_s, request, is_again: false };
+        let moment = Moment { place, at, now_s: self.now_s, request: self.request };
         let back_s = self.sender.back_s();
         let tells = &mut self.tells;
         let classifier = self.core.table.with(place, |matched| {
