@@ -219,7 +219,7 @@ fn engine_repeat(bencher: Bencher<'_, '_>) {
         bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
             let mut repeats = Vec::with_capacity(BATCH);
             for _ in 0..BATCH {
-                let hash = engine.hash_of(divan::black_box(event));
+                let hash = engine.hash_of(divan::black_box(event).identity());
                 let alarm = engine.repeat_of(event, hash).expect("a known alarm");
                 repeats.push(Repeat { alarm, listener: 0, channel: 1, age_ns: 0 });
             }

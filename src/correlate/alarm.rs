@@ -56,69 +56,75 @@ pub enum Transition {
 }
 
 /// An alarm: identity (resource, alarm type, qualifier) and what is known of it.
+///
+/// What a repeat looks at and changes comes first and fills two cache lines: nearly every message
+/// is a repeat, and what it costs is the memory it waits for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[repr(C, align(64))]
 pub struct Alarm {
-    /// Journal position of the event that created it.
-    pub id: u64,
-    /// Hash of its identity.
-    pub hash: u64,
+    /// Raises (or events) received.
+    pub occurrences: u64,
+    /// When the last raise was received.
+    pub last_raised: Timestamp,
+    /// Engine time of the last raise (what expires counts from here).
+    pub raised_engine: EngineTime,
+    sampled_at: EngineTime,
+    /// Qualifier.
+    pub qualifier: Box<str>,
     /// Slot of its resource.
     pub resource: Slot,
     /// Number of its alarm type.
     pub alarm_type: u32,
-    /// Qualifier.
-    pub qualifier: Box<str>,
     state: AlarmState,
     /// Last severity while raised.
     pub severity: Severity,
     /// Channels that told it, as bits.
     pub channels: u8,
-    /// When its first message was received.
-    pub time_created: Timestamp,
-    /// When the last raise was received.
-    pub last_raised: Timestamp,
-    /// When severity or state last changed.
-    pub last_changed: Timestamp,
-    /// Engine time of the last raise (what expires counts from here).
-    pub raised_engine: EngineTime,
-    /// Both clocks at the raise that began the present active time.
-    pub active_since: At,
+    /// Whether whoever told it tells nothing any more: the alarm stays, nobody knows how it is.
+    pub is_source_silent: bool,
+    /// Whether counts changed since they were last published. No part of the state.
+    #[serde(skip)]
+    pub is_touched: bool,
+    /// Whether it turned out to be the same as another alarm, which goes on.
+    pub is_united: bool,
+    /// Whether the message that raised it said that no administrator had shut the resource.
+    pub was_in_service: bool,
+    // Here the second line begins.
+    held_clear: Option<At>,
+    /// Arrival of the message that last changed its state, and who heard it.
+    changed: At,
     /// What the device said about when that began.
     pub occurred_at: Option<Timestamp>,
+    changed_listener: u16,
+    /// What was wrong with the message of the last change.
+    pub faults: Faults,
+    // Here the third line begins.
+    /// Journal position of the event that created it.
+    pub id: u64,
+    /// Hash of its identity.
+    pub hash: u64,
+    /// When its first message was received.
+    pub time_created: Timestamp,
+    /// When severity or state last changed.
+    pub last_changed: Timestamp,
+    /// Both clocks at the raise that began the present active time.
+    pub active_since: At,
     /// What the clear said about when that ended, while the alarm is cleared.
     pub ended_at: Option<Timestamp>,
     /// Until when the last raise holds without being said again.
     pub lease_until: Option<Timestamp>,
-    /// Whether whoever told it tells nothing any more: the alarm stays, nobody knows how it is.
-    pub is_source_silent: bool,
     /// What an alert said of itself, a JSON object; else empty.
     pub labels: Box<str>,
-    /// Raises (or events) received.
-    pub occurrences: u64,
     /// Incident that it belongs to.
     pub incident: Option<u64>,
     /// Line for people, of the last change.
     pub text: Arc<str>,
     /// Rule that decided the last change.
     pub rule: Arc<str>,
-    /// What was wrong with the message of the last change.
-    pub faults: Faults,
-    /// Whether the message that raised it said that no administrator had shut the resource.
-    pub was_in_service: bool,
     /// Toggling.
     pub flap: Flap,
-    /// Arrival of the message that last changed its state, and who heard it.
-    changed: At,
-    changed_listener: u16,
-    /// What that message said of its sending.
+    /// What the message of the last change said of its sending.
     changed_sent: Option<Sent>,
-    held_clear: Option<At>,
-    sampled_at: EngineTime,
-    /// Whether it turned out to be the same as another alarm, which goes on.
-    pub is_united: bool,
-    /// Whether counts changed since they were last published. No part of the state.
-    #[serde(skip)]
-    pub is_touched: bool,
 }
 
 /// Identity of a new alarm as the tables know it.
@@ -205,7 +211,7 @@ impl Alarm {
             Verb::Event => self.state == AlarmState::Stateless,
             Verb::AdminDown | Verb::Crossing | Verb::Silent => false,
         };
-        let tells_when = self.occurred_at.is_none() && event.occurred_at.is_some();
+        let tells_when = event.occurred_at.is_some() && self.occurred_at.is_none();
         is_same_state
             && !(event.verb == Verb::Raise && (tells_when || self.is_renewed_by(event)))
             && !self.is_source_silent

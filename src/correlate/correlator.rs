@@ -194,14 +194,11 @@ impl Correlator {
         (is_repeat && !may_mean_another(event)).then_some(slot)
     }
 
-    /// Hash of the alarm identity that the event names.
+    /// Hash of an alarm identity, [`Event::identity`].
     #[must_use]
-    pub fn hash_of(&self, event: &Event<'_>) -> u64 {
-        identity_hash(
-            &self.hasher,
-            (event.device, event.component),
-            (event.alarm_type, event.qualifier),
-        )
+    pub fn hash_of(&self, identity: [&str; 4]) -> u64 {
+        let [device, component, kind, qualifier] = identity;
+        identity_hash(&self.hasher, (device, component), (kind, qualifier))
     }
 
     /// Reads what [`Correlator::repeat_of`] and [`Correlator::repeat`] will look at for each of
@@ -242,7 +239,7 @@ impl Correlator {
         let resource = self.resources.find_by_alias(&self.hasher, event.device, event.component)?;
         let component = &self.resources.get(resource).component;
         let named = Event { component, ..*event };
-        self.alarms.find(self.hash_of(&named), |alarm| self.is_alarm_of(alarm, &named))
+        self.alarms.find(self.hash_of(named.identity()), |alarm| self.is_alarm_of(alarm, &named))
     }
 
     fn is_alarm_of(&self, alarm: &Alarm, event: &Event<'_>) -> bool {

@@ -25,34 +25,39 @@ pub enum ResourceKind {
 }
 
 /// A device, a part of one, or a service.
+///
+/// What every message asks for comes first and fills one cache line, a name of usual length
+/// included.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[repr(C, align(64))]
 pub struct Resource {
+    /// Component part of its name, empty for the device itself.
+    pub component: SmolStr,
     /// Device part of its name (for a service `service:NAME`), shared by the parts of a device.
     pub device: Arc<str>,
-    /// Component part of its name, empty for the device itself.
-    pub component: Box<str>,
-    /// What it is.
-    pub kind: ResourceKind,
+    /// When an administrator took it out of service, while that holds.
+    pub admin_down_at: Option<EngineTime>,
     /// Slot of its device; its own slot for a device or service.
     pub parent: Slot,
+    /// What it is.
+    pub kind: ResourceKind,
     /// Whether the inventory knows it.
     pub is_known: bool,
     /// Whether the inventory knew it once.
     pub was_known: bool,
-    /// When an administrator took it out of service, while that holds.
-    pub admin_down_at: Option<EngineTime>,
+    // Here the second line begins.
     /// When the last message that was journaled in full came from it (devices only).
     pub last_heard: EngineTime,
+    /// Slots of its active alarms, oldest first.
+    pub active: Vec<u32>,
     /// Other names by which the device calls it, as far as heard.
     pub aliases: Vec<Box<str>>,
+    /// It turned out to be that resource under another name: nothing finds it any more.
+    pub is_now: Option<Slot>,
     /// Addresses that it was heard from.
     pub addresses: Vec<IpAddr>,
     /// When it was first heard.
     pub first_heard: Option<Timestamp>,
-    /// Slots of its active alarms, oldest first.
-    pub active: Vec<u32>,
-    /// It turned out to be that resource under another name: nothing finds it any more.
-    pub is_now: Option<Slot>,
 }
 
 impl Resource {
@@ -155,7 +160,7 @@ impl ResourceTable {
         for alias in &aliases {
             self.by_name.remove(hasher.hash(&[&device, "alias", alias]), twin);
         }
-        for alias in aliases.iter().chain([&component]) {
+        for alias in aliases.iter().map(|alias| &**alias).chain([&*component]) {
             self.add_alias(hasher, part, alias);
         }
         let resource = self.get_mut(part);

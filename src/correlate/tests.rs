@@ -104,7 +104,7 @@ fn pass(correlator: &mut Correlator, until: At) {
 
 /// The alarm that the event only repeats.
 fn repeat_of(correlator: &Correlator, event: &Event<'_>) -> Option<AlarmSlot> {
-    correlator.repeat_of(event, correlator.hash_of(event))
+    correlator.repeat_of(event, correlator.hash_of(event.identity()))
 }
 
 #[test]

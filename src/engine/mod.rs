@@ -113,10 +113,10 @@ impl Engine {
         self.correlator.is_idle_news(event)
     }
 
-    /// Hash of the alarm identity that the event names.
+    /// Hash of an alarm identity, [`Event::identity`].
     #[must_use]
-    pub fn hash_of(&self, event: &Event<'_>) -> u64 {
-        self.correlator.hash_of(event)
+    pub fn hash_of(&self, identity: [&str; 4]) -> u64 {
+        self.correlator.hash_of(identity)
     }
 
     /// Fetches into the caches what events with these hashes will need; see

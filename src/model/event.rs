@@ -167,6 +167,12 @@ pub struct Event<'a> {
 }
 
 impl Event<'_> {
+    /// What tells its alarm from others: device, component, alarm type, qualifier.
+    #[must_use]
+    pub fn identity(&self) -> [&str; 4] {
+        [self.device, self.component, self.alarm_type, self.qualifier]
+    }
+
     /// An event that says nothing yet but these: of nobody known, in the normal lane, without
     /// texts. What vigie says itself begins with it; classifiers set every field themselves.
     #[must_use]

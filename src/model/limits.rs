@@ -2,9 +2,9 @@
 
 /// Longest datagram taken in whole, bytes. The kernel cuts longer ones: fault `oversize`.
 pub const DATAGRAM_BYTES_MAX: usize = 65_536;
-/// By how much each receive buffer is longer than the longest datagram, bytes, so that buffers do
-/// not lie a power of two apart and push each other out of the caches.
-pub const DATAGRAM_GAP_BYTES: usize = 2_048;
+/// By how much each receive buffer is longer than the longest datagram, bytes: an odd number of
+/// cache lines, so that the buffers do not push each other out of the caches.
+pub const DATAGRAM_GAP_BYTES: usize = 5 * 64;
 /// Datagrams per `recvmmsg` call.
 pub const RECV_BATCH: usize = 64;
 /// Events per batch at most; a full batch travels and the next begins.

@@ -1,5 +1,5 @@
-//! A batch: some events and the bytes that they borrow, in two vectors that travel from intake to
-//! the sequencer and come back empty, so that nothing is allocated in the steady state.
+//! A batch: some events and what they borrow, in a few vectors that travel from intake to the
+//! sequencer and come back empty, so that nothing is allocated in the steady state.
 
 use crate::model::event::{Channel, Event, Lane, Verb};
 use crate::model::fault::Faults;
@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Events of one listener on their way to the sequencer.
 #[derive(Debug)]
 pub struct Batch {
+    texts: String,
+    /// Messages as they were received, and answers.
     bytes: Vec<u8>,
     slots: Vec<Slot>,
     answers: Vec<AnswerSlot>,
@@ -72,14 +74,21 @@ struct Slot {
     peer: IpAddr,
     is_known: bool,
     is_in_service: bool,
-    /// Ends of the nine borrowed fields, one after the other in `bytes`.
+    /// Where the first of its texts begins, and the end of each, one after the other in `texts`.
     start: u32,
-    ends: [u32; 9],
+    ends: [u32; TEXTS],
+    /// The message in `bytes`.
+    raw_start: u32,
+    raw_end: u32,
 }
+
+/// Texts of an event.
+const TEXTS: usize = 8;
 
 impl Default for Batch {
     fn default() -> Self {
         Self {
+            texts: String::with_capacity(BATCH_BYTES),
             bytes: Vec::with_capacity(BATCH_BYTES),
             slots: Vec::with_capacity(BATCH_EVENTS),
             answers: Vec::new(),
@@ -93,23 +102,24 @@ impl Batch {
     /// Copies the event in. Never allocates as long as [`Batch::is_full`] was `false` and the event
     /// keeps to the limits of its fields.
     pub fn push(&mut self, event: &Event<'_>) {
-        let start = self.end();
-        let mut ends = [0_u32; 9];
-        let fields: [&[u8]; 9] = [
-            event.device.as_bytes(),
-            event.component.as_bytes(),
-            event.component_alias.as_bytes(),
-            event.alarm_type.as_bytes(),
-            event.qualifier.as_bytes(),
-            event.rule.as_bytes(),
-            event.text.as_bytes(),
-            event.labels.as_bytes(),
-            event.raw,
+        let start = end_of(self.texts.len());
+        let mut ends = [0_u32; TEXTS];
+        let texts = [
+            event.device,
+            event.component,
+            event.component_alias,
+            event.alarm_type,
+            event.qualifier,
+            event.rule,
+            event.text,
+            event.labels,
         ];
-        for (end, field) in ends.iter_mut().zip(fields) {
-            self.bytes.extend_from_slice(field);
-            *end = self.end();
+        for (end, text) in ends.iter_mut().zip(texts) {
+            self.texts.push_str(text);
+            *end = end_of(self.texts.len());
         }
+        let raw_start = end_of(self.bytes.len());
+        self.bytes.extend_from_slice(event.raw);
         self.slots.push(Slot {
             verb: event.verb,
             severity: event.severity,
@@ -128,19 +138,21 @@ impl Batch {
             is_in_service: event.is_in_service,
             start,
             ends,
+            raw_start,
+            raw_end: end_of(self.bytes.len()),
         });
     }
 
     /// Copies an answer in, to be sent when the events before it are durable.
     pub fn push_answer(&mut self, answer: &Answer<'_>) {
-        let start = self.end();
+        let start = end_of(self.bytes.len());
         self.bytes.extend_from_slice(answer.bytes);
         self.answers.push(AnswerSlot {
             listener: answer.listener,
             peer: answer.peer,
             local: answer.local,
             start,
-            end: self.end(),
+            end: end_of(self.bytes.len()),
         });
     }
 
@@ -185,7 +197,8 @@ impl Batch {
     /// Whether it should travel now: no room for another event of the largest size.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.slots.len() >= BATCH_EVENTS || self.bytes.len().saturating_add(16 * 1024) > BATCH_BYTES
+        let fullest = self.texts.len().max(self.bytes.len());
+        self.slots.len() >= BATCH_EVENTS || fullest.saturating_add(16 * 1024) > BATCH_BYTES
     }
 
     /// Number of events.
@@ -202,6 +215,7 @@ impl Batch {
 
     /// Empties it and keeps its memory.
     pub fn clear(&mut self) {
+        self.texts.clear();
         self.bytes.clear();
         self.slots.clear();
         self.answers.clear();
@@ -214,23 +228,28 @@ impl Batch {
         self.slots.iter().map(|slot| self.event(slot))
     }
 
-    fn end(&self) -> u32 {
-        u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)
+    /// What tells the alarms of the events from others, [`Event::identity`], in the same order.
+    pub fn identities(&self) -> impl Iterator<Item = [&str; 4]> {
+        self.slots.iter().map(|slot| {
+            let [device, component, _, alarm_type, qualifier, ..] = self.texts_of(slot);
+            [device, component, alarm_type, qualifier]
+        })
+    }
+
+    #[inline]
+    fn texts_of(&self, slot: &Slot) -> [&str; TEXTS] {
+        let mut start = place(slot.start);
+        slot.ends.map(|end| {
+            let end = place(end);
+            let text = self.texts.get(start..end).unwrap_or("");
+            start = end;
+            text
+        })
     }
 
     fn event<'a>(&'a self, slot: &Slot) -> Event<'a> {
-        let [ends @ .., raw_end] = slot.ends;
-        let texts_end = ends.last().copied().unwrap_or(slot.start);
-        // One check for all texts: they lie side by side and were `str` when they were pushed.
-        let texts = std::str::from_utf8(self.field(slot.start, texts_end)).unwrap_or("");
-        let mut start = 0_usize;
         let [device, component, alias, alarm_type, qualifier, rule, text, labels] =
-            ends.map(|end| {
-                let end = usize::try_from(end.saturating_sub(slot.start)).unwrap_or(usize::MAX);
-                let text = texts.get(start..end).unwrap_or("");
-                start = end;
-                text
-            });
+            self.texts_of(slot);
         Event {
             verb: slot.verb,
             severity: slot.severity,
@@ -255,15 +274,21 @@ impl Batch {
             rule,
             text,
             labels,
-            raw: self.field(texts_end, raw_end),
+            raw: self.field(slot.raw_start, slot.raw_end),
         }
     }
 
     fn field(&self, start: u32, end: u32) -> &[u8] {
-        let start = usize::try_from(start).unwrap_or(usize::MAX);
-        let end = usize::try_from(end).unwrap_or(usize::MAX);
-        self.bytes.get(start..end).unwrap_or(&[])
+        self.bytes.get(place(start)..place(end)).unwrap_or(&[])
     }
+}
+
+fn end_of(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+fn place(end: u32) -> usize {
+    usize::try_from(end).unwrap_or(usize::MAX)
 }
 
 /// Address of what has no sender: vigie itself.

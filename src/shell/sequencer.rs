@@ -297,7 +297,7 @@ impl Sequencer {
         let mut journaled = 0_u64;
         let mut hashes = std::mem::take(&mut self.hashes);
         hashes.clear();
-        hashes.extend(batch.events().map(|event| self.engine.hash_of(&event)));
+        hashes.extend(batch.identities().map(|identity| self.engine.hash_of(identity)));
         self.engine.look_ahead(&hashes);
         for (event, hash) in batch.events().zip(&hashes) {
             listener = event.listener;

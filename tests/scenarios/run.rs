@@ -133,7 +133,7 @@ impl Run {
             with_input(&given, at, &self.settings, |input| {
                 if let Input::Event(event) = input {
                     is_idle = self.engine.is_idle_news(event);
-                    slot = self.engine.repeat_of(event, self.engine.hash_of(event));
+                    slot = self.engine.repeat_of(event, self.engine.hash_of(event.identity()));
                 }
             });
         }
