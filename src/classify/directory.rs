@@ -1,9 +1,10 @@
 //! The inventory as it is looked up for every message: from an address or a name to the device, and
 //! from any name of a component to the one that the inventory gives it.
 
-use crate::model::index::{HashIndex, KeyHasher};
+use crate::model::index::{HashIndex, KeyHasher, KeyIndex};
 use crate::model::inventory::{Device, Inventory};
 use jiff::tz::TimeZone;
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -14,21 +15,27 @@ pub type Zones<'z> = &'z dyn Fn(&str) -> Option<TimeZone>;
 pub struct Directory {
     devices: Vec<Entry>,
     hasher: KeyHasher,
-    addresses: HashIndex,
-    address_keys: Vec<(IpAddr, usize)>,
+    addresses_v4: KeyIndex<[u8; 4]>,
+    addresses_v6: KeyIndex<[u8; 16]>,
     names: HashIndex,
     name_keys: Vec<(String, usize)>,
+    /// Names of components by device and ifIndex.
+    indexes: KeyIndex<[u8; 8]>,
+    index_names: Vec<Span>,
+    /// The same by any other name.
     components: HashIndex,
     component_keys: Vec<ComponentKey>,
-    /// The texts of the component keys, one after the other: a look-up touches few places in
-    /// memory, which is what it costs.
+    /// The names of components, one after the other: a look-up touches few places in memory, which
+    /// is what it costs.
     component_texts: String,
 }
 
 struct Entry {
-    name: String,
-    is_relay: bool,
+    name: SmolStr,
     zone: TimeZone,
+    is_relay: bool,
+    /// Whether a component of it has another name than its own and its ifIndex.
+    has_aliases: bool,
 }
 
 /// A name of a component and what it stands for, as places in `component_texts`.
@@ -66,10 +73,12 @@ impl Directory {
         let mut directory = Self {
             devices: Vec::new(),
             hasher: KeyHasher::new(INDEX_SEED),
-            addresses: HashIndex::default(),
-            address_keys: Vec::new(),
+            addresses_v4: KeyIndex::new(INDEX_SEED),
+            addresses_v6: KeyIndex::new(INDEX_SEED),
             names: HashIndex::default(),
             name_keys: Vec::new(),
+            indexes: KeyIndex::new(INDEX_SEED),
+            index_names: Vec::new(),
             components: HashIndex::default(),
             component_keys: Vec::new(),
             component_texts: String::new(),
@@ -81,9 +90,10 @@ impl Directory {
             let zone = if device.timezone.is_empty() { site_zone } else { &device.timezone };
             let zone = if zone.is_empty() { None } else { zones(zone) };
             directory.devices.push(Entry {
-                name: device.name.clone(),
-                is_relay: device.relay,
+                name: SmolStr::new(&device.name),
                 zone: zone.unwrap_or(TimeZone::UTC),
+                is_relay: device.relay,
+                has_aliases: false,
             });
             directory.add_components(place, device);
         }
@@ -94,11 +104,11 @@ impl Directory {
 
     /// The device that sends from this address.
     pub(super) fn by_address(&self, address: IpAddr) -> Option<Known<'_>> {
-        let key = |slot: u32| self.address_keys.get(usize::try_from(slot).ok()?);
-        let slot = self.addresses.find(self.address_hash(address), |slot| {
-            key(slot).is_some_and(|(known, _)| *known == address)
-        })?;
-        self.known(key(slot)?.1)
+        let place = match address {
+            IpAddr::V4(address) => self.addresses_v4.find(&address.octets())?,
+            IpAddr::V6(address) => self.addresses_v6.find(&address.octets())?,
+        };
+        self.known(usize::try_from(place).ok()?)
     }
 
     /// The device of this name: its own, an alias, an address as text, the first label of either.
@@ -117,7 +127,11 @@ impl Directory {
 
     /// The name that the inventory gives to this component of the device, if it is another one.
     pub(super) fn component(&self, device: usize, alias: &str) -> Option<&str> {
-        if self.components.is_empty() {
+        let index = alias.strip_prefix(INDEX_PREFIX).and_then(|index| index.parse().ok());
+        if let Some(name) = index.and_then(|index| self.component_at(device, index)) {
+            return Some(name);
+        }
+        if !self.devices.get(device)?.has_aliases {
             return None;
         }
         let key = |slot: u32| self.component_keys.get(usize::try_from(slot).ok()?);
@@ -127,6 +141,12 @@ impl Directory {
             key(slot).is_some_and(|one| one.device == device && self.text(one.alias) == alias)
         })?;
         Some(self.text(key(slot)?.name))
+    }
+
+    /// The name that the inventory gives to the component of that ifIndex.
+    fn component_at(&self, device: usize, index: u32) -> Option<&str> {
+        let slot = self.indexes.find(&index_key(device, index))?;
+        Some(self.text(*self.index_names.get(usize::try_from(slot).ok()?)?))
     }
 
     fn text(&self, span: Span) -> &str {
@@ -153,13 +173,6 @@ impl Directory {
         Some(Known { place, name: &entry.name, is_relay: entry.is_relay, zone: &entry.zone })
     }
 
-    fn address_hash(&self, address: IpAddr) -> u64 {
-        match address {
-            IpAddr::V4(address) => self.hasher.hash_bytes(&address.octets()),
-            IpAddr::V6(address) => self.hasher.hash_bytes(&address.octets()),
-        }
-    }
-
     fn component_hash(&self, device: usize, alias: &str) -> u64 {
         self.hasher.hash(&[alias]).rotate_left(17) ^ self.hasher.hash_bytes(&device.to_le_bytes())
     }
@@ -167,11 +180,9 @@ impl Directory {
     fn add_addresses(&mut self, inventory: &Inventory) {
         for (place, device) in inventory.devices.iter().enumerate() {
             for address in &device.addresses {
-                let address = address.to_canonical();
-                if self.by_address(address).is_none() {
-                    let slot = slot(self.address_keys.len());
-                    self.addresses.insert(self.address_hash(address), slot);
-                    self.address_keys.push((address, place));
+                match address.to_canonical() {
+                    IpAddr::V4(v4) => self.addresses_v4.insert(v4.octets(), slot(place)),
+                    IpAddr::V6(v6) => self.addresses_v6.insert(v6.octets(), slot(place)),
                 }
             }
         }
@@ -228,10 +239,13 @@ impl Directory {
         }
         for component in &device.components {
             let Some(name) = self.keep(&component.name) else { return };
-            let index = component.if_index.map(|index| format!("ifIndex={index}"));
+            if let Some(index) = component.if_index {
+                self.indexes.insert(index_key(place, index), slot(self.index_names.len()));
+                self.index_names.push(name);
+            }
             let mut long = String::new();
             super::interface::push_long_name(&component.name, &mut long);
-            let aliases = component.aliases.iter().chain(&index).chain([&component.name, &long]);
+            let aliases = component.aliases.iter().chain([&component.name, &long]);
             for alias in aliases.filter(|alias| !plain.contains(*alias)) {
                 self.add_component(place, alias, name);
             }
@@ -241,6 +255,9 @@ impl Directory {
     fn add_component(&mut self, device: usize, alias: &str, name: Span) {
         if self.component(device, alias).is_some() {
             return;
+        }
+        if let Some(entry) = self.devices.get_mut(device) {
+            entry.has_aliases = true;
         }
         let is_name = self.text(name) == alias;
         let Some(kept) = (if is_name { Some(name) } else { self.keep(alias) }) else { return };
@@ -265,10 +282,16 @@ impl std::fmt::Debug for Directory {
     }
 }
 
+fn index_key(device: usize, index: u32) -> [u8; 8] {
+    (u64::from(slot(device)) << 32 | u64::from(index)).to_le_bytes()
+}
+
 fn slot(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }
 
+/// What a component is called of which only the ifIndex is known.
+pub(super) const INDEX_PREFIX: &str = "ifIndex=";
 /// Longest host name that is looked up, bytes (DNS allows 253).
 const NAME_BYTES: usize = 255;
 /// Nothing depends on the order of these indexes, so their seed is fixed.

@@ -2,7 +2,7 @@
 
 use super::classifier::{Scratch, Verdict};
 use super::clean;
-use super::directory::Directory;
+use super::directory::{Directory, INDEX_PREFIX};
 use super::interface::push_long_name;
 use super::rules::{Action, Decision, Fill, Key, Object, RuleSet, TrapReference, Values};
 use crate::model::event::{Lane, Verb};
@@ -272,8 +272,6 @@ fn push_address(content: &[u8], out: &mut String) {
     let _ = write!(out, "{address}");
 }
 
-/// How a component is called of which only the ifIndex is known.
-const INDEX_PREFIX: &str = "ifIndex=";
 /// Varbinds shown in the text of a trap that has no template.
 const VARBINDS_SHOWN: usize = 6;
 /// Octets shown of a value of unknown type.
