@@ -26,6 +26,11 @@ pub(super) fn push_octets(bytes: &[u8], out: &mut String) {
     push(trim_padding(bytes), out);
 }
 
+/// Appends a number.
+pub(super) fn push_number(number: impl itoa::Integer, out: &mut String) {
+    out.push_str(itoa::Buffer::new().format(number));
+}
+
 /// The octets without the blanks, line ends and NULs that pad them.
 pub(super) fn trim_padding(bytes: &[u8]) -> &[u8] {
     let is_padding = |byte: &u8| matches!(byte, 0 | b' ' | b'\t' | b'\r' | b'\n');

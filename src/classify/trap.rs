@@ -39,7 +39,7 @@ pub(super) fn decide<'r>(
         if let Some(index) = values.index.filter(|_| rule.is_interface)
             && !component.starts_with(INDEX_PREFIX)
         {
-            let _ = write!(alias, "{INDEX_PREFIX}{index}");
+            push_index(index, alias);
         }
         let is_in_service = values.is_in_service && rule.is_interface;
         return Some(Verdict {
@@ -138,7 +138,7 @@ impl<'v> TrapValues<'v> {
 
     fn interface_by_index(&mut self) {
         let Some(index) = self.index else { return };
-        let _ = write!(self.interface, "{INDEX_PREFIX}{index}");
+        push_index(index, self.interface);
         let listed =
             self.device.and_then(|device| self.directory.component(device, self.interface));
         if let Some(listed) = listed {
@@ -201,14 +201,18 @@ impl Values<TrapReference> for TrapValues<'_> {
     }
 }
 
+/// Appends what a component is called of which only the ifIndex is known.
+fn push_index(index: i64, out: &mut String) {
+    out.push_str(INDEX_PREFIX);
+    clean::push_number(index, out);
+}
+
 /// Appends a value as people read it.
 fn push_value(varbind: &Varbind<'_>, object: Option<&Object>, out: &mut String) {
     if let Some(number) = varbind.as_i64() {
         match object.and_then(|object| object.value_name(number)) {
             Some(name) => out.push_str(name),
-            None => {
-                let _ = write!(out, "{number}");
-            }
+            None => clean::push_number(number, out),
         }
     } else if let Some(octets) = varbind.as_octets() {
         push_octets(octets, out);
@@ -244,8 +248,10 @@ fn first_arc(content: &[u8]) -> Option<u32> {
 
 fn push_arcs(content: &[u8], out: &mut String) {
     for (place, arc) in arcs(content).enumerate() {
-        let point = if place == 0 { "" } else { "." };
-        let _ = write!(out, "{point}{arc}");
+        if place > 0 {
+            out.push('.');
+        }
+        clean::push_number(arc, out);
     }
 }
 

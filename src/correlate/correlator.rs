@@ -224,8 +224,7 @@ impl Correlator {
                 *device = resource.map(|resource| resource.parent);
             }
             for device in devices.into_iter().flatten() {
-                seen ^= self.resources.get(device).last_heard.0;
-                seen ^= u64::from(self.topology.get(device).is_some_and(|node| node.is_silent));
+                seen ^= self.resources.last_heard(device).0;
             }
             std::hint::black_box(seen);
         }
@@ -257,8 +256,7 @@ impl Correlator {
         let resource = alarm.resource;
         self.touch(slot);
         let device = self.resources.get(resource).parent;
-        let heard = self.resources.get_mut(device);
-        heard.last_heard = heard.last_heard.max(arrived.engine);
+        self.resources.note_heard(device, arrived.engine);
         self.device_spoke(device, arrived.wall, changes);
     }
 
@@ -446,8 +444,8 @@ impl Correlator {
 
     /// The device itself sent the event.
     fn heard_from(&mut self, device: Slot, event: &Event<'_>, changes: &mut Changes) {
+        self.resources.note_heard(device, event.arrived.engine);
         let heard = self.resources.get_mut(device);
-        heard.last_heard = heard.last_heard.max(event.arrived.engine);
         if !heard.addresses.contains(&event.peer)
             && heard.addresses.len() < SENDER_ADDRESSES_MAX
             && !event.peer.is_unspecified()

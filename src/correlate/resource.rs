@@ -46,8 +46,6 @@ pub struct Resource {
     /// Whether the inventory knew it once.
     pub was_known: bool,
     // Here the second line begins.
-    /// When the last message that was journaled in full came from it (devices only).
-    pub last_heard: EngineTime,
     /// Slots of its active alarms, oldest first.
     pub active: Vec<u32>,
     /// Other names by which the device calls it, as far as heard.
@@ -82,6 +80,9 @@ impl Resource {
 #[derive(Clone, Serialize, Deserialize, Default)]
 pub struct ResourceTable {
     slots: Paged<Resource>,
+    /// When the last message of each came, if it is a device. Apart, since every message moves it:
+    /// side by side they are few enough to stay near.
+    last_heard: Paged<EngineTime>,
     #[serde(skip)]
     by_name: HashIndex,
 }
@@ -102,6 +103,19 @@ impl ResourceTable {
     /// Never for a slot that this table gave.
     pub fn get_mut(&mut self, slot: Slot) -> &mut Resource {
         self.slots.get_mut(place(slot)).expect("resource slots are never taken back")
+    }
+
+    /// When the last message of a device came.
+    #[must_use]
+    pub fn last_heard(&self, device: Slot) -> EngineTime {
+        self.last_heard.get(place(device)).copied().unwrap_or_default()
+    }
+
+    /// A message of a device came.
+    pub fn note_heard(&mut self, device: Slot, at: EngineTime) {
+        if let Some(last) = self.last_heard.get_mut(place(device)) {
+            *last = at.max(*last);
+        }
     }
 
     /// The slot of a name, if it is known.
@@ -209,6 +223,7 @@ impl ResourceTable {
         parent: Option<Slot>,
     ) -> Slot {
         let slot = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        self.last_heard.push(EngineTime(0));
         self.slots.push(Resource {
             device: parent.map_or_else(|| name.0.into(), |parent| self.get(parent).device.clone()),
             component: name.1.into(),
@@ -217,7 +232,6 @@ impl ResourceTable {
             is_known: false,
             was_known: false,
             admin_down_at: None,
-            last_heard: EngineTime(0),
             aliases: Vec::new(),
             addresses: Vec::new(),
             first_heard: None,

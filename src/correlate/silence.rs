@@ -26,7 +26,7 @@ impl Correlator {
         let (root, root_alarm) = (incident.root, incident.root_alarm);
         let Some(silence) = self.silence_seen_from(root) else { return id };
         let device = silence.device;
-        self.topology.node_mut(device).is_silent = true;
+        self.topology.set_silent(device, true);
         self.propagate(&[device], silence.since, changes);
         let name = self.resources.get(device).name();
         let why = Why::SilentDevice { device: name, links: silence.links };
@@ -62,7 +62,7 @@ impl Correlator {
         let hold_off_ns = self.hold_off_ns();
         let is_same_fault = |one: &&At| last.engine.ns_since(one.engine) <= hold_off_ns;
         let since = reports.iter().find(is_same_fault)?.wall;
-        let has_spoken = self.resources.get(device).last_heard > first.engine
+        let has_spoken = self.resources.last_heard(device) > first.engine
             || told_itself.is_some_and(|told| told.plus_ns(hold_off_ns) > first.engine);
         (!has_spoken).then_some(Silence { device, links, since })
     }
@@ -81,8 +81,8 @@ impl Correlator {
 
     /// A device said something: it is not silent.
     pub(crate) fn device_spoke(&mut self, device: Slot, since: Timestamp, changes: &mut Changes) {
-        if self.topology.get(device).is_some_and(|node| node.is_silent) {
-            self.topology.node_mut(device).is_silent = false;
+        if self.topology.is_silent(device) {
+            self.topology.set_silent(device, false);
             self.propagate(&[device], since, changes);
         }
     }

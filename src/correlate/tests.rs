@@ -180,7 +180,7 @@ fn a_device_that_is_heard_only_through_repeats_is_not_silent() {
     let slot = repeat_of(&correlator, &event(Verb::Raise, 5, "left")).expect("a repeat");
     correlator.repeat(slot, at(5), 0, &mut Changes::default());
     let left = correlator.resources.find(&correlator.hasher, "left", "").expect("known");
-    assert_eq!(correlator.resources.get(left).last_heard, at(5).engine);
+    assert_eq!(correlator.resources.last_heard(left), at(5).engine);
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub struct Node {
     /// Active alarms that mean degraded.
     pub degraded_alarms: u32,
     /// Every link to it is reported down by the other ends, and it says nothing.
-    pub is_silent: bool,
+    is_silent: bool,
     /// What follows from all of this.
     pub state: NodeState,
 }
@@ -79,6 +79,8 @@ impl Node {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Topology {
     nodes: Paged<Node>,
+    /// Nodes held to be silent: nearly always none, and then nobody looks for them.
+    silent: u32,
 }
 
 impl Topology {
@@ -86,6 +88,22 @@ impl Topology {
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&Node> {
         self.nodes.get(place(slot))
+    }
+
+    /// Whether a device is held to be silent.
+    #[must_use]
+    pub fn is_silent(&self, slot: Slot) -> bool {
+        self.silent > 0 && self.get(slot).is_some_and(|node| node.is_silent)
+    }
+
+    /// Holds a device to be silent, or no more.
+    pub fn set_silent(&mut self, slot: Slot, is_silent: bool) {
+        let was_silent = std::mem::replace(&mut self.node_mut(slot).is_silent, is_silent);
+        match (was_silent, is_silent) {
+            (false, true) => self.silent = self.silent.saturating_add(1),
+            (true, false) => self.silent = self.silent.saturating_sub(1),
+            _ => {}
+        }
     }
 
     /// State of a resource.

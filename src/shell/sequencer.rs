@@ -312,6 +312,7 @@ impl Sequencer {
         self.flush_repeats(at);
         if batch.answers().len() > 0 {
             let position = self.journal.next_position().saturating_sub(1);
+            self.journal.hurry();
             for answer in batch.answers() {
                 self.outbox.answer(position, &answer);
             }
@@ -322,6 +323,7 @@ impl Sequencer {
         let is_whole = usize::try_from(journaled).is_ok_and(|journaled| journaled == batch.len());
         if let Some(receipt) = batch.take_receipt().filter(|_| is_whole) {
             let position = self.journal.next_position().saturating_sub(1);
+            self.journal.hurry();
             self.outbox.settle(position, receipt);
         }
     }
@@ -422,6 +424,9 @@ impl Sequencer {
         self.at_work = 0;
         self.digest.effects(&effects);
         for (ordinal, effect) in (0_u32..).zip(effects.drain(..)) {
+            if matches!(effect, Effect::Ticket(_) | Effect::Answer(_)) {
+                self.journal.hurry();
+            }
             if effect.is_decision() {
                 let decision = Decision { position, ordinal, effect };
                 // An input that got in takes what it decided along.

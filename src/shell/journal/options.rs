@@ -29,8 +29,11 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Who makes commits durable.
     pub sync: SyncMode,
-    /// Shortest time between the beginnings of two syncs under load, ms.
+    /// Shortest time between the beginnings of two syncs under load while somebody waits for the
+    /// second, [`crate::shell::journal::Journal::hurry`], ms.
     pub sync_interval_ms: u64,
+    /// The same while nobody does, ms.
+    pub sync_unhurried_ms: u64,
     /// Bytes written since the last sync that end the interval early.
     pub sync_bytes: u64,
     /// Room kept for what must get in when the disk is full; 0 keeps none.
@@ -54,6 +57,7 @@ impl Options {
             segment_bytes: 64 * 1024 * 1024,
             sync: SyncMode::Thread,
             sync_interval_ms: 4,
+            sync_unhurried_ms: 16,
             sync_bytes: 256 * 1024,
             reserve_bytes: 8 * 1024 * 1024,
             retain_bytes: 0,
@@ -70,6 +74,7 @@ impl fmt::Debug for Options {
             .field("segment_bytes", &self.segment_bytes)
             .field("sync", &self.sync)
             .field("sync_interval_ms", &self.sync_interval_ms)
+            .field("sync_unhurried_ms", &self.sync_unhurried_ms)
             .field("sync_bytes", &self.sync_bytes)
             .field("reserve_bytes", &self.reserve_bytes)
             .field("retain_bytes", &self.retain_bytes)
@@ -82,7 +87,14 @@ impl Options {
     /// With the kernel's word taken for the disk's, which is told every second.
     #[must_use]
     pub fn trusting_the_kernel(self) -> Self {
-        Self { sync: SyncMode::Kernel, sync_interval_ms: 1_000, sync_bytes: u64::MAX, ..self }
+        let sync_interval_ms = 1_000;
+        Self {
+            sync: SyncMode::Kernel,
+            sync_interval_ms,
+            sync_unhurried_ms: sync_interval_ms,
+            sync_bytes: u64::MAX,
+            ..self
+        }
     }
 }
 

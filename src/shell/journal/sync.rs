@@ -9,7 +9,7 @@ use crate::shell::journal::chain::Root;
 use crate::shell::journal::disk::{DiskFile, write_all};
 use crate::shell::journal::durable::Durable;
 use crate::shell::journal::error::{Failure, is_no_room};
-use crate::shell::journal::options::OnFailure;
+use crate::shell::journal::options::{OnFailure, Options};
 use crate::shell::journal::segment::{DATA_START, Footer, Header};
 use crate::shell::journal::survey::CommitHasher;
 use std::io;
@@ -117,19 +117,41 @@ struct Shared {
     inbox: Mutex<Inbox>,
     to_thread: Condvar,
     to_writer: Condvar,
-    interval_ns: u64,
-    sync_bytes: u64,
+    pace: Pace,
+}
+
+/// How long a sync waits for more to write.
+pub(super) struct Pace {
+    /// Since the beginning of the last sync while somebody waits for this one, ns.
+    hurried_ns: u64,
+    /// The same while nobody does, ns.
+    unhurried_ns: u64,
+    /// Not when so many bytes are there.
+    bytes: u64,
+}
+
+impl Pace {
+    pub(super) fn of(options: &Options) -> Self {
+        Self {
+            hurried_ns: options.sync_interval_ms.saturating_mul(1_000_000),
+            unhurried_ns: options.sync_unhurried_ms.saturating_mul(1_000_000),
+            bytes: options.sync_bytes,
+        }
+    }
 }
 
 #[derive(Default)]
 struct Inbox {
     target: Option<Target>,
     written: Written,
+    /// Whether somebody waits for it.
+    is_awaited: bool,
     /// Offset at which to seal.
     seal: Option<u64>,
     root: Option<Root>,
     is_stopping: bool,
-    /// The thread sleeps until that many bytes are written; none while it works.
+    /// The thread sleeps until that many bytes are written, or somebody waits who did not when it
+    /// fell asleep; none while it works.
     wake_at_bytes: Option<u64>,
 }
 
@@ -146,13 +168,12 @@ impl Sync {
     }
 
     /// Work on a thread of its own.
-    pub(super) fn threaded(alarm: Alarm, interval_ms: u64, sync_bytes: u64) -> io::Result<Self> {
+    pub(super) fn threaded(alarm: Alarm, pace: Pace) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             inbox: Mutex::default(),
             to_thread: Condvar::new(),
             to_writer: Condvar::new(),
-            interval_ns: interval_ms.saturating_mul(1_000_000),
-            sync_bytes,
+            pace,
         });
         let for_thread = Arc::clone(&shared);
         let alarm_of_thread = alarm.clone();
@@ -173,9 +194,14 @@ impl Sync {
         }
     }
 
-    /// Commits were written that end at these offsets. The failure of an earlier sync is in
-    /// [`Durable::has_failed`].
-    pub(super) fn submit(&mut self, ends: impl Iterator<Item = u64>, position: u64, bytes: u64) {
+    /// Commits were written that end at these offsets: how far and how much, and whether somebody
+    /// waits for them. The failure of an earlier sync is in [`Durable::has_failed`].
+    pub(super) fn submit(
+        &mut self,
+        ends: impl Iterator<Item = u64>,
+        (position, bytes): (u64, u64),
+        is_awaited: bool,
+    ) {
         match &mut self.work {
             Work::Inline(Some(syncer)) => {
                 let written = Written { ends: ends.collect(), position, bytes };
@@ -189,7 +215,11 @@ impl Sync {
                 inbox.written.ends.extend(ends);
                 inbox.written.position = position;
                 inbox.written.bytes = inbox.written.bytes.saturating_add(bytes);
-                let is_due = inbox.wake_at_bytes.is_some_and(|at| inbox.written.bytes >= at);
+                let is_first_awaited = is_awaited && !inbox.is_awaited;
+                inbox.is_awaited |= is_awaited;
+                let is_due = inbox
+                    .wake_at_bytes
+                    .is_some_and(|at| is_first_awaited || inbox.written.bytes >= at);
                 drop(inbox);
                 if is_due {
                     shared.to_thread.notify_one();
@@ -264,6 +294,7 @@ impl Shared {
                 batch.ends.clear();
                 batch.bytes = 0;
                 std::mem::swap(&mut batch, &mut inbox.written);
+                inbox.is_awaited = false;
                 (inbox.seal.take(), inbox.is_stopping)
             };
             began_ns = boot_ns();
@@ -298,14 +329,16 @@ impl Shared {
         loop {
             let has_work = !inbox.written.ends.is_empty();
             let age_ns = boot_ns().saturating_sub(began_ns);
-            let is_due = age_ns >= self.interval_ns || inbox.written.bytes >= self.sync_bytes;
+            let pace = &self.pace;
+            let wait_ns = if inbox.is_awaited { pace.hurried_ns } else { pace.unhurried_ns };
+            let is_due = age_ns >= wait_ns || inbox.written.bytes >= pace.bytes;
             if inbox.is_urgent() || (has_work && is_due) {
                 inbox.wake_at_bytes = None;
                 return inbox;
             }
             if has_work {
-                inbox.wake_at_bytes = Some(self.sync_bytes);
-                let pause = Duration::from_nanos(self.interval_ns.saturating_sub(age_ns));
+                inbox.wake_at_bytes = Some(pace.bytes);
+                let pause = Duration::from_nanos(wait_ns.saturating_sub(age_ns));
                 inbox = match self.to_thread.wait_timeout(inbox, pause) {
                     Ok((inbox, _)) => inbox,
                     Err(poisoned) => poisoned.into_inner().0,

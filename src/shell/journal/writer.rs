@@ -15,7 +15,7 @@ use crate::shell::journal::recovery::{Recovery, recover};
 use crate::shell::journal::reserve::Reserve;
 use crate::shell::journal::retire::Retirement;
 use crate::shell::journal::segment::{DATA_START, Header, Uuid, file_name};
-use crate::shell::journal::sync::{Alarm, Sync, Target};
+use crate::shell::journal::sync::{Alarm, Pace, Sync, Target};
 use std::sync::Arc;
 
 /// The journal, for the one thread that writes it.
@@ -46,6 +46,8 @@ pub struct Journal {
     reserve: Reserve,
     is_full: bool,
     has_priority: bool,
+    /// Whether somebody waits for what is in memory.
+    is_awaited: bool,
     sync: Sync,
     alarm: Alarm,
     _lock: FolderLock,
@@ -79,7 +81,7 @@ impl Journal {
         let sync = match options.sync {
             SyncMode::Inline => Sync::inline(alarm.clone()),
             SyncMode::Thread | SyncMode::Kernel => {
-                Sync::threaded(alarm.clone(), options.sync_interval_ms, options.sync_bytes)
+                Sync::threaded(alarm.clone(), Pace::of(&options))
                     .map_err(io("start the sync thread of"))?
             }
         };
@@ -100,6 +102,7 @@ impl Journal {
             is_full: !reserve.is_kept(),
             reserve,
             has_priority: false,
+            is_awaited: false,
             sync,
             alarm,
             folder,
@@ -136,6 +139,12 @@ impl Journal {
         let position = self.add(at, kind, parts)?;
         self.has_priority = true;
         Ok(position)
+    }
+
+    /// Somebody waits until what was appended is durable: the next commit is synced as soon as the
+    /// disk's pace allows, not when it suits.
+    pub fn hurry(&mut self) {
+        self.is_awaited = true;
     }
 
     fn add(&mut self, at: At, kind: Kind, parts: &[&[u8]]) -> Result<u64, AppendError> {
@@ -224,7 +233,7 @@ impl Journal {
         segment.end = start.saturating_add(bytes);
         self.written = self.next.saturating_sub(1);
         let ends = self.ends.iter().map(|end| start.saturating_add(wide(*end)));
-        self.sync.submit(ends, self.written, bytes);
+        self.sync.submit(ends, (self.written, bytes), std::mem::take(&mut self.is_awaited));
         if self.options.sync == SyncMode::Kernel {
             self.alarm.durable.publish(self.written);
         }

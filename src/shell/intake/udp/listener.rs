@@ -63,7 +63,10 @@ impl UdpListener {
             .map_err(refused("setting SO_TIMESTAMPNS"))?;
         set_option(&socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
             .map_err(refused("setting SO_RXQ_OVFL"))?;
-        set_option(&socket, level, packet_info, 1).map_err(refused("asking for packet info"))?;
+        // A socket of one address answers from that one; only with all of them it must be told.
+        let is_for_all = libc::c_int::from(address.ip().is_unspecified());
+        set_option(&socket, level, packet_info, is_for_all)
+            .map_err(refused("asking for packet info"))?;
         socket.set_read_timeout(Some(READ_TIMEOUT)).map_err(refused("setting SO_RCVTIMEO"))?;
         let receive_buffer_bytes = set_receive_buffer(&socket, receive_buffer_bytes)
             .map_err(refused("setting SO_RCVBUF"))?;
