@@ -1,9 +1,10 @@
 //! A journal that a released engine wrote gives the digest that it gave then. The digest changes
 //! only together with `ENGINE_VERSION`, and formats of the release before stay readable.
 //!
-//! To add the journal of a new engine version: run the daemon, send it traps and syslog, stop it
-//! with SIGTERM, copy `journal/` of its state folder to `tests/golden/engine-N/`, and write the
-//! digest that it logged to `digest.txt` beside it.
+//! To add the journal of a new engine version: run the daemon (or the demo for a minute), send it
+//! traps and syslog, stop it (the demo with SIGSTOP, for it removes its state folder), copy
+//! `journal/` of its state folder to `tests/golden/engine-N/`, and write the digest that
+//! `vigie replay` gives to `digest.txt` beside it.
 
 use std::path::PathBuf;
 use std::sync::Arc;

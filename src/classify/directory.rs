@@ -14,6 +14,8 @@ pub type Zones<'z> = &'z dyn Fn(&str) -> Option<TimeZone>;
 /// Looks up devices and components. Immutable, shared by every thread.
 pub struct Directory {
     devices: Vec<Entry>,
+    /// Every zone in use, once.
+    zones: Vec<TimeZone>,
     hasher: KeyHasher,
     addresses_v4: KeyIndex<[u8; 4]>,
     addresses_v6: KeyIndex<[u8; 16]>,
@@ -30,9 +32,12 @@ pub struct Directory {
     component_texts: String,
 }
 
+/// Half a cache line, with a name of usual length in it.
+#[repr(align(32))]
 struct Entry {
     name: SmolStr,
-    zone: TimeZone,
+    /// Its place in `zones`.
+    zone: u16,
     is_relay: bool,
     /// Whether a component of it has another name than its own and its ifIndex.
     has_aliases: bool,
@@ -72,6 +77,7 @@ impl Directory {
     pub fn build(inventory: &Inventory, zones: Zones<'_>) -> Self {
         let mut directory = Self {
             devices: Vec::new(),
+            zones: vec![TimeZone::UTC],
             hasher: KeyHasher::new(INDEX_SEED),
             addresses_v4: KeyIndex::new(INDEX_SEED),
             addresses_v6: KeyIndex::new(INDEX_SEED),
@@ -89,9 +95,10 @@ impl Directory {
             let site_zone = site_zones.get(device.site.as_str()).copied().unwrap_or("");
             let zone = if device.timezone.is_empty() { site_zone } else { &device.timezone };
             let zone = if zone.is_empty() { None } else { zones(zone) };
+            let zone = zone.map_or(0, |zone| directory.place_of_zone(zone));
             directory.devices.push(Entry {
                 name: SmolStr::new(&device.name),
-                zone: zone.unwrap_or(TimeZone::UTC),
+                zone,
                 is_relay: device.relay,
                 has_aliases: false,
             });
@@ -170,7 +177,17 @@ impl Directory {
 
     fn known(&self, place: usize) -> Option<Known<'_>> {
         let entry = self.devices.get(place)?;
-        Some(Known { place, name: &entry.name, is_relay: entry.is_relay, zone: &entry.zone })
+        let zone = self.zones.get(usize::from(entry.zone))?;
+        Some(Known { place, name: &entry.name, is_relay: entry.is_relay, zone })
+    }
+
+    /// Where a zone is kept; UTC when there are more than anybody has.
+    fn place_of_zone(&mut self, zone: TimeZone) -> u16 {
+        let place = self.zones.iter().position(|known| *known == zone).unwrap_or_else(|| {
+            self.zones.push(zone);
+            self.zones.len().saturating_sub(1)
+        });
+        u16::try_from(place).unwrap_or(0)
     }
 
     fn component_hash(&self, device: usize, alias: &str) -> u64 {

@@ -8,7 +8,7 @@
 //! shares. A place is only a hint: whether the series there still means the alarm, alone, is asked
 //! of the series itself.
 
-use crate::model::index::SlimIndex;
+use crate::model::index::HashIndex;
 use crate::shell::series::key::Keys;
 use crate::shell::series::matched::Matched;
 use crate::shell::series::peers::Peers;
@@ -27,7 +27,7 @@ pub(super) struct Alarms {
 #[derive(Default)]
 struct Part {
     /// Places of series that mean an alarm alone.
-    alone: SlimIndex,
+    alone: HashIndex,
     /// What several series share.
     shared: BTreeMap<u64, Weak<Mutex<Peers>>>,
 }

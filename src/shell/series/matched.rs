@@ -212,7 +212,8 @@ impl Matched {
         let was_away = sender_back_s > self.heard_s;
         self.heard_s = self.heard_s.max(moment.now_s);
         let Moment { place: series, at, now_s, request } = moment;
-        let is_again = newest.is_some_and(|newest| at == newest.at);
+        // Also when what was taken then counts for nothing any more (a stale marker came since).
+        let is_again = at <= self.newest.at;
         let when = When { at, now_s, request, is_again };
         let now = Newest { value, at };
         for (place, track) in (0..=u8::MAX).zip(once(&mut self.first).chain(&mut self.more)) {

@@ -229,3 +229,14 @@ fn one_that_has_told_before_it_met_the_others_makes_the_next_tell_anew() {
     late.enter(1).join(0, peers);
     assert!(world.take(&sample(0, 75.0)).contains("75"), "the engine may have heard another");
 }
+
+#[test]
+fn an_instant_that_was_taken_before_a_stale_marker_is_taken_once() {
+    for way in [Way::Always(Shares::default()), Way::Late(Alarms::default())] {
+        let mut world = World::new(way);
+        let sample = Step::Sample { series: 3, value: 10.0, after_s: 0 };
+        assert!(world.take(&sample).contains("10"));
+        assert_eq!(world.take(&Step::Stale { series: 3 }), "");
+        assert_eq!(world.take(&sample).matches("Value").count(), 1, "it is not durable yet");
+    }
+}

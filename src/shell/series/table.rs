@@ -17,7 +17,7 @@
 //!
 //! Locks are taken in the order keys, alarms, series, blocks; never two of one kind.
 
-use crate::model::index::SlimIndex;
+use crate::model::index::HashIndex;
 use crate::model::limits::{SERIES_MAX, SERIES_PER_SENDER_MAX};
 use crate::shell::series::alarms::Alarms;
 use crate::shell::series::key::{Key, Keys};
@@ -61,9 +61,9 @@ pub(super) struct Table {
     /// The series, in the order in which they came.
     shards: Box<[Mutex<Shard>]>,
     /// From the keys of labels to places.
-    keys: Box<[Mutex<SlimIndex>]>,
+    keys: Box<[Mutex<HashIndex>]>,
     /// From the hashes of label blocks to places.
-    blocks: Box<[Mutex<SlimIndex>]>,
+    blocks: Box<[Mutex<HashIndex>]>,
     alarms: Alarms,
     bounds: Bounds,
     count: AtomicU32,

@@ -14,8 +14,8 @@ const BUSY_UNTIL: u64 = 15_000;
 const WINDOW_NS: u64 = 20_000_000;
 const PAUSE_US_MIN: u64 = 200;
 const PAUSE_US_MAX: u64 = 500;
-/// Datagrams that a pause should gather: half of what one call takes, so that a burst still fits.
-const GATHER: usize = RECV_BATCH / 2;
+/// Datagrams that a pause should gather: what one or two calls take.
+const GATHER: usize = RECV_BATCH * 3 / 2;
 
 /// Measures the rate of one reader and says when to pause.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl Pace {
             self.window_start = now;
             self.window_count = 0;
         }
-        if !self.is_busy || count >= GATHER {
+        if !self.is_busy || count >= RECV_BATCH {
             return None;
         }
         let gather_us = u64::try_from(GATHER).unwrap_or(0).saturating_mul(1_000_000);
@@ -68,8 +68,9 @@ mod tests {
         assert_eq!(run(&mut pace, 3_000_000_000, 25_000), Some(Duration::from_micros(500)));
         // Between the two limits it stays as it was.
         assert_eq!(run(&mut pace, 3_100_000_000, 17_000), Some(Duration::from_micros(500)));
-        assert_eq!(run(&mut pace, 3_200_000_000, 200_000), Some(Duration::from_micros(200)));
-        assert_eq!(run(&mut pace, 3_300_000_000, 1_000), None);
+        assert_eq!(run(&mut pace, 3_200_000_000, 200_000), Some(Duration::from_micros(480)));
+        assert_eq!(run(&mut pace, 3_300_000_000, 900_000), Some(Duration::from_micros(200)));
+        assert_eq!(run(&mut pace, 3_400_000_000, 1_000), None);
     }
 
     #[test]

@@ -44,9 +44,11 @@ fn end(thread: UdpThread, feed: &Feed, sequencer: &mut Sequencer) {
 
 #[test]
 fn datagrams_come_with_peer_local_address_and_a_stamp_of_the_past() {
-    for address in ["127.0.0.1:0", "[::1]:0"] {
-        let (mut receiver, target) = receiver(address);
+    // On a socket for all addresses of the host it is told to which of them the datagram went.
+    for (address, bound) in [("127.0.0.1:0", "0.0.0.0:0"), ("[::1]:0", "[::]:0")] {
+        let (mut receiver, bound) = receiver(bound);
         let sender = sender(address);
+        let target = SocketAddr::new(sender.local_addr().unwrap().ip(), bound.port());
         let before = wall();
         sender.send_to(b"one", target).unwrap();
         sender.send_to(b"", target).unwrap();
