@@ -60,7 +60,7 @@ fn read(classifier: &Classifier, line: &str) -> Reading {
 }
 
 fn corpus() -> Vec<Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/vendor-syslog/noc.json");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpora/vendor-syslog/noc.json");
     let text = std::fs::read_to_string(path)
         .unwrap_or_else(|error| panic!("the vendor corpus has to be at {path}: {error}"));
     serde_json::from_str(&text).expect("the corpus is a JSON list")

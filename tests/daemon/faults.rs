@@ -97,6 +97,9 @@ fn a_flipped_bit_costs_one_commit_and_is_named() {
             link_down(home.traps, number);
         }
         daemon.quiet_after(f64::from(last));
+        // The API shows it when it is durable.
+        let address = crate::support::sender::device(last).to_string();
+        daemon.alarm("interface-down", &address, crate::support::daemon::is_active);
     }
     daemon.kill();
     let path = segment(&home);

@@ -24,8 +24,8 @@ fn fault(line: &str) -> Vec<SampleFault> {
 type Point = (String, Vec<(String, String)>, String, Option<i64>, u64);
 
 fn corpus() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/influx/corpus.json");
-    let text = std::fs::read_to_string(path).expect("the corpus lies beside the project");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpora/influx/corpus.json");
+    let text = std::fs::read_to_string(path).expect("the corpus is there");
     serde_json::from_str(&text).expect("the corpus is JSON")
 }
 

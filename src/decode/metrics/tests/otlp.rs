@@ -276,8 +276,8 @@ fn both_encodings_give_the_same_series() {
 
 #[test]
 fn the_example_of_the_specification_is_accepted() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/otlp/metrics.json");
-    let body = std::fs::read_to_string(path).expect("the example lies beside the project");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpora/otlp/metrics.json");
+    let body = std::fs::read_to_string(path).expect("the example is there");
     let (tally, recorder) = decode_json(&body);
     assert_eq!((tally.accepted, tally.rejected, tally.histograms), (4, 0, 2));
     let expected = [

@@ -222,8 +222,8 @@ fn an_unknown_pdu_is_a_damaged_trap() {
 
 #[test]
 fn version_3_is_named_and_not_believed() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/snmp/v3-traps.json");
-    let text = std::fs::read_to_string(path).expect("the shared v3 traps");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpora/snmp/v3-traps.json");
+    let text = std::fs::read_to_string(path).expect("the v3 traps are there");
     let data: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let packets = data["packets"].as_array().expect("packets");
     assert!(packets.len() >= 3);
