@@ -41,6 +41,8 @@ struct Entry {
     is_relay: bool,
     /// Whether a component of it has another name than its own and its ifIndex.
     has_aliases: bool,
+    /// Whether its own name means it: another may have had the name before.
+    is_called_so: bool,
 }
 
 /// A name of a component and what it stands for, as places in `component_texts`.
@@ -68,6 +70,15 @@ pub(super) struct Known<'d> {
     pub(super) is_relay: bool,
     /// Time zone of its local times.
     pub(super) zone: &'d TimeZone,
+    is_called_so: bool,
+}
+
+impl Known<'_> {
+    /// Whether [`Directory::by_name`] would give it, for a name that is its own. That it does not
+    /// may still be wrong.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.is_called_so && self.name.eq_ignore_ascii_case(name)
+    }
 }
 
 impl Directory {
@@ -101,11 +112,18 @@ impl Directory {
                 zone,
                 is_relay: device.relay,
                 has_aliases: false,
+                is_called_so: false,
             });
             directory.add_components(place, device);
         }
         directory.add_addresses(inventory);
         directory.add_names(inventory);
+        for (place, device) in inventory.devices.iter().enumerate() {
+            let is_called_so = directory.by_name(&device.name).is_some_and(|it| it.place == place);
+            if let Some(entry) = directory.devices.get_mut(place) {
+                entry.is_called_so = is_called_so;
+            }
+        }
         directory
     }
 
@@ -134,8 +152,7 @@ impl Directory {
 
     /// The name that the inventory gives to this component of the device, if it is another one.
     pub(super) fn component(&self, device: usize, alias: &str) -> Option<&str> {
-        let index = alias.strip_prefix(INDEX_PREFIX).and_then(|index| index.parse().ok());
-        if let Some(name) = index.and_then(|index| self.component_at(device, index)) {
+        if let Some(name) = index_in(alias).and_then(|index| self.component_at(device, index)) {
             return Some(name);
         }
         if !self.devices.get(device)?.has_aliases {
@@ -178,7 +195,8 @@ impl Directory {
     fn known(&self, place: usize) -> Option<Known<'_>> {
         let entry = self.devices.get(place)?;
         let zone = self.zones.get(usize::from(entry.zone))?;
-        Some(Known { place, name: &entry.name, is_relay: entry.is_relay, zone })
+        let Entry { is_relay, is_called_so, .. } = *entry;
+        Some(Known { place, name: &entry.name, is_relay, zone, is_called_so })
     }
 
     /// Where a zone is kept; UTC when there are more than anybody has.
@@ -256,7 +274,11 @@ impl Directory {
         }
         for component in &device.components {
             let Some(name) = self.keep(&component.name) else { return };
-            if let Some(index) = component.if_index {
+            let index = component.if_index.filter(|index| {
+                // Nobody calls a part so, but if somebody did, it would be its name.
+                !plain.contains(&format!("{INDEX_PREFIX}{index}"))
+            });
+            if let Some(index) = index {
                 self.indexes.insert(index_key(place, index), slot(self.index_names.len()));
                 self.index_names.push(name);
             }
@@ -297,6 +319,13 @@ impl std::fmt::Debug for Directory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Directory").field("devices", &self.devices.len()).finish_non_exhaustive()
     }
+}
+
+/// The ifIndex that a name says, if it is nothing but that.
+fn index_in(alias: &str) -> Option<u32> {
+    let digits = alias.strip_prefix(INDEX_PREFIX)?;
+    let is_plain = digits.starts_with(|first: char| matches!(first, '1'..='9'));
+    is_plain.then(|| digits.parse().ok()).flatten()
 }
 
 fn index_key(device: usize, index: u32) -> [u8; 8] {
@@ -364,6 +393,44 @@ mod tests {
         assert_eq!(name("pe1"), None, "two devices have that first label");
         assert_eq!(name(&"x".repeat(300)), None);
         assert_eq!(name(""), None);
+    }
+
+    #[test]
+    fn an_index_is_a_number_as_it_is_written_and_no_part_of_another_name() {
+        let component = |name: &str, if_index, alias: &str| Component {
+            name: name.to_owned(),
+            if_index,
+            aliases: vec![alias.to_owned()],
+            ..Component::default()
+        };
+        let mut odd = device("odd", "10.0.0.3", &[]);
+        odd.components = vec![
+            component("Gi0/1", Some(3), "ifIndex=03"),
+            component("ifIndex=7", None, "seven"),
+            component("Gi0/2", Some(7), "two"),
+        ];
+        let inventory = Inventory { devices: vec![odd], ..Inventory::default() };
+        let directory = Directory::build(&inventory, &|_| None);
+        let found = |alias| directory.component(0, alias);
+        assert_eq!(found("ifIndex=3"), Some("Gi0/1"));
+        assert_eq!(found("ifIndex=03"), Some("Gi0/1"), "it is an alias");
+        assert_eq!(
+            (found("ifIndex=+3"), found("ifIndex=0"), found("ifIndex=")),
+            (None, None, None)
+        );
+        assert_eq!(found("ifIndex=7"), None, "a name that stands for itself");
+        assert_eq!((found("seven"), found("two")), (Some("ifIndex=7"), Some("Gi0/2")));
+    }
+
+    #[test]
+    fn a_name_that_another_had_before_does_not_mean_its_own_device() {
+        let devices = vec![device("a", "10.0.0.1", &["B"]), device("b", "10.0.0.2", &[])];
+        let inventory = Inventory { devices, ..Inventory::default() };
+        let directory = Directory::build(&inventory, &|_| None);
+        let by_address = |text: &str| directory.by_address(text.parse().expect("an address"));
+        assert_eq!(directory.by_name("b").map(|known| known.name), Some("a"));
+        assert!(by_address("10.0.0.1").is_some_and(|known| known.is_called("A")));
+        assert!(by_address("10.0.0.2").is_some_and(|known| !known.is_called("b")));
     }
 
     #[test]

@@ -38,9 +38,7 @@ pub(super) fn find<'d>(
     let named_device = match named {
         Named::Nobody | Named::Host("") => None,
         // Mostly it is who sent it: then nothing is looked up.
-        Named::Host(name) if sender.is_some_and(|known| known.name.eq_ignore_ascii_case(name)) => {
-            sender
-        }
+        Named::Host(name) if sender.is_some_and(|known| known.is_called(name)) => sender,
         Named::Host(name) => directory.by_name(name),
         Named::Agent(address) => directory.by_address(IpAddr::V4(address)),
     };

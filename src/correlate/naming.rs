@@ -1,5 +1,6 @@
 //! Names: those that the inventory gives to what was heard, and what goes on under them.
 
+use crate::correlate::alarm::Alarm;
 use crate::correlate::alarm_table::{AlarmSlot, identity_hash};
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
@@ -63,7 +64,11 @@ impl Correlator {
         for kind in self.types.ids() {
             let name = (&*resource.device, &*resource.component);
             let hash = identity_hash(&self.hasher, name, (kind, ""));
-            found.extend(self.alarms.find(hash, |alarm| alarm.resource == slot));
+            let is_it = |alarm: &Alarm| {
+                let is_kind = self.types.get(alarm.alarm_type).id == kind;
+                is_kind && alarm.resource == slot && alarm.qualifier.is_empty()
+            };
+            found.extend(self.alarms.find(hash, is_it));
         }
         found
     }

@@ -24,7 +24,7 @@ pub const LOW_BATCHES_HELD: usize = 64;
 /// chatty: they go to the low lane until there are at most half as many.
 pub const CHATTY_EVENTS: u32 = 2_000;
 /// Empty batches kept for the next messages; beyond them, memory that a burst took is given back.
-pub const FREE_BATCHES: usize = 16;
+pub const FREE_BATCHES: usize = 64;
 /// Raw message bytes kept with an event; the rest is cut.
 pub const RAW_BYTES_MAX: usize = 8_192;
 /// Line of text shown for an event, bytes; longer ones are cut at a character.

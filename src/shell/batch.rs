@@ -42,7 +42,8 @@ pub struct Answer<'a> {
     pub listener: u16,
     /// The sender, as the socket names him.
     pub peer: SocketAddr,
-    /// The address of this host that the sender wrote to, and expects the answer from.
+    /// The address of this host that the sender wrote to, and expects the answer from; none where
+    /// the socket has but one.
     pub local: Option<IpAddr>,
     /// The answer, ready to send.
     pub bytes: &'a [u8],

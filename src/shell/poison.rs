@@ -69,6 +69,7 @@ fn journal_owed(journal: &mut Journal, owed: Vec<Decision>) {
         tracing::warn!(position, "an input that panicked succeeds now; what it decides is told");
     }
     let Some(last) = last else { return };
+    journal.hurry();
     match journal.commit() {
         Ok(()) if journal.durable().wait_for(last, PATIENCE) == Waited::Durable => {}
         Ok(()) => tracing::error!("late decisions wait for a disk that does not answer"),
@@ -80,6 +81,7 @@ fn append(journal: &mut Journal, kind: Kind, position: u64) {
     let at = journal.last_at();
     let appended = journal.append_priority(at, kind, &[&encode(&position)]);
     let durable = journal.durable();
+    journal.hurry();
     match appended.and_then(|last| journal.commit().map(|()| last)) {
         Ok(last) if durable.wait_for(last, PATIENCE) == Waited::Durable => {
             tracing::error!(position, kind = kind.as_str(), "applying an input panicked");

@@ -51,9 +51,9 @@ pub enum RecoverError {
     /// The journal begins behind what the newest usable snapshot covers.
     #[error(
         "the journal begins at position {first} and no snapshot of engine version \
-         {ENGINE_VERSION} covers what was before; start the release that wrote it once more and \
-         stop it with SIGTERM; or let `vigie journal repair` go on from what is there; or move the \
-         state directory away to begin anew"
+         {ENGINE_VERSION} covers what was before; go on with the release that wrote it; or let \
+         `vigie journal repair` go on from what is there; or move the state directory away to begin \
+         anew"
     )]
     Gap {
         /// First position that is there.

@@ -48,7 +48,8 @@ pub struct Received<'a> {
 pub struct Origin {
     /// Who sent it, as the socket names him: the address to answer to.
     pub peer: SocketAddr,
-    /// The address of this host that it was sent to: the address to answer from.
+    /// The address of this host that it was sent to: the address to answer from. None where the
+    /// socket has but one.
     pub local: Option<IpAddr>,
 }
 

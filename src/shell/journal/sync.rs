@@ -228,6 +228,20 @@ impl Sync {
         }
     }
 
+    /// Somebody waits for what was submitted before.
+    pub(super) fn hurry(&self) {
+        if let Work::Thread { shared, .. } = &self.work {
+            let mut inbox = shared.lock();
+            let is_news = !inbox.written.ends.is_empty() && !inbox.is_awaited;
+            inbox.is_awaited |= is_news;
+            let is_asleep = inbox.wake_at_bytes.is_some();
+            drop(inbox);
+            if is_news && is_asleep {
+                shared.to_thread.notify_one();
+            }
+        }
+    }
+
     /// Makes everything durable and ends the segment. None when the journal has failed.
     pub(super) fn seal(&mut self, end: u64) -> Option<Root> {
         if self.alarm.durable.has_failed() {

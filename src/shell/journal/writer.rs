@@ -141,8 +141,8 @@ impl Journal {
         Ok(position)
     }
 
-    /// Somebody waits until what was appended is durable: the next commit is synced as soon as the
-    /// disk's pace allows, not when it suits.
+    /// Somebody waits until what was appended is durable: with the next commit it is synced as soon
+    /// as the disk's pace allows, not when it suits.
     pub fn hurry(&mut self) {
         self.is_awaited = true;
     }
@@ -193,6 +193,9 @@ impl Journal {
         }
         self.finish_record(true);
         if self.buffer.is_empty() {
+            if std::mem::take(&mut self.is_awaited) {
+                self.sync.hurry();
+            }
             return Ok(());
         }
         let mut result = self.write_buffer();

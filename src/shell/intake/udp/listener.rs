@@ -9,7 +9,7 @@ use crate::shell::intake::udp::recvmmsg::{drops_now, set_option};
 use crate::shell::observe::counters::ListenerCounters;
 use socket2::Socket;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,9 +63,8 @@ impl UdpListener {
             .map_err(refused("setting SO_TIMESTAMPNS"))?;
         set_option(&socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
             .map_err(refused("setting SO_RXQ_OVFL"))?;
-        // A socket of one address answers from that one; only with all of them it must be told.
-        let is_for_all = libc::c_int::from(address.ip().is_unspecified());
-        set_option(&socket, level, packet_info, is_for_all)
+        let is_asked = libc::c_int::from(!is_unicast(address.ip()));
+        set_option(&socket, level, packet_info, is_asked)
             .map_err(refused("asking for packet info"))?;
         socket.set_read_timeout(Some(READ_TIMEOUT)).map_err(refused("setting SO_RCVTIMEO"))?;
         let receive_buffer_bytes = set_receive_buffer(&socket, receive_buffer_bytes)
@@ -215,6 +214,14 @@ impl UdpWatch {
             self.drops.observe(reading, &self.counters.kernel_dropped);
         }
         self.counters.kernel_dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether a socket bound to that address answers from it by itself. Any other has to be told.
+fn is_unicast(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => !v4.is_unspecified() && !v4.is_multicast() && !v4.is_broadcast(),
+        IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_multicast(),
     }
 }
 

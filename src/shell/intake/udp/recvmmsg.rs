@@ -31,7 +31,7 @@ pub struct Datagram<'a> {
     pub bytes: &'a [u8],
     /// Who sent it, as the socket names him (IPv4-mapped on a socket for both families).
     pub peer: SocketAddr,
-    /// Address of this host that it was sent to, on a socket for all of them.
+    /// Address of this host that it was sent to; none on a socket of one address, which is it.
     pub local: Option<IpAddr>,
     /// When the kernel received it.
     pub stamp: Option<Timestamp>,

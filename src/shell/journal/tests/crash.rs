@@ -153,7 +153,12 @@ fn failed_sync_on_the_thread_wakes_whoever_waits() {
 fn the_word_of_the_kernel_is_enough_where_it_is_asked_for() {
     let disk = FaultDisk::new(1);
     let options = options(&Arc::default()).trusting_the_kernel();
-    let never = Options { sync_interval_ms: 31_536_000_000, segment_bytes: 1 << 20, ..options };
+    let never = Options {
+        sync_interval_ms: 31_536_000_000,
+        sync_unhurried_ms: 31_536_000_000,
+        segment_bytes: 1 << 20,
+        ..options
+    };
     let (mut journal, _) = Journal::open(never, shared(&disk)).expect("opens");
     let durable = journal.durable();
     commit(&mut journal, 2, 1);

@@ -1,7 +1,8 @@
 //! A journal from its first record to the retirement of its segments.
 
 use super::*;
-use crate::shell::journal::verify;
+use crate::shell::journal::{Waited, verify};
+use std::time::Duration;
 
 #[test]
 fn empty_folder_is_a_new_journal() {
@@ -152,4 +153,31 @@ fn old_segments_are_not_read_when_a_snapshot_covers_them() {
     let options = Options { check_from: 20, ..options(&Arc::default()) };
     let (_, recovery) = Journal::open(options, shared(&disk)).expect("opens");
     assert_eq!(recovery.corruptions, []);
+}
+
+#[test]
+fn the_disk_is_hurried_when_somebody_waits_also_for_what_was_written_before() {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let disk = FaultDisk::new(1);
+    let slow = Options {
+        sync: SyncMode::Thread,
+        sync_interval_ms: 0,
+        sync_unhurried_ms: 31_536_000_000,
+        segment_bytes: 1 << 20,
+        ..options(&Arc::default())
+    };
+    let (mut journal, _) = Journal::open(slow, shared(&disk)).expect("opens");
+    let durable = journal.durable();
+    commit(&mut journal, 2, 1);
+    commit(&mut journal, 1, 1);
+    assert_eq!(durable.position(), 0, "nobody waits");
+    // Nothing is added: what somebody waits for was written before.
+    journal.hurry();
+    journal.commit().expect("works");
+    assert_eq!(durable.wait_for(3, PATIENCE), Waited::Durable);
+    commit(&mut journal, 1, 1);
+    assert_eq!(durable.position(), 3, "nobody waits any more");
+    journal.hurry();
+    commit(&mut journal, 1, 1);
+    assert_eq!(durable.wait_for(5, PATIENCE), Waited::Durable);
 }
