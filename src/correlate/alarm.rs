@@ -20,6 +20,7 @@ use crate::correlate::resource::Slot;
 use crate::correlate::sent::Sent;
 use crate::model::event::{Channel, Event, Verb};
 use crate::model::fault::Faults;
+use crate::model::near;
 use crate::model::severity::Severity;
 use crate::model::time::{At, EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -220,13 +221,10 @@ impl Alarm {
             && event.arrived.engine.ns_since(self.sampled_at) < SAMPLE_INTERVAL_NS
     }
 
-    /// Reads what [`Alarm::is_repeated_by`] and [`Alarm::repeat`] will, so that it is near by then.
-    pub(crate) fn look(&self) -> u64 {
-        let counted = self.occurrences ^ self.raised_engine.0 ^ self.sampled_at.0;
-        let told = self.changed.engine.0 ^ u64::from(self.held_clear.is_some());
-        let named = u64::from(self.channels) ^ u64::from(!self.qualifier.is_empty());
-        let noted = u64::from(self.is_touched) ^ u64::from(self.occurred_at.is_some());
-        counted ^ told ^ named ^ noted
+    /// Asks for the memory that [`Alarm::is_repeated_by`] and [`Alarm::repeat`] will look at.
+    pub(crate) fn fetch(&self) {
+        near::fetch(&self.occurrences);
+        near::fetch(&self.held_clear);
     }
 
     /// Whether the event says the alert again with something new about it.

@@ -6,7 +6,7 @@ use crate::correlate::changes::Changes;
 use crate::correlate::incident::Incident;
 use crate::correlate::muting::Silences;
 use crate::correlate::renewal::{RENEWAL_UNITS, Renewal};
-use crate::correlate::resource::{Resource, ResourceTable, Slot};
+use crate::correlate::resource::{ResourceTable, Slot};
 use crate::correlate::session::{Sessions, may_mean_another};
 use crate::correlate::spread::Spread;
 use crate::correlate::threshold::Watches;
@@ -16,6 +16,7 @@ use crate::correlate::withdrawal::Withdrawals;
 use crate::model::event::{Channel, Event, Verb};
 use crate::model::index::KeyHasher;
 use crate::model::limits::{ALARMS_MAX, MORE_SENDERS, RESOURCES_MAX, SENDER_ADDRESSES_MAX};
+use crate::model::near;
 use crate::model::settings::CorrelationSettings;
 use crate::model::time::{At, Timestamp};
 use crate::model::timer::Timers;
@@ -201,32 +202,20 @@ impl Correlator {
         identity_hash(&self.hasher, (device, component), (kind, qualifier))
     }
 
-    /// Reads what [`Correlator::repeat_of`] and [`Correlator::repeat`] will look at for each of
-    /// these hashes. It changes nothing; it waits for memory once for many events instead of once
-    /// for each.
+    /// Asks for the memory that [`Correlator::repeat_of`] and [`Correlator::repeat`] will look at
+    /// for each of these hashes. It changes nothing; it waits for memory once for many events
+    /// instead of once for each.
     pub fn look_ahead(&self, hashes: &[u64]) {
         let mut slots = [u32::MAX; LOOK_AHEAD];
         for hashes in hashes.chunks(LOOK_AHEAD) {
             for (slot, hash) in slots.iter_mut().zip(hashes) {
                 *slot = self.alarms.first_with(*hash).unwrap_or(u32::MAX);
             }
-            let mut seen = 0_u64;
-            let mut resources = [None; LOOK_AHEAD];
-            for ((resource, slot), _) in resources.iter_mut().zip(&slots).zip(hashes) {
-                let alarm = self.alarms.get(*slot);
-                seen ^= alarm.map_or(0, Alarm::look);
-                *resource = alarm.map(|alarm| alarm.resource);
-            }
-            let mut devices = [None; LOOK_AHEAD];
-            for (device, resource) in devices.iter_mut().zip(resources) {
-                let resource = resource.map(|resource| self.resources.get(resource));
-                seen ^= resource.map_or(0, Resource::look);
-                *device = resource.map(|resource| resource.parent);
-            }
-            for device in devices.into_iter().flatten() {
-                seen ^= self.resources.last_heard(device).0;
-            }
-            std::hint::black_box(seen);
+            let known = || slots.iter().zip(hashes).filter_map(|(slot, _)| self.alarms.get(*slot));
+            known().for_each(Alarm::fetch);
+            let resources = || known().map(|alarm| self.resources.get(alarm.resource));
+            resources().for_each(near::fetch);
+            resources().for_each(|resource| self.resources.fetch_last_heard(resource.parent));
         }
     }
 

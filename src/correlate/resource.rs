@@ -2,6 +2,7 @@
 
 use crate::model::index::{HashIndex, KeyHasher};
 use crate::model::inventory::service_name;
+use crate::model::near;
 use crate::model::paged::Paged;
 use crate::model::time::{EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -59,12 +60,6 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// Reads what tells it from others, so that it is near by then.
-    pub(crate) fn look(&self) -> u64 {
-        let first = |text: &str| text.as_bytes().first().copied().map_or(0, u64::from);
-        first(&self.component) ^ first(&self.device) ^ u64::from(self.admin_down_at.is_some())
-    }
-
     /// `device` or `device/component`.
     #[must_use]
     pub fn name(&self) -> SmolStr {
@@ -109,6 +104,13 @@ impl ResourceTable {
     #[must_use]
     pub fn last_heard(&self, device: Slot) -> EngineTime {
         self.last_heard.get(place(device)).copied().unwrap_or_default()
+    }
+
+    /// Asks for the memory that [`ResourceTable::note_heard`] will look at.
+    pub(crate) fn fetch_last_heard(&self, device: Slot) {
+        if let Some(last) = self.last_heard.get(place(device)) {
+            near::fetch(last);
+        }
     }
 
     /// A message of a device came.

@@ -5,8 +5,8 @@
 //! ([`threshold`]), the alarm types and their policies ([`alarm_type`]), what is supervised
 //! ([`inventory`]), what is promised ([`contract`]), what nobody wants to be told of ([`silence`],
 //! [`matcher`]), the settings as the engine sees them ([`settings`]), bounds ([`limits`]), the two
-//! containers that the pure folders share ([`index`], [`paged`]) and what is wrong with a text
-//! ([`diagnostic`]).
+//! containers that the pure folders share ([`index`], [`paged`]), memory asked for ahead ([`near`])
+//! and what is wrong with a text ([`diagnostic`]).
 
 pub mod alarm_type;
 pub mod alert;
@@ -19,6 +19,7 @@ pub mod index;
 pub mod inventory;
 pub mod limits;
 pub mod matcher;
+pub mod near;
 pub mod paged;
 pub mod sample;
 pub mod settings;
