@@ -52,8 +52,8 @@ pub enum RecoverError {
     #[error(
         "the journal begins at position {first} and no snapshot of engine version \
          {ENGINE_VERSION} covers what was before; go on with the release that wrote it; or let \
-         `vigie journal repair` go on from what is there; or move the state directory away to begin \
-         anew"
+         `vigie journal repair` go on from what is there; or move the state directory away to \
+         begin anew"
     )]
     Gap {
         /// First position that is there.

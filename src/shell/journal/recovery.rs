@@ -90,6 +90,9 @@ pub(super) fn recover(
         let path = folder.path(name);
         disk.remove(&path).map_err(|source| failed("remove", &path, source))?;
     }
+    // A file that got its name before the last process failed can be read, and is not there for
+    // good until the folder is synced.
+    disk.sync_dir(&folder.dir).map_err(|source| failed("sync", &folder.dir, source))?;
     let mut work = Work::new(folder)?;
     let segments = work.open_segments()?;
     let tail = work.read_segments(&segments, check_from)?;

@@ -220,6 +220,20 @@ fn tail_cut_at_every_byte_ends_at_a_whole_commit() {
     }
 }
 
+#[test]
+fn a_name_that_was_not_made_lasting_is_made_so_before_it_is_believed() {
+    let disk = FaultDisk::new(1_240);
+    let mut promise = Promise::default();
+    // The sync of a commit fails, then that of the folder when the copy of its segment has got the
+    // name, then the making of the next segment.
+    for (generation, call) in (1..).zip([9, 7, 1]) {
+        disk.plan(call, Fault::Error);
+        run(&disk, &mut promise, 6, generation);
+    }
+    run(&disk.after_power_cut(), &mut promise, 0, 100);
+    assert!(promise.durable >= 3, "the commit whose sync failed was there in the end");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
