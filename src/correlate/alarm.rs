@@ -440,6 +440,9 @@ impl Alarm {
     }
 }
 
+const _: () = assert!(std::mem::offset_of!(Alarm, held_clear) == 64);
+const _: () = assert!(std::mem::offset_of!(Alarm, id) == 128);
+
 /// How often a whole message of a repeated alarm is kept, ns.
 pub const SAMPLE_INTERVAL_NS: u64 = 60_000_000_000;
 

@@ -59,6 +59,8 @@ pub struct Resource {
     pub first_heard: Option<Timestamp>,
 }
 
+const _: () = assert!(std::mem::offset_of!(Resource, active) == 64);
+
 impl Resource {
     /// `device` or `device/component`.
     #[must_use]

@@ -166,6 +166,24 @@ pub struct Event<'a> {
     pub raw: &'a [u8],
 }
 
+impl<'a> Event<'a> {
+    /// Its texts, in the order in which they are kept: names, alarm type, qualifier, rule, text
+    /// and, last, labels.
+    #[must_use]
+    pub fn texts(&self) -> [&'a str; 8] {
+        [
+            self.device,
+            self.component,
+            self.component_alias,
+            self.alarm_type,
+            self.qualifier,
+            self.rule,
+            self.text,
+            self.labels,
+        ]
+    }
+}
+
 impl Event<'_> {
     /// What tells its alarm from others: device, component, alarm type, qualifier.
     #[must_use]

@@ -105,17 +105,7 @@ impl Batch {
     pub fn push(&mut self, event: &Event<'_>) {
         let start = end_of(self.texts.len());
         let mut ends = [0_u32; TEXTS];
-        let texts = [
-            event.device,
-            event.component,
-            event.component_alias,
-            event.alarm_type,
-            event.qualifier,
-            event.rule,
-            event.text,
-            event.labels,
-        ];
-        for (end, text) in ends.iter_mut().zip(texts) {
+        for (end, text) in ends.iter_mut().zip(event.texts()) {
             self.texts.push_str(text);
             *end = end_of(self.texts.len());
         }

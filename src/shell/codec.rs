@@ -110,7 +110,9 @@ pub fn event_head(event: &Event<'_>) -> EventHead {
     let set = flags.into_iter().filter(|(is_set, _)| *is_set);
     writer.put(&[set.fold(0, |sum, (_, flag)| sum | flag)]);
     let mut end = 0_u16;
-    for text in event_texts(event) {
+    // Labels have their place behind, where there are any.
+    let [texts @ .., _] = event.texts();
+    for text in texts {
         end = end.saturating_add(u16::try_from(text.len()).unwrap_or(u16::MAX));
         writer.put(&end.to_le_bytes());
     }
@@ -125,7 +127,7 @@ pub fn event_head(event: &Event<'_>) -> EventHead {
 /// The parts of an event's payload.
 #[must_use]
 pub fn event_parts<'a>(head: &'a EventHead, event: &Event<'a>) -> [&'a [u8]; 10] {
-    let [device, component, alias, alarm_type, qualifier, rule, text] = event_texts(event);
+    let [device, component, alias, alarm_type, qualifier, rule, text, labels] = event.texts();
     [
         head.as_bytes(),
         device.as_bytes(),
@@ -135,20 +137,8 @@ pub fn event_parts<'a>(head: &'a EventHead, event: &Event<'a>) -> [&'a [u8]; 10]
         qualifier.as_bytes(),
         rule.as_bytes(),
         text.as_bytes(),
-        event.labels.as_bytes(),
+        labels.as_bytes(),
         event.raw,
-    ]
-}
-
-fn event_texts<'a>(event: &Event<'a>) -> [&'a str; 7] {
-    [
-        event.device,
-        event.component,
-        event.component_alias,
-        event.alarm_type,
-        event.qualifier,
-        event.rule,
-        event.text,
     ]
 }
 

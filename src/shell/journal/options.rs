@@ -87,11 +87,10 @@ impl Options {
     /// With the kernel's word taken for the disk's, which is told every second.
     #[must_use]
     pub fn trusting_the_kernel(self) -> Self {
-        let sync_interval_ms = 1_000;
         Self {
             sync: SyncMode::Kernel,
-            sync_interval_ms,
-            sync_unhurried_ms: sync_interval_ms,
+            sync_interval_ms: 1_000,
+            sync_unhurried_ms: 1_000,
             sync_bytes: u64::MAX,
             ..self
         }

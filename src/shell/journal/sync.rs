@@ -194,14 +194,9 @@ impl Sync {
         }
     }
 
-    /// Commits were written that end at these offsets: how far and how much, and whether somebody
-    /// waits for them. The failure of an earlier sync is in [`Durable::has_failed`].
-    pub(super) fn submit(
-        &mut self,
-        ends: impl Iterator<Item = u64>,
-        (position, bytes): (u64, u64),
-        is_awaited: bool,
-    ) {
+    /// Commits were written that end at these offsets. The failure of an earlier sync is in
+    /// [`Durable::has_failed`].
+    pub(super) fn submit(&mut self, ends: impl Iterator<Item = u64>, position: u64, bytes: u64) {
         match &mut self.work {
             Work::Inline(Some(syncer)) => {
                 let written = Written { ends: ends.collect(), position, bytes };
@@ -215,11 +210,7 @@ impl Sync {
                 inbox.written.ends.extend(ends);
                 inbox.written.position = position;
                 inbox.written.bytes = inbox.written.bytes.saturating_add(bytes);
-                let is_first_awaited = is_awaited && !inbox.is_awaited;
-                inbox.is_awaited |= is_awaited;
-                let is_due = inbox
-                    .wake_at_bytes
-                    .is_some_and(|at| is_first_awaited || inbox.written.bytes >= at);
+                let is_due = inbox.wake_at_bytes.is_some_and(|at| inbox.written.bytes >= at);
                 drop(inbox);
                 if is_due {
                     shared.to_thread.notify_one();
@@ -228,7 +219,7 @@ impl Sync {
         }
     }
 
-    /// Somebody waits for what was submitted before.
+    /// Somebody waits for what was submitted. What the thread has taken already needs no hurry.
     pub(super) fn hurry(&self) {
         if let Work::Thread { shared, .. } = &self.work {
             let mut inbox = shared.lock();

@@ -193,9 +193,7 @@ impl Journal {
         }
         self.finish_record(true);
         if self.buffer.is_empty() {
-            if std::mem::take(&mut self.is_awaited) {
-                self.sync.hurry();
-            }
+            self.hurry_sync();
             return Ok(());
         }
         let mut result = self.write_buffer();
@@ -206,6 +204,7 @@ impl Journal {
             }
         }
         result?;
+        self.hurry_sync();
         self.has_priority = false;
         self.is_full = !self.reserve.is_kept();
         if self.has_failed() {
@@ -215,6 +214,13 @@ impl Journal {
             self.seal()?;
         }
         Ok(())
+    }
+
+    /// All that was appended is written: if somebody waits for it, now is the time to say so.
+    fn hurry_sync(&mut self) {
+        if std::mem::take(&mut self.is_awaited) {
+            self.sync.hurry();
+        }
     }
 
     fn write_buffer(&mut self) -> Result<(), AppendError> {
@@ -236,7 +242,7 @@ impl Journal {
         segment.end = start.saturating_add(bytes);
         self.written = self.next.saturating_sub(1);
         let ends = self.ends.iter().map(|end| start.saturating_add(wide(*end)));
-        self.sync.submit(ends, (self.written, bytes), std::mem::take(&mut self.is_awaited));
+        self.sync.submit(ends, self.written, bytes);
         if self.options.sync == SyncMode::Kernel {
             self.alarm.durable.publish(self.written);
         }

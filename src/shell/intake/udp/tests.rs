@@ -71,6 +71,16 @@ fn datagrams_come_with_peer_local_address_and_a_stamp_of_the_past() {
 }
 
 #[test]
+fn a_socket_of_one_address_is_not_told_that_address() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let (mut receiver, target) = receiver(address);
+        sender(address).send_to(b"one", target).unwrap();
+        let local: Vec<_> = receiver.receive().unwrap().map(|datagram| datagram.local).collect();
+        assert_eq!(local, [None]);
+    }
+}
+
+#[test]
 fn a_call_takes_at_most_a_batch_and_leaves_the_rest_in_order() {
     let (mut receiver, target) = receiver("127.0.0.1:0");
     let sender = sender("127.0.0.1:0");
