@@ -28,6 +28,9 @@ struct Options {
     /// Devices below one port
     #[arg(long, default_value_t = 10_000)]
     below: u32,
+    /// Contracts whose services run over one port
+    #[arg(long, default_value_t = 1_000)]
+    contracts: u32,
     /// Scratch folder on the disk to be measured
     #[arg(long, default_value = concat!(env!("CARGO_TARGET_TMPDIR"), "/capacity"))]
     dir: PathBuf,
@@ -39,7 +42,8 @@ struct Options {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     latency(&options)?;
-    one_fault(&options)?;
+    one_fault(&options, (options.below, 0))?;
+    one_fault(&options, (1, options.contracts))?;
     memory(&options)
 }
 
@@ -47,14 +51,15 @@ fn main() -> anyhow::Result<()> {
 type Phase = (&'static str, fn(u32) -> MessageId);
 
 /// One port fails below which thousands of devices lose their way: the alarms of all of them come
-/// first, then that of the port; then all is well again. How long the engine was at it at a time.
-fn one_fault(options: &Options) -> anyhow::Result<()> {
-    let fleet = Fleet { devices: options.below, interfaces: 1 };
+/// first, then that of the port; then all is well again. Or it carries the services of many
+/// contracts. How long the engine was at it at a time.
+fn one_fault(options: &Options, (devices, contracts): (u32, u32)) -> anyhow::Result<()> {
+    let fleet = Fleet { devices, interfaces: 1 };
     let messages = Messages::encode(Kind::Trap, fleet);
-    let inventory = fleet.inventory_below("sw-0/GigabitEthernet0/1");
+    let inventory = fleet.inventory_below("sw-0/GigabitEthernet0/1", contracts);
     let daemon = Daemon::start_on(&options.dir, &inventory, None)?;
     let sender = Sender::to(daemon.address(Kind::Trap))?;
-    let count = u64::from(options.below);
+    let count = u64::from(devices);
     let phases: [Phase; 2] = [("all raised", raise), ("all cleared", clear)];
     for (phase, message) in phases {
         let mut next = count;
@@ -65,7 +70,7 @@ fn one_fault(options: &Options) -> anyhow::Result<()> {
         sender.send(&messages, (10_000, count), root_last)?;
         // The hold-off and the stability time are over.
         pause(Duration::from_secs(8));
-        println!("one fault, {count} alarms, {phase:<12}");
+        println!("one fault, {count} alarms, {contracts} contracts, {phase}");
         println!("  active alarms                  {}", daemon.metric("vigie_alarms_active")?);
         println!("  open incidents                 {}", daemon.metric("vigie_incidents_open")?);
         println!("  tickets                        {}", daemon.metric("vigie_tickets_open")?);

@@ -18,9 +18,14 @@ use vigie::model::time::{At, EngineTime, Timestamp};
 
 /// Devices below `core`; together with it more than one search looks at in one step.
 const BELOW: u64 = 3_000;
-/// Things that one step may tell: what it costs grows with that.
-const TOLD_MAX: usize = 300;
+/// Things that one step may tell (256 resources, 64 tickets, a few more): what it costs grows with
+/// that.
+const TOLD_MAX: usize = 340;
+/// Contracts whose services need the core.
+const CONTRACTS: usize = 1_000;
 const MS: u64 = 1_000_000;
+/// Without a relapse for that long, service is restored.
+const STABLE_NS: u64 = 3 * 60 * 1_000 * MS;
 
 /// An engine, and the last that it told of each incident and ticket.
 struct Noc {
@@ -71,6 +76,22 @@ impl Noc {
         noc
     }
 
+    /// These devices, and services of a thousand contracts that need the core.
+    fn with_contracts(devices: Vec<Device>) -> Self {
+        let names: Vec<String> = (0..CONTRACTS).map(|number| format!("c{number}")).collect();
+        let need = Dependency { any_of: vec!["core".to_owned()], needed: 1 };
+        let service = |name: &String| Service {
+            name: name.clone(),
+            contract: name.clone(),
+            depends_on: vec![need.clone()],
+            ..Service::default()
+        };
+        let services = names.iter().map(service).collect();
+        let inventory = Inventory { devices, services, ..Inventory::default() };
+        let contracts = names.iter().map(|name| Contract::new(name, "a customer", 240)).collect();
+        Self::of(inventory, contracts)
+    }
+
     fn step(&mut self, at_ns: u64, input: &Input<'_>) {
         self.position += 1;
         let mut effects = Vec::new();
@@ -93,6 +114,17 @@ impl Noc {
     fn pass_until(&mut self, until_ns: u64) {
         while let Some(due) = self.engine.next_deadline().filter(|due| due.0 <= until_ns) {
             self.step(due.0, &Input::Pulse);
+        }
+    }
+
+    /// Lets time pass until the first ticket opens: when that was.
+    fn pass_until_a_ticket_opens(&mut self) -> u64 {
+        loop {
+            let due = self.engine.next_deadline().expect("the hold-off is to end");
+            self.step(due.0, &Input::Pulse);
+            if !self.tickets.is_empty() {
+                return due.0;
+            }
         }
     }
 
@@ -127,6 +159,34 @@ impl Noc {
         self.tickets.values().filter(|image| !is_over(image.state)).map(|image| &**image).collect()
     }
 
+    /// Every contract has one open ticket, no number was left out, and no step was long.
+    #[track_caller]
+    fn assert_one_ticket_each(&self) {
+        let open = self.open_tickets();
+        assert_eq!((open.len(), of_contracts(&open).len()), (CONTRACTS, CONTRACTS));
+        assert_eq!(self.tickets.len(), CONTRACTS);
+        assert!(self.tickets.contains_key("VIG-001000"), "no number is left out");
+        assert_eq!(self.open_incidents().len(), 1);
+        self.assert_small_steps();
+    }
+
+    #[track_caller]
+    fn assert_all_restored_at(&self, ns: u64) {
+        let at = Some(at(ns).wall);
+        let is_over = |ticket: &Arc<TicketImage>| {
+            ticket.state == TicketState::Resolved && ticket.restored_at == at
+        };
+        let over = self.tickets.values().filter(|ticket| is_over(ticket)).count();
+        assert_eq!(over, CONTRACTS);
+        self.assert_small_steps();
+    }
+
+    #[track_caller]
+    fn assert_small_steps(&self) {
+        assert_eq!(self.engine.check(), []);
+        assert!(self.most_told <= TOLD_MAX, "one step told {} things", self.most_told);
+    }
+
     #[track_caller]
     fn assert_one_incident_of_all(&self) {
         let open = self.open_incidents();
@@ -135,9 +195,12 @@ impl Noc {
         assert_eq!(incident.alarm_count, BELOW + 1);
         assert_eq!(self.open_tickets().len(), 1);
         assert_eq!(self.engine.gauges().incidents_open, 1);
-        assert_eq!(self.engine.check(), []);
-        assert!(self.most_told <= TOLD_MAX, "one step told {} things", self.most_told);
+        self.assert_small_steps();
     }
+}
+
+fn of_contracts<'a>(tickets: &[&'a TicketImage]) -> BTreeSet<&'a str> {
+    tickets.iter().filter_map(|ticket| ticket.contract.as_deref()).collect()
 }
 
 fn core() -> Device {
@@ -207,32 +270,75 @@ fn tickets_of_what_was_open_before_become_one() {
 /// with the fault.
 #[test]
 fn each_of_a_thousand_contracts_has_one_ticket() {
-    let names: Vec<String> = (0..1_000).map(|number| format!("c{number}")).collect();
-    let need = Dependency { any_of: vec!["core".to_owned()], needed: 1 };
-    let service = |name: &String| Service {
-        name: name.clone(),
-        contract: name.clone(),
-        depends_on: vec![need.clone()],
-        ..Service::default()
-    };
-    let services = names.iter().map(service).collect();
-    let inventory = Inventory { devices: vec![core()], services, ..Inventory::default() };
-    let contracts = names.iter().map(|name| Contract::new(name, "a customer", 240)).collect();
-    let mut noc = Noc::of(inventory, contracts);
+    let mut noc = Noc::with_contracts(vec![core()]);
     noc.say(1_000 * MS, Verb::Raise, "core");
     noc.pass_until(30_000 * MS);
     // A relapse before anything was restored opens nothing anew.
     noc.say(40_000 * MS, Verb::Clear, "core");
     noc.say(50_000 * MS, Verb::Raise, "core");
     noc.pass_until(90_000 * MS);
-    let open = noc.open_tickets();
-    let contracts: BTreeSet<&str> =
-        open.iter().filter_map(|ticket| ticket.contract.as_deref()).collect();
-    assert_eq!((open.len(), contracts.len(), noc.tickets.len()), (1_000, 1_000, 1_000));
-    assert!(noc.tickets.contains_key("VIG-001000"), "no number is left out");
-    assert_eq!(noc.open_incidents().len(), 1);
+    noc.assert_one_ticket_each();
     noc.say(100_000 * MS, Verb::Clear, "core");
     noc.pass_until(2_000_000 * MS);
-    assert!(noc.tickets.values().all(|ticket| ticket.state == TicketState::Resolved));
-    assert_eq!(noc.engine.check(), []);
+    noc.assert_all_restored_at(100_000 * MS);
+}
+
+/// All is well again when the first of their tickets are open: the others are opened all the same,
+/// and every one says when service was back.
+#[test]
+fn a_fault_that_ends_while_its_tickets_are_being_opened_leaves_out_no_contract() {
+    let mut noc = Noc::with_contracts(vec![core()]);
+    noc.say(1_000 * MS, Verb::Raise, "core");
+    let opened_at = noc.pass_until_a_ticket_opens();
+    assert!(noc.tickets.len() < CONTRACTS, "not all of it is done at once");
+    noc.say(opened_at, Verb::Clear, "core");
+    assert!(noc.tickets.len() < CONTRACTS);
+    noc.pass_until(2_000_000 * MS);
+    assert_eq!(noc.tickets.len(), CONTRACTS);
+    noc.assert_all_restored_at(opened_at);
+}
+
+/// What the core depends on turns out to have failed, when the first tickets are open.
+#[test]
+fn a_cause_heard_while_tickets_are_being_opened_leaves_one_for_each_contract() {
+    let needs = |upstream: &str| vec![Dependency { any_of: vec![upstream.to_owned()], needed: 1 }];
+    let core = Device { depends_on: needs("power"), ..core() };
+    let power = Device { name: "power".to_owned(), ..Device::default() };
+    let mut noc = Noc::with_contracts(vec![core, power]);
+    noc.say(1_000 * MS, Verb::Raise, "core");
+    let opened_at = noc.pass_until_a_ticket_opens();
+    noc.say(opened_at, Verb::Raise, "power");
+    assert!(noc.tickets.len() < CONTRACTS);
+    noc.pass_until(90_000 * MS);
+    let [incident] = noc.open_incidents()[..] else { panic!("one incident") };
+    assert_eq!(incident.root_resource, "power");
+    noc.assert_one_ticket_each();
+    noc.say(100_000 * MS, Verb::Clear, "power");
+    noc.say(110_000 * MS, Verb::Clear, "core");
+    noc.pass_until(2_000_000 * MS);
+    noc.assert_all_restored_at(110_000 * MS);
+}
+
+/// Service fails again before every ticket was told that it was back; none of them may find itself
+/// restored.
+#[test]
+fn a_relapse_while_tickets_are_being_told_restores_none() {
+    let mut noc = Noc::with_contracts(vec![core()]);
+    noc.say(1_000 * MS, Verb::Raise, "core");
+    noc.pass_until(30_000 * MS);
+    let (back, again) = (40_000 * MS, 40_000 * MS + 1);
+    noc.say(back, Verb::Clear, "core");
+    noc.say(again, Verb::Raise, "core");
+    noc.pass_until(2_000_000 * MS);
+    noc.assert_one_ticket_each();
+    let is_told = |ticket: &Arc<TicketImage>| ticket.restored_at.is_some();
+    assert!(!noc.tickets.values().any(is_told));
+    // The other way round: it fails just when the time of stability is over.
+    noc.say(3_000_000 * MS, Verb::Clear, "core");
+    noc.pass_until(3_000_000 * MS);
+    let stable_at = 3_000_000 * MS + STABLE_NS;
+    noc.say(stable_at - 1, Verb::Raise, "core");
+    noc.pass_until(4_000_000 * MS);
+    assert!(!noc.tickets.values().any(is_told));
+    noc.assert_one_ticket_each();
 }

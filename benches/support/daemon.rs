@@ -1,6 +1,6 @@
 //! The real daemon as a process of its own, with a state folder and ports that nobody else uses.
 
-use crate::support::fleet::{Fleet, Kind};
+use crate::support::fleet::{Fleet, Inventory, Kind};
 use crate::support::process;
 use crate::support::sender::pause;
 use anyhow::{Context as _, bail, ensure};
@@ -56,13 +56,18 @@ impl Daemon {
         Self::start_on(dir, &fleet.inventory(), rules)
     }
 
-    /// Starts one with this inventory of devices.
-    pub(crate) fn start_on(dir: &Path, devices: &str, rules: Option<&str>) -> anyhow::Result<Self> {
+    /// Starts one with this inventory.
+    pub(crate) fn start_on(
+        dir: &Path,
+        inventory: &Inventory,
+        rules: Option<&str>,
+    ) -> anyhow::Result<Self> {
         if dir.exists() {
             std::fs::remove_dir_all(dir).context("emptying the folder")?;
         }
         std::fs::create_dir_all(dir).context("making the folder")?;
-        std::fs::write(dir.join("devices.csv"), devices)?;
+        std::fs::write(dir.join("devices.csv"), &inventory.devices)?;
+        std::fs::write(dir.join("services.toml"), &inventory.services)?;
         if let Some(rules) = rules {
             std::fs::write(dir.join("rules.toml"), rules)?;
         }
@@ -75,7 +80,8 @@ impl Daemon {
                  [listeners.syslog-udp]\nkind = \"syslog-udp\"\naddresses = [\"{syslog}\"]\n\
                  [listeners.http]\nkind = \"http\"\naddresses = [\"{http}\"]\n\
                  [correlation]\nhold_off_ms = 2000\n\
-                 [rules]\n{rules}\n[inventory]\nfiles = [\"devices.csv\"]\n"
+                 [rules]\n{rules}\n[inventory]\nfiles = [\"devices.csv\", \
+                 \"services.toml\"]\n"
             ),
         )?;
         Self::start_again(dir, [trap, syslog, http])

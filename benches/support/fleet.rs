@@ -35,25 +35,44 @@ impl Fleet {
         Ipv4Addr::from(base + (device / 250) * 256 + device % 250 + 1)
     }
 
-    /// The inventory, in the columns of `config/inventory/devices.csv`.
-    pub(crate) fn inventory(self) -> String {
-        self.inventory_below("")
+    /// The inventory: the devices and their interfaces.
+    pub(crate) fn inventory(self) -> Inventory {
+        self.inventory_below("", 0)
     }
 
-    /// The same, with every device but the first reached by this interface of the first.
-    pub(crate) fn inventory_below(self, upstream: &str) -> String {
-        let mut csv = String::from("name,kind,addresses,depends_on,interfaces\n");
+    /// The same, with every device but the first reached by this interface of the first, and
+    /// services that run over it, each of a contract of its own.
+    pub(crate) fn inventory_below(self, upstream: &str, contracts: u32) -> Inventory {
+        let mut devices = String::from("name,kind,addresses,depends_on,interfaces\n");
         for device in 0..self.devices {
             let depends_on = if device == 0 { "" } else { upstream };
-            let _ = write!(csv, "sw-{device},switch,{},{depends_on},", Self::address(device));
+            let _ = write!(devices, "sw-{device},switch,{},{depends_on},", Self::address(device));
             for interface in 1..=self.interfaces {
                 let separator = if interface == 1 { "" } else { ";" };
-                let _ = write!(csv, "{separator}GigabitEthernet0/{interface}@{interface}");
+                let _ = write!(devices, "{separator}GigabitEthernet0/{interface}@{interface}");
             }
-            csv.push('\n');
+            devices.push('\n');
         }
-        csv
+        let mut services = String::new();
+        for contract in 0..contracts {
+            let _ = write!(
+                services,
+                "[[contract]]\nid = \"C-{contract}\"\ncustomer = \"Customer {contract}\"\n\
+                 gtr_target_min = 240\n[[service]]\nname = \"access-{contract}\"\n\
+                 contract = \"C-{contract}\"\ndepends_on = [\"{upstream}\"]\n"
+            );
+        }
+        Inventory { devices, services }
     }
+}
+
+/// The files of an inventory.
+#[derive(Debug)]
+pub(crate) struct Inventory {
+    /// In the columns of `config/inventory/devices.csv`.
+    pub(crate) devices: String,
+    /// Services and contracts, as in `config/inventory/example.toml`.
+    pub(crate) services: String,
 }
 
 /// Every message of a fleet. Devices tell the same fault with the same bytes and differ in their

@@ -10,6 +10,7 @@ use smol_str::{SmolStr, format_smolstr};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use thin_vec::ThinVec;
 
 /// Slot of a resource.
 pub type Slot = u32;
@@ -50,16 +51,17 @@ pub struct Resource {
     /// Slots of its active alarms, oldest first.
     pub active: Vec<u32>,
     /// Other names by which the device calls it, as far as heard.
-    pub aliases: Vec<Box<str>>,
+    pub aliases: ThinVec<Box<str>>,
     /// It turned out to be that resource under another name: nothing finds it any more.
     pub is_now: Option<Slot>,
     /// Addresses that it was heard from.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: ThinVec<IpAddr>,
     /// When it was first heard.
     pub first_heard: Option<Timestamp>,
 }
 
 const _: () = assert!(std::mem::offset_of!(Resource, active) == 64);
+const _: () = assert!(std::mem::size_of::<Resource>() == 128);
 
 impl Resource {
     /// `device` or `device/component`.
@@ -236,8 +238,8 @@ impl ResourceTable {
             is_known: false,
             was_known: false,
             admin_down_at: None,
-            aliases: Vec::new(),
-            addresses: Vec::new(),
+            aliases: ThinVec::new(),
+            addresses: ThinVec::new(),
             first_heard: None,
             active: Vec::new(),
             is_now: None,

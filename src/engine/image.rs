@@ -11,6 +11,7 @@ use crate::engine::effect::{
     AlarmImage, Effect, IncidentChange, IncidentImage, IncidentStatus, ResourceImage, TicketChange,
     TicketImage, TicketState, TimeEntry, TrailEntry,
 };
+use crate::engine::unshown::Portion;
 use crate::model::alarm_type::EventType;
 use crate::model::event::Channel;
 use crate::model::inventory::{service_name, split_resource};
@@ -28,9 +29,12 @@ impl Engine {
     pub(crate) fn show(&mut self, at: At, effects: &mut Vec<Effect>) {
         let changes = std::mem::take(&mut self.changes);
         let tickets = std::mem::take(&mut self.ticket_changes);
-        let changed = (changes.alarms, changes.resources);
-        let (alarms, resources) = self.unshown.exchange(at.engine, changed);
-        for slot in &alarms {
+        for (key, _) in &tickets {
+            self.census.note_ticket(*key, self.desk.get(*key));
+        }
+        let changed = Portion { alarms: changes.alarms, resources: changes.resources, tickets };
+        let shown = self.unshown.exchange(at.engine, changed);
+        for slot in &shown.alarms {
             if let Some(alarm) = self.correlator.alarms.get(*slot) {
                 effects.push(Effect::Alarm(Arc::new(self.alarm_image(alarm))));
             }
@@ -42,8 +46,7 @@ impl Engine {
         for id in changes.withdrawn {
             effects.push(Effect::Withdrawn(incident_name(id).into()));
         }
-        for (key, event) in tickets {
-            self.census.note_ticket(key, self.desk.get(key));
+        for (key, event) in shown.tickets {
             if let Some(ticket) = self.desk.get(key) {
                 effects.push(Effect::Ticket(Arc::new(ticket_image(at, ticket, event))));
             }
@@ -52,7 +55,7 @@ impl Engine {
         for (before, slot) in changes.renamed {
             effects.push(Effect::Resource(Arc::new(self.former_image(&before, slot))));
         }
-        for slot in &resources {
+        for slot in &shown.resources {
             effects.push(Effect::Resource(Arc::new(self.resource_image(*slot))));
         }
     }

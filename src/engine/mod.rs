@@ -3,7 +3,7 @@
 //!
 //! - [`input`], [`effect`]: the two closed lists;
 //! - [`step`]: what is due first, then the input, then what follows;
-//! - [`settle`]: what follows: tickets, restorations, closures;
+//! - [`settle`], [`follow`]: what follows: tickets, restorations, closures;
 //! - [`image`], [`unshown`]: state to after-images, and what waits for its turn;
 //! - [`census`]: what is open, counted as it changes;
 //! - [`check`]: the invariants; [`digest`]: the rolling hash; [`snapshot`]: the state as bytes.
@@ -11,6 +11,7 @@
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
 use crate::engine::census::Census;
+use crate::engine::follow::Following;
 use crate::engine::unshown::Unshown;
 use crate::model::event::Event;
 use crate::model::severity::Severity;
@@ -23,6 +24,7 @@ mod census;
 pub mod check;
 pub mod digest;
 pub mod effect;
+mod follow;
 pub mod image;
 pub mod input;
 pub mod settle;
@@ -32,7 +34,7 @@ mod unshown;
 
 /// Version of the engine's decisions: digests compare within one version only. It changes together
 /// with the digest of the golden journal.
-pub const ENGINE_VERSION: u32 = 2;
+pub const ENGINE_VERSION: u32 = 3;
 
 /// The engine.
 #[derive(Clone, Serialize, Deserialize)]
@@ -43,6 +45,7 @@ pub struct Engine {
     /// Contract of each service, by the service's resource slot.
     pub(crate) contract_of: BTreeMap<u32, String>,
     pub(crate) position: u64,
+    following: Following,
     unshown: Unshown,
     #[serde(skip)]
     pub(crate) changes: Changes,
@@ -62,6 +65,7 @@ impl Engine {
             clock_quality: "unknown".to_owned(),
             contract_of: BTreeMap::new(),
             position: 0,
+            following: Following::default(),
             unshown: Unshown::default(),
             changes: Changes::default(),
             ticket_changes: TicketChanges::new(),
@@ -89,7 +93,12 @@ impl Engine {
         }
         let correlate = self.correlator.next_deadline();
         let ticket = self.desk.timers.next();
-        let left_over = [self.correlator.spread.waits_since(), self.unshown.waits_since()];
+        let left_over = [
+            self.correlator.spread.waits_since(),
+            self.desk.waits_since(),
+            self.following.waits_since(),
+            self.unshown.waits_since(),
+        ];
         [correlate, ticket].into_iter().chain(left_over).flatten().min()
     }
 

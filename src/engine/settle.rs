@@ -10,9 +10,8 @@ use crate::engine::Engine;
 use crate::engine::image::contract_service_name;
 use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
-use crate::ticket::desk::{ServiceNews, TicketEvent};
+use crate::ticket::desk::TicketEvent;
 use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature, NoTicket};
-use crate::ticket::record::Ticket;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,15 +27,32 @@ impl Engine {
         for id in std::mem::take(&mut self.changes.due) {
             self.decide_tickets(at, id);
         }
-        for (key, failed_at) in self.tickets_to_follow() {
-            self.follow_ticket(at, key, failed_at);
-        }
+        self.note_tickets_to_follow(at);
+        self.follow_tickets(at);
         self.close_what_is_done(at);
     }
 
     fn decide_tickets(&mut self, at: At, id: u64) {
         let Some(facts) = self.facts(id) else { return };
-        let decided = self.desk.decide(at, &facts, &self.clock_quality, &mut self.ticket_changes);
+        let decided = self.desk.decide(at, facts, &self.clock_quality, &mut self.ticket_changes);
+        self.decided(at, id, decided);
+    }
+
+    /// Opens more of the tickets that were decided.
+    pub(crate) fn open_further(&mut self, at: At) {
+        let before = self.ticket_changes.len();
+        let changes = &mut self.ticket_changes;
+        let Some((id, decided)) = self.desk.open_further(at, &self.clock_quality, changes) else {
+            return;
+        };
+        // Service may be back since it was decided.
+        for (key, _) in self.ticket_changes.iter().skip(before) {
+            self.following.add(at, *key, None);
+        }
+        self.decided(at, id, decided);
+    }
+
+    fn decided(&mut self, at: At, id: u64, decided: Result<Vec<u64>, NoTicket>) {
         self.name_tickets(id);
         let Some(incident) = self.correlator.incidents.get_mut(&id) else { return };
         let reason = match decided {
@@ -168,80 +184,6 @@ impl Engine {
         place.and_then(|place| since.get(place)).or(since.first()).copied()
     }
 
-    /// The tickets for which this step may bring something new, each with the time at which its
-    /// incident failed anew, if it did.
-    fn tickets_to_follow(&mut self) -> BTreeMap<u64, Option<Timestamp>> {
-        let mut follow = BTreeMap::new();
-        for slot in std::mem::take(&mut self.changes.services) {
-            let name = contract_service_name(self.correlator.resources.get(slot));
-            follow.extend(self.desk.of_service(&name).map(|key| (key, None)));
-        }
-        for (id, has_failed) in std::mem::take(&mut self.changes.activity) {
-            let Some(incident) = self.correlator.incidents.get(&id) else { continue };
-            let failed_at = has_failed.then_some(incident.last_raise_at);
-            for key in self.desk.of_incident(id) {
-                // A running contract ticket follows its services, which have not changed.
-                let is_concerned = self.desk.get(*key).is_some_and(|ticket| {
-                    ticket.contract.is_none()
-                        || incident.all_clear_at.is_some()
-                        || ticket.time("restored_at").is_some()
-                });
-                if is_concerned || follow.contains_key(key) {
-                    let known: &mut Option<Timestamp> = follow.entry(*key).or_default();
-                    *known = (*known).max(failed_at);
-                }
-            }
-        }
-        follow
-    }
-
-    /// Tells a ticket whether what it is about is back.
-    fn follow_ticket(&mut self, at: At, key: u64, failed_at: Option<Timestamp>) {
-        let Some(ticket) = self.desk.get(key).filter(|ticket| ticket.is_open()) else { return };
-        let Some(incident) = self.correlator.incidents.get(&ticket.incident) else { return };
-        let out = failed_at.map_or(ServiceNews::Out, |since| ServiceNews::Failed { since });
-        if ticket.contract.is_none() {
-            let news = incident.all_clear_at.map_or(out, |since| ServiceNews::Back { since });
-            self.desk.service_changed(at, key, news, &mut self.ticket_changes);
-            return;
-        }
-        let (worst, since) = self.worst_service(ticket, incident.all_clear_at);
-        let is_back = is_within_commitment(ticket, worst);
-        let news =
-            if is_back { ServiceNews::Back { since: since.unwrap_or(at.wall) } } else { out };
-        self.desk.service_changed(at, key, news, &mut self.ticket_changes);
-        if !is_back && let Some(nature) = nature_of(worst) {
-            let change = (nature, since.unwrap_or(at.wall));
-            self.desk.set_nature(at, key, change, &mut self.ticket_changes);
-        }
-    }
-
-    /// The worst state among a ticket's services, and when the last of them came to its state.
-    /// A service that the inventory names no more is back only when all of the incident is.
-    fn worst_service(
-        &self,
-        ticket: &Ticket,
-        all_clear_at: Option<Timestamp>,
-    ) -> (NodeState, Option<Timestamp>) {
-        let mut worst = NodeState::Up;
-        let mut since = None;
-        for name in &ticket.services {
-            let slot = self.correlator.service_slot(name);
-            let known = slot.filter(|slot| self.correlator.resources.get(*slot).is_known);
-            let (state, changed_at) = match (known, all_clear_at) {
-                (Some(slot), _) => (
-                    self.correlator.topology.state(slot),
-                    self.correlator.service_since.get(&slot).map(|since| since.changed_at),
-                ),
-                (None, Some(all_clear_at)) => (NodeState::Up, Some(all_clear_at)),
-                (None, None) => (ticket.nature.map_or(NodeState::Down, state_of), None),
-            };
-            worst = worst.max(state);
-            since = since.max(changed_at);
-        }
-        (worst, since)
-    }
-
     fn close_what_is_done(&mut self, at: At) {
         let mut concerned: BTreeSet<u64> = self
             .ticket_changes
@@ -278,25 +220,8 @@ struct Shown {
     resource: Slot,
 }
 
-/// Whether services in that state (the worst of them) are what the ticket's contract promises.
-fn is_within_commitment(ticket: &Ticket, worst: NodeState) -> bool {
-    // A ticket that is only about the backup being active is over when the main path is back.
-    let backup_counts = ticket.contract.as_ref().is_some_and(|one| one.backup_stops_clock)
-        && ticket.nature != Some(Nature::BackupActive);
-    worst == NodeState::Up || (worst == NodeState::Backup && backup_counts)
-}
-
-/// The state of a service that is affected in that way.
-fn state_of(nature: Nature) -> NodeState {
-    match nature {
-        Nature::BackupActive => NodeState::Backup,
-        Nature::Degraded => NodeState::Degraded,
-        Nature::TotalOutage => NodeState::Down,
-    }
-}
-
 /// How a service in that state is affected; none when it is up.
-fn nature_of(state: NodeState) -> Option<Nature> {
+pub(super) fn nature_of(state: NodeState) -> Option<Nature> {
     match state {
         NodeState::Up => None,
         NodeState::Backup => Some(Nature::BackupActive),

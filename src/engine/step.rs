@@ -7,6 +7,7 @@ use crate::engine::input::{Action, Command, Input, Repeat};
 use crate::model::silence::silence_name;
 use crate::model::time::{At, EngineTime};
 use crate::ticket::command::Refusal;
+use crate::ticket::desk::Deadline;
 use std::sync::Arc;
 
 /// Deadlines fired at most in a step that is for them; the rest is due at once in the next.
@@ -31,6 +32,7 @@ impl Engine {
         } else {
             if is_pulse {
                 self.correlator.spread_further(at, &mut self.changes);
+                self.open_further(at);
                 self.settle(at);
             }
             self.fire_due(at, if is_pulse { FIRED_BY_PULSE_MAX } else { FIRED_MAX });
@@ -55,6 +57,9 @@ impl Engine {
                 }
                 _ => {
                     if let Some((_, deadline)) = self.desk.timers.pop_due(at.engine) {
+                        if let Deadline::Stable(key) = deadline {
+                            self.follow_at_once(at, key);
+                        }
                         self.desk.fire(at, deadline, &mut self.ticket_changes);
                     }
                 }

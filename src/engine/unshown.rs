@@ -1,36 +1,61 @@
-//! Alarms and resources that wait to be shown: a fault may change a hundred thousand, and the step
-//! that brings it must not last until all of them are told. They are shown as they are then.
+//! Alarms, resources and tickets that wait to be shown: a fault may change a hundred thousand, and
+//! the step that brings it must not last until all of them are told. They are shown as they are
+//! then.
 
 use crate::correlate::alarm_table::AlarmSlot;
 use crate::correlate::resource::Slot;
 use crate::model::time::EngineTime;
+use crate::ticket::desk::{TicketChanges, TicketEvent};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Things of which a change was not shown yet.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Unshown {
     alarms: BTreeSet<AlarmSlot>,
     resources: BTreeSet<Slot>,
+    /// What happened to which ticket, in order.
+    tickets: VecDeque<(u64, TicketEvent)>,
     since: EngineTime,
 }
 
+/// What a step changed, or what it shows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Portion {
+    /// Alarms.
+    pub(super) alarms: BTreeSet<AlarmSlot>,
+    /// Resources.
+    pub(super) resources: BTreeSet<Slot>,
+    /// What happened to which ticket, in order.
+    pub(super) tickets: TicketChanges,
+}
+
 impl Unshown {
-    /// Takes the alarms and resources that a step changed and gives those that it shows.
-    pub(super) fn exchange(
-        &mut self,
-        now: EngineTime,
-        (alarms, resources): (BTreeSet<AlarmSlot>, BTreeSet<Slot>),
-    ) -> (BTreeSet<AlarmSlot>, BTreeSet<Slot>) {
+    /// Takes what a step changed and gives what it shows.
+    pub(super) fn exchange(&mut self, now: EngineTime, changed: Portion) -> Portion {
         if self.waits_since().is_none() {
             self.since = now;
         }
-        (exchange(&mut self.alarms, alarms), exchange(&mut self.resources, resources))
+        Portion {
+            alarms: exchange(&mut self.alarms, changed.alarms),
+            resources: exchange(&mut self.resources, changed.resources),
+            tickets: self.exchange_tickets(changed.tickets),
+        }
+    }
+
+    fn exchange_tickets(&mut self, changed: TicketChanges) -> TicketChanges {
+        if self.tickets.is_empty() && changed.len() <= TICKETS_SHOWN_MAX {
+            return changed;
+        }
+        self.tickets.extend(changed);
+        let shown = self.tickets.len().min(TICKETS_SHOWN_MAX);
+        self.tickets.drain(..shown).collect()
     }
 
     /// Since when something waits.
     pub(super) fn waits_since(&self) -> Option<EngineTime> {
-        let is_empty = self.alarms.is_empty() && self.resources.is_empty();
+        let is_empty =
+            self.alarms.is_empty() && self.resources.is_empty() && self.tickets.is_empty();
         (!is_empty).then_some(self.since)
     }
 }
@@ -47,6 +72,8 @@ fn exchange(waiting: &mut BTreeSet<u32>, changed: BTreeSet<u32>) -> BTreeSet<u32
 
 /// Alarms, and resources, shown by one step.
 const SHOWN_MAX: usize = 256;
+/// Tickets shown by one step: they are larger, and each is journaled.
+const TICKETS_SHOWN_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -56,22 +83,30 @@ mod tests {
     fn everything_is_shown_once_and_in_pieces() {
         let mut unshown = Unshown::default();
         let few = BTreeSet::from([3, 1]);
-        let both = (few.clone(), few);
-        assert_eq!(unshown.exchange(EngineTime(1), both.clone()), both);
+        let opened = vec![(7, TicketEvent::Opened)];
+        let little = Portion { alarms: few.clone(), resources: few, tickets: opened };
+        assert_eq!(unshown.exchange(EngineTime(1), little.clone()), little);
         assert_eq!(unshown.waits_since(), None);
         let many: BTreeSet<u32> = (0..600).collect();
-        let (mut alarms, mut resources) = (Vec::new(), Vec::new());
-        let mut changed = (many.clone(), many);
+        let tickets: TicketChanges = (0..150).map(|key| (key, TicketEvent::Opened)).collect();
+        let mut changed = Portion { alarms: many.clone(), resources: many, tickets };
+        let mut shown = Portion::default();
         for now in 5.. {
-            let (some_alarms, some_resources) = unshown.exchange(EngineTime(now), changed);
-            assert!(some_alarms.len() <= SHOWN_MAX && some_resources.len() <= SHOWN_MAX);
-            alarms.extend(some_alarms);
-            resources.extend(some_resources);
+            let some = unshown.exchange(EngineTime(now), changed);
+            assert!(some.alarms.len() <= SHOWN_MAX && some.resources.len() <= SHOWN_MAX);
+            assert!(some.tickets.len() <= TICKETS_SHOWN_MAX);
+            shown.alarms.extend(some.alarms);
+            shown.resources.extend(some.resources);
+            shown.tickets.extend(some.tickets);
             let Some(since) = unshown.waits_since() else { break };
             assert_eq!(since, EngineTime(5));
-            changed = (BTreeSet::new(), BTreeSet::from([599]));
+            let tickets = if now == 5 { vec![(2, TicketEvent::Restored)] } else { Vec::new() };
+            changed = Portion { resources: BTreeSet::from([599]), tickets, ..Portion::default() };
         }
-        let all: Vec<u32> = (0..600).collect();
-        assert_eq!((&alarms, &resources), (&all, &all));
+        let all: BTreeSet<u32> = (0..600).collect();
+        assert_eq!((&shown.alarms, &shown.resources), (&all, &all));
+        let opened = (0..150).map(|key| (key, TicketEvent::Opened));
+        let in_order: TicketChanges = opened.chain([(2, TicketEvent::Restored)]).collect();
+        assert_eq!(shown.tickets, in_order);
     }
 }

@@ -12,12 +12,13 @@ use crate::model::event::{Event, Lane, Verb};
 use crate::model::limits::BATCH_EVENTS;
 use crate::model::time::At;
 use crate::shell::batch::Batch;
-use crate::shell::clock::{self, EngineClock};
+use crate::shell::clock::EngineClock;
 use crate::shell::codec::{Decision, Mark, REPEAT_BYTES};
 use crate::shell::codec::{encode, event_head, event_parts, push_repeat};
 use crate::shell::journal::{AppendError, Journal, Kind};
 use crate::shell::new_settings::NewSettings;
 use crate::shell::observe::counters::{ListenerCounters, ShedReason};
+use crate::shell::observe::rounds::{Part, RoundWatch, Running};
 use crate::shell::outbox::{OutboxEnd, Staged};
 use crate::shell::poison;
 use crate::shell::publish::{Occurrences, Published};
@@ -53,6 +54,7 @@ pub struct Sequencer {
     marked_at: u64,
     told_at: u64,
     retried_at: u64,
+    watch: RoundWatch,
     pace: Pace,
 }
 
@@ -95,6 +97,7 @@ impl Sequencer {
             marked_at: at.engine.0,
             told_at: at.engine.0,
             retried_at: 0,
+            watch: RoundWatch::default(),
             pace: Pace::default(),
         }
     }
@@ -206,17 +209,19 @@ impl Sequencer {
     /// One round: controls, what is due, then batches, urgent first, with a share for each lane;
     /// when it has lasted long, only one of each. Gives the number of inputs taken.
     fn round(&mut self) -> usize {
+        let mut running = Running::begin();
         let at = self.clock.at();
-        let (begun, worked_before) = (at.engine, clock::worked_ns());
         let mut taken = self.take_controls(at);
         taken = taken.saturating_add(self.further_settings(at));
         self.watch_wall_clock(at);
+        running.done(Part::Controls);
         taken = taken.saturating_add(self.pulse(at));
+        running.done(Part::Deadlines);
         self.shared.lanes.judge_load();
         for (lane, share) in [(Lane::Urgent, 32), (Lane::Normal, 8), (Lane::Low, 2)] {
             for place in 0..share {
                 // Deadlines, answers and the other lanes wait for the end of the round.
-                if place > 0 && self.clock.now().ns_since(begun) > ROUND_NS_MAX {
+                if place > 0 && self.clock.now().ns_since(at.engine) > ROUND_NS_MAX {
                     break;
                 }
                 let Some(mut batch) = self.turns.next(lane) else { break };
@@ -226,22 +231,15 @@ impl Sequencer {
                 self.shared.lanes.give_back(batch);
             }
         }
-        let at = self.clock.at();
-        self.periodic(at);
+        running.done(Part::Messages);
+        self.periodic(self.clock.at());
+        running.done(Part::Periodic);
         self.commit();
+        running.done(Part::Commit);
         if taken > 0 {
-            let worked_ns = clock::worked_ns().saturating_sub(worked_before);
-            self.measure(self.clock.now().ns_since(begun), worked_ns);
+            self.watch.end(running, taken);
         }
         taken
-    }
-
-    fn measure(&self, passed_ns: u64, worked_ns: u64) {
-        if let Ok(mut rounds) = self.shared.rounds_taken.lock() {
-            // They resize themselves, so that no value is out of range.
-            let _ = rounds.passed_us.record((passed_ns / 1_000).max(1));
-            let _ = rounds.worked_us.record((worked_ns / 1_000).max(1));
-        }
     }
 
     fn take_controls(&mut self, at: At) -> usize {
@@ -489,7 +487,8 @@ impl Sequencer {
         }
     }
 
-    fn publish_gauges(&self) {
+    fn publish_gauges(&mut self) {
+        self.shared.rounds_taken.store(Arc::new(self.watch.figures()));
         self.shared.gauges.store(Arc::new(Some(self.engine.gauges())));
     }
 

@@ -4,10 +4,10 @@ use crate::engine::Gauges;
 use crate::engine::input::{ClockQuality, Command, Loss};
 use crate::shell::lanes::Lanes;
 use crate::shell::new_settings::NewSettings;
+use crate::shell::observe::rounds::RoundFigure;
 use crossbeam::queue::ArrayQueue;
-use hdrhistogram::Histogram;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
 
 /// An input that does not come through the lanes.
 #[derive(Debug)]
@@ -20,22 +20,6 @@ pub enum Control {
     Loss(Loss),
     /// The clock's quality changed.
     ClockQuality(ClockQuality),
-}
-
-/// How long rounds of the sequencer were, µs: in which the engine heard nothing else.
-#[derive(Debug)]
-pub struct RoundTimes {
-    /// From beginning to end.
-    pub passed_us: Histogram<u64>,
-    /// Without the time that other threads and programs had the processor.
-    pub worked_us: Histogram<u64>,
-}
-
-impl Default for RoundTimes {
-    fn default() -> Self {
-        let empty = || Histogram::new(2).expect("two significant figures are allowed");
-        Self { passed_us: empty(), worked_us: empty() }
-    }
 }
 
 /// What the sequencer shares with the other threads.
@@ -52,8 +36,8 @@ pub struct Shared {
     pub applied: AtomicU64,
     /// Records that repeats were written in, and their entries, for the bytes-per-repeat figure.
     pub repeats: AtomicU64,
-    /// How long the rounds were that took something.
-    pub rounds_taken: Mutex<RoundTimes>,
+    /// How long the rounds were that took something, renewed with the gauges.
+    pub rounds_taken: arc_swap::ArcSwap<Vec<RoundFigure>>,
     /// The engine's gauges, renewed about once a second.
     pub gauges: arc_swap::ArcSwap<Option<Gauges>>,
     /// Highest position that Kafka has; kept in marks.
@@ -71,7 +55,7 @@ impl Shared {
             rounds: AtomicU64::new(0),
             applied: AtomicU64::new(0),
             repeats: AtomicU64::new(0),
-            rounds_taken: Mutex::default(),
+            rounds_taken: arc_swap::ArcSwap::default(),
             gauges: arc_swap::ArcSwap::from_pointee(None),
             kafka_cursor: AtomicU64::new(0),
         }

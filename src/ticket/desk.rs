@@ -2,11 +2,10 @@
 
 use crate::model::contract::Contract;
 use crate::model::settings::TicketSettings;
-use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
 use crate::model::timer::Timers;
-use crate::ticket::policy::decide;
-use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature, NoTicket, TicketDecision};
+use crate::ticket::decide::Unopened;
+use crate::ticket::policy::Nature;
 use crate::ticket::record::{Opening, Ticket, VIGIE};
 use serde::{Deserialize, Serialize};
 use smol_str::{SmolStr, format_smolstr};
@@ -26,7 +25,7 @@ pub enum Deadline {
 }
 
 /// What happened to a ticket.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum TicketEvent {
     /// Its content changed.
     Updated,
@@ -83,16 +82,9 @@ pub struct Desk {
     pub timers: Timers<Deadline>,
     /// Settings in force.
     pub settings: TicketSettings,
-    contracts: BTreeMap<String, Contract>,
-}
-
-/// What a contract has of an incident already.
-#[derive(Clone, Copy, Default)]
-struct OfContract {
-    /// Its open ticket, the first where there are several.
-    open: Option<u64>,
-    /// The worst that was refuted.
-    refuted: Option<Nature>,
+    pub(super) contracts: BTreeMap<String, Contract>,
+    /// Tickets of incidents that are decided and not opened yet.
+    pub(super) unopened: BTreeMap<u64, Unopened>,
 }
 
 impl Desk {
@@ -135,13 +127,11 @@ impl Desk {
         keys.into_iter().take(most).filter_map(|key| self.tickets.get(&key)).collect()
     }
 
-    /// Whether none of the incident's tickets is open.
+    /// Whether none of the incident's tickets is open, or about to be.
     #[must_use]
     pub fn is_done(&self, incident: u64) -> bool {
-        !self
-            .of_incident(incident)
-            .iter()
-            .any(|key| self.tickets.get(key).is_some_and(Ticket::is_open))
+        let is_open = |key| self.tickets.get(key).is_some_and(Ticket::is_open);
+        !self.unopened.contains_key(&incident) && !self.of_incident(incident).iter().any(is_open)
     }
 
     /// Keys of the unfinished tickets that count an outage of the service, in the order of opening.
@@ -149,176 +139,7 @@ impl Desk {
         self.by_service.get(service).into_iter().flatten().copied()
     }
 
-    /// Decides an incident's tickets and opens those that are missing. Gives the tickets of other
-    /// incidents that count the outage of its services already.
-    ///
-    /// # Errors
-    /// The reason why it needs none beside those that it has.
-    pub fn decide(
-        &mut self,
-        at: At,
-        facts: &IncidentFacts,
-        clock_quality: &str,
-        changes: &mut TicketChanges,
-    ) -> Result<Vec<u64>, NoTicket> {
-        let mut covering = Vec::new();
-        match decide(facts, self.settings.unknown_senders_open) {
-            TicketDecision::None(reason) => return Err(reason),
-            TicketDecision::Internal => {
-                if self.is_done(facts.incident) {
-                    self.open_internal(at, facts, clock_quality, changes)?;
-                }
-            }
-            TicketDecision::Contracts => {
-                let mut refused = None;
-                let known = self.by_contract(facts.incident);
-                for affected in &facts.contracts {
-                    let known = known.get(&affected.contract).copied().unwrap_or_default();
-                    let affected = (affected, known);
-                    match self.open_or_update(at, facts, affected, (clock_quality, changes)) {
-                        Ok(keys) => covering.extend(keys),
-                        Err(reason) => refused = Some(reason),
-                    }
-                }
-                self.unify(at, facts.incident, changes);
-                if let Some(reason) = refused.filter(|_| self.is_done(facts.incident)) {
-                    return Err(reason);
-                }
-            }
-        }
-        Ok(covering)
-    }
-
-    fn open_internal(
-        &mut self,
-        at: At,
-        facts: &IncidentFacts,
-        clock_quality: &str,
-        changes: &mut TicketChanges,
-    ) -> Result<(), NoTicket> {
-        let is_blocking = facts.severity == Severity::Critical;
-        let is_refuted = |ticket: &Ticket| {
-            ticket.is_refuted && ticket.contract.is_none() && ticket.is_blocking >= is_blocking
-        };
-        if self.finished_tickets_of(facts.incident).any(is_refuted) {
-            return Err(NoTicket::Refuted);
-        }
-        self.open(
-            at,
-            Opening {
-                number: SmolStr::default(),
-                incident: facts.incident,
-                contract: None,
-                root_resource: facts.root_resource.clone(),
-                services: Vec::new(),
-                nature: None,
-                is_blocking,
-                detected_at: facts.detected_at,
-                occurred_at: facts.occurred_at,
-                carried_until: None,
-                opened_at: at.wall,
-                clock_quality: clock_quality.to_owned(),
-                observe: self.settings.observe,
-            },
-            changes,
-        );
-        Ok(())
-    }
-
-    fn finished_tickets_of(&self, incident: u64) -> impl Iterator<Item = &Ticket> {
-        let keys = self.finished_by_incident.get(&incident);
-        keys.into_iter().flatten().filter_map(|key| self.tickets.get(key))
-    }
-
-    /// What each contract has of an incident already.
-    fn by_contract(&self, incident: u64) -> BTreeMap<SmolStr, OfContract> {
-        let unfinished =
-            self.of_incident(incident).iter().filter_map(|key| self.tickets.get_key_value(key));
-        let finished = self.finished_by_incident.get(&incident).into_iter().flatten();
-        let finished = finished.filter_map(|key| self.tickets.get_key_value(key));
-        let mut known: BTreeMap<SmolStr, OfContract> = BTreeMap::new();
-        for (key, ticket) in unfinished {
-            if let Some(contract) = ticket.contract.as_ref().filter(|_| ticket.is_open()) {
-                let of_contract = known.entry(SmolStr::new(&contract.id)).or_default();
-                of_contract.open = of_contract.open.or(Some(*key));
-            }
-        }
-        for (_, ticket) in finished {
-            if let Some(contract) = ticket.contract.as_ref().filter(|_| ticket.is_refuted) {
-                let of_contract = known.entry(SmolStr::new(&contract.id)).or_default();
-                of_contract.refuted = of_contract.refuted.max(ticket.nature);
-            }
-        }
-        known
-    }
-
-    /// One affected contract: its ticket of this incident is kept up to date; services whose outage
-    /// another incident's ticket counts already are left to that one (the keys given); for the rest
-    /// a ticket opens.
-    fn open_or_update(
-        &mut self,
-        at: At,
-        facts: &IncidentFacts,
-        (affected, known): (&AffectedContract, OfContract),
-        (clock_quality, changes): (&str, &mut TicketChanges),
-    ) -> Result<Vec<u64>, NoTicket> {
-        if let Some(key) = known.open {
-            self.update(key, facts, affected, changes);
-            return Ok(Vec::new());
-        }
-        if known.refuted >= Some(affected.nature) {
-            return Err(NoTicket::Refuted);
-        }
-        let Some(contract) = self.contracts.get(affected.contract.as_str()).cloned() else {
-            return Ok(Vec::new());
-        };
-        let (covering, services) = self.covered(affected);
-        for key in &covering {
-            self.cover(facts.incident, *key);
-        }
-        if services.is_empty() {
-            return Ok(covering);
-        }
-        let observe = self.settings.observe || contract.observe;
-        self.open(
-            at,
-            Opening {
-                number: SmolStr::default(),
-                incident: facts.incident,
-                contract: Some(contract),
-                root_resource: facts.root_resource.clone(),
-                services,
-                nature: Some(affected.nature),
-                is_blocking: affected.nature == Nature::TotalOutage,
-                detected_at: affected.detected_at,
-                occurred_at: affected.occurred_at,
-                carried_until: affected.carried_until,
-                opened_at: at.wall,
-                clock_quality: clock_quality.to_owned(),
-                observe,
-            },
-            changes,
-        );
-        Ok(covering)
-    }
-
-    fn update(
-        &mut self,
-        key: u64,
-        facts: &IncidentFacts,
-        affected: &AffectedContract,
-        changes: &mut TicketChanges,
-    ) {
-        self.add_services(key, affected.services.clone(), changes);
-        let Some(ticket) = self.tickets.get_mut(&key) else { return };
-        // A ticket that only covers this incident keeps the root of its own.
-        if ticket.incident == facts.incident && ticket.root_resource != facts.root_resource {
-            ticket.root_resource.clone_from(&facts.root_resource);
-            changes.push((key, TicketEvent::Updated));
-        }
-    }
-
-    fn open(&mut self, at: At, mut opening: Opening, changes: &mut TicketChanges) {
+    pub(super) fn open(&mut self, at: At, mut opening: Opening, changes: &mut TicketChanges) {
         let series = if opening.observe {
             self.settings.observe_series.clone()
         } else {

@@ -51,6 +51,7 @@ impl Desk {
     }
 
     fn bring_along(&mut self, loser: u64, survivor: u64, changes: &mut TicketChanges) {
+        self.bring_unopened_along(loser, survivor);
         let unfinished = self.by_incident.remove(&loser).unwrap_or_default();
         let finished = self.finished_by_incident.remove(&loser).unwrap_or_default();
         for key in unfinished.iter().chain(&finished) {

@@ -1,6 +1,7 @@
 //! Tickets: the contractual record of an incident, its life cycle and its GTR clock.
 //!
 //! - [`policy`]: contract ticket, internal ticket or none, each with its reason;
+//! - [`decide`]: which of them an incident lacks; opened in portions;
 //! - [`record`]: one ticket, its times and its life cycle;
 //! - [`clock`]: the part of time that counts against the GTR;
 //! - [`desk`]: all tickets, their numbers and their deadlines;
@@ -9,6 +10,7 @@
 
 pub mod clock;
 pub mod command;
+pub mod decide;
 pub mod desk;
 pub mod family;
 pub mod policy;

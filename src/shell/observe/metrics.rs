@@ -77,15 +77,13 @@ impl Figures {
             "vigie_engine_round_cpu_seconds",
             "The same without the time that other threads and programs had the processor.",
         );
-        let Ok(recorded) = self.shared.rounds_taken.lock() else { return Ok(()) };
-        for (options, recorded) in [(passed, &recorded.passed_us), (worked, &recorded.worked_us)] {
-            let rounds = GaugeVec::new(options, &["share"])?;
-            registry.register(Box::new(rounds.clone()))?;
-            for quantile in [0.5, 0.99, 0.999, 1.0] {
-                let micros = std::time::Duration::from_micros(recorded.value_at_quantile(quantile));
-                let label = quantile.to_string();
-                rounds.with_label_values(&[label.as_str()]).set(micros.as_secs_f64());
-            }
+        let [passed, worked] = [passed, worked].map(|options| GaugeVec::new(options, &["share"]));
+        let (passed, worked) = (passed?, worked?);
+        registry.register(Box::new(passed.clone()))?;
+        registry.register(Box::new(worked.clone()))?;
+        for figure in self.shared.rounds_taken.load().iter() {
+            passed.with_label_values(&[figure.share]).set(figure.passed.as_secs_f64());
+            worked.with_label_values(&[figure.share]).set(figure.worked.as_secs_f64());
         }
         Ok(())
     }

@@ -3,3 +3,4 @@
 pub mod counters;
 pub mod limiter;
 pub mod metrics;
+pub mod rounds;

@@ -1,0 +1,146 @@
+//! Tickets follow their services: a step that brings some back, or takes them away anew, tells the
+//! tickets that count their outage; where they are very many, some per step.
+
+use crate::correlate::topology::NodeState;
+use crate::engine::Engine;
+use crate::engine::image::contract_service_name;
+use crate::engine::settle::nature_of;
+use crate::model::time::{At, EngineTime, Timestamp};
+use crate::ticket::desk::ServiceNews;
+use crate::ticket::policy::Nature;
+use crate::ticket::record::Ticket;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Tickets for which there may be news, each with the time at which its incident failed anew, if
+/// it did. What is told them is how things are then.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Following {
+    tickets: BTreeMap<u64, Option<Timestamp>>,
+    since: EngineTime,
+}
+
+impl Following {
+    /// There may be news for this ticket.
+    pub(super) fn add(&mut self, at: At, key: u64, failed_at: Option<Timestamp>) {
+        if self.tickets.is_empty() {
+            self.since = at.engine;
+        }
+        let known = self.tickets.entry(key).or_default();
+        *known = (*known).max(failed_at);
+    }
+
+    /// Since when a ticket waits for its news.
+    pub(super) fn waits_since(&self) -> Option<EngineTime> {
+        (!self.tickets.is_empty()).then_some(self.since)
+    }
+}
+
+impl Engine {
+    /// Notes for which tickets this step may bring something new.
+    pub(super) fn note_tickets_to_follow(&mut self, at: At) {
+        for slot in std::mem::take(&mut self.changes.services) {
+            let name = contract_service_name(self.correlator.resources.get(slot));
+            for key in self.desk.of_service(&name) {
+                self.following.add(at, key, None);
+            }
+        }
+        for (id, has_failed) in std::mem::take(&mut self.changes.activity) {
+            let Some(incident) = self.correlator.incidents.get(&id) else { continue };
+            let failed_at = has_failed.then_some(incident.last_raise_at);
+            for key in self.desk.of_incident(id) {
+                // A running contract ticket follows its services, which have not changed.
+                let is_concerned = self.desk.get(*key).is_some_and(|ticket| {
+                    ticket.contract.is_none()
+                        || incident.all_clear_at.is_some()
+                        || ticket.time("restored_at").is_some()
+                });
+                if is_concerned || self.following.tickets.contains_key(key) {
+                    self.following.add(at, *key, failed_at);
+                }
+            }
+        }
+    }
+
+    /// Tells the next of them.
+    pub(super) fn follow_tickets(&mut self, at: At) {
+        for _ in 0..FOLLOWED_MAX {
+            let Some((key, failed_at)) = self.following.tickets.pop_first() else { return };
+            self.follow_ticket(at, key, failed_at);
+        }
+    }
+
+    /// Tells this one now, if there may be news for it.
+    pub(super) fn follow_at_once(&mut self, at: At, key: u64) {
+        if let Some(failed_at) = self.following.tickets.remove(&key) {
+            self.follow_ticket(at, key, failed_at);
+        }
+    }
+
+    /// Tells a ticket whether what it is about is back.
+    fn follow_ticket(&mut self, at: At, key: u64, failed_at: Option<Timestamp>) {
+        let Some(ticket) = self.desk.get(key).filter(|ticket| ticket.is_open()) else { return };
+        let Some(incident) = self.correlator.incidents.get(&ticket.incident) else { return };
+        let out = failed_at.map_or(ServiceNews::Out, |since| ServiceNews::Failed { since });
+        if ticket.contract.is_none() {
+            let news = incident.all_clear_at.map_or(out, |since| ServiceNews::Back { since });
+            self.desk.service_changed(at, key, news, &mut self.ticket_changes);
+            return;
+        }
+        let (worst, since) = self.worst_service(ticket, incident.all_clear_at);
+        let is_back = is_within_commitment(ticket, worst);
+        let news =
+            if is_back { ServiceNews::Back { since: since.unwrap_or(at.wall) } } else { out };
+        self.desk.service_changed(at, key, news, &mut self.ticket_changes);
+        if !is_back && let Some(nature) = nature_of(worst) {
+            let change = (nature, since.unwrap_or(at.wall));
+            self.desk.set_nature(at, key, change, &mut self.ticket_changes);
+        }
+    }
+
+    /// The worst state among a ticket's services, and when the last of them came to its state.
+    /// A service that the inventory names no more is back only when all of the incident is.
+    fn worst_service(
+        &self,
+        ticket: &Ticket,
+        all_clear_at: Option<Timestamp>,
+    ) -> (NodeState, Option<Timestamp>) {
+        let mut worst = NodeState::Up;
+        let mut since = None;
+        for name in &ticket.services {
+            let slot = self.correlator.service_slot(name);
+            let known = slot.filter(|slot| self.correlator.resources.get(*slot).is_known);
+            let (state, changed_at) = match (known, all_clear_at) {
+                (Some(slot), _) => (
+                    self.correlator.topology.state(slot),
+                    self.correlator.service_since.get(&slot).map(|since| since.changed_at),
+                ),
+                (None, Some(all_clear_at)) => (NodeState::Up, Some(all_clear_at)),
+                (None, None) => (ticket.nature.map_or(NodeState::Down, state_of), None),
+            };
+            worst = worst.max(state);
+            since = since.max(changed_at);
+        }
+        (worst, since)
+    }
+}
+
+/// Whether services in that state (the worst of them) are what the ticket's contract promises.
+fn is_within_commitment(ticket: &Ticket, worst: NodeState) -> bool {
+    // A ticket that is only about the backup being active is over when the main path is back.
+    let backup_counts = ticket.contract.as_ref().is_some_and(|one| one.backup_stops_clock)
+        && ticket.nature != Some(Nature::BackupActive);
+    worst == NodeState::Up || (worst == NodeState::Backup && backup_counts)
+}
+
+/// The state of a service that is affected in that way.
+fn state_of(nature: Nature) -> NodeState {
+    match nature {
+        Nature::BackupActive => NodeState::Backup,
+        Nature::Degraded => NodeState::Degraded,
+        Nature::TotalOutage => NodeState::Down,
+    }
+}
+
+/// Tickets told by one step for each thing that it does.
+const FOLLOWED_MAX: usize = 64;
