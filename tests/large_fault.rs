@@ -5,9 +5,10 @@ use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use vigie::engine::Engine;
 use vigie::engine::effect::{Effect, IncidentImage, IncidentStatus, TicketImage, TicketState};
-use vigie::engine::input::Input;
+use vigie::engine::input::{Action, Command, Input};
+use vigie::engine::snapshot::Snapshot;
+use vigie::engine::{ENGINE_VERSION, Engine};
 use vigie::model::alarm_type::{AlarmType, EventType, ResourceEffect};
 use vigie::model::contract::Contract;
 use vigie::model::event::{Channel, Event, Lane, Verb};
@@ -78,8 +79,11 @@ impl Noc {
 
     /// These devices, and services of a thousand contracts that need the core.
     fn with_contracts(devices: Vec<Device>) -> Self {
+        Self::with_services(devices, &Dependency { any_of: vec!["core".to_owned()], needed: 1 })
+    }
+
+    fn with_services(devices: Vec<Device>, need: &Dependency) -> Self {
         let names: Vec<String> = (0..CONTRACTS).map(|number| format!("c{number}")).collect();
-        let need = Dependency { any_of: vec!["core".to_owned()], needed: 1 };
         let service = |name: &String| Service {
             name: name.clone(),
             contract: name.clone(),
@@ -108,6 +112,21 @@ impl Noc {
                 _ => {}
             }
         }
+    }
+
+    /// Goes on with what a snapshot holds.
+    fn restart(&mut self) {
+        let engine = std::mem::take(&mut self.engine);
+        let digest = [0; 32];
+        let position = self.position;
+        let snapshot = Snapshot { engine_version: ENGINE_VERSION, position, digest, engine };
+        let mut bytes = Vec::new();
+        let mut take = |piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            true
+        };
+        snapshot.write(&mut take).expect("it can be written");
+        self.engine = Snapshot::from_bytes(&bytes).expect("it can be read").engine;
     }
 
     /// Lets time pass: every deadline in its time.
@@ -291,6 +310,7 @@ fn a_fault_that_ends_while_its_tickets_are_being_opened_leaves_out_no_contract()
     noc.say(1_000 * MS, Verb::Raise, "core");
     let opened_at = noc.pass_until_a_ticket_opens();
     assert!(noc.tickets.len() < CONTRACTS, "not all of it is done at once");
+    noc.restart();
     noc.say(opened_at, Verb::Clear, "core");
     assert!(noc.tickets.len() < CONTRACTS);
     noc.pass_until(2_000_000 * MS);
@@ -317,6 +337,49 @@ fn a_cause_heard_while_tickets_are_being_opened_leaves_one_for_each_contract() {
     noc.say(110_000 * MS, Verb::Clear, "core");
     noc.pass_until(2_000_000 * MS);
     noc.assert_all_restored_at(110_000 * MS);
+}
+
+/// What carried the services until now fails as well, when only the first tickets are open.
+#[test]
+fn what_gets_worse_while_tickets_are_being_opened_is_on_all_of_them() {
+    let spare = Device { name: "spare".to_owned(), ..Device::default() };
+    let need = Dependency { any_of: vec!["core".to_owned(), "spare".to_owned()], needed: 1 };
+    let mut noc = Noc::with_services(vec![core(), spare], &need);
+    noc.say(1_000 * MS, Verb::Raise, "core");
+    let opened_at = noc.pass_until_a_ticket_opens();
+    let of_nature = |noc: &Noc, nature: &str| {
+        noc.tickets.values().filter(|ticket| ticket.nature.as_deref() == Some(nature)).count()
+    };
+    assert_eq!(of_nature(&noc, "backup-active"), noc.tickets.len());
+    noc.say(opened_at, Verb::Raise, "spare");
+    assert!(noc.tickets.len() < CONTRACTS);
+    noc.pass_until(90_000 * MS);
+    assert_eq!(of_nature(&noc, "total-outage"), CONTRACTS);
+    assert!(noc.tickets.values().all(|ticket| ticket.clock_running));
+    assert_eq!(noc.open_tickets().len(), CONTRACTS);
+    noc.assert_small_steps();
+}
+
+/// A ticket is restored; its service fails again, and before the ticket is told an operator closes
+/// it. The failure came first.
+#[test]
+fn what_an_operator_says_comes_after_what_was_received_before() {
+    let mut noc = Noc::with_contracts(vec![core()]);
+    noc.say(1_000 * MS, Verb::Raise, "core");
+    noc.pass_until(30_000 * MS);
+    noc.say(40_000 * MS, Verb::Clear, "core");
+    noc.pass_until(1_000_000 * MS);
+    noc.assert_all_restored_at(40_000 * MS);
+    noc.say(1_000_001 * MS, Verb::Raise, "core");
+    let last = &noc.tickets["VIG-001000"];
+    assert_eq!(last.state, TicketState::Resolved, "it is not told yet");
+    let number = last.number.to_string();
+    let action = Action::CloseTicket { number, reason: "all is well".to_owned() };
+    let command = Command { id: 7, author: "noc".to_owned(), action };
+    noc.step(1_000_001 * MS, &Input::Command(command));
+    assert_ne!(noc.tickets["VIG-001000"].state, TicketState::Resolved, "it is told before");
+    noc.pass_until(1_100_000 * MS);
+    noc.assert_one_ticket_each();
 }
 
 /// Service fails again before every ticket was told that it was back; none of them may find itself

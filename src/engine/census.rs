@@ -1,4 +1,4 @@
-//! Which incidents and tickets are open: kept as they are shown, since walking over all of them
+//! Which incidents and tickets are open: kept as they change, since walking over all of them
 //! once a second would stop the engine for longer the more there are.
 
 use crate::correlate::incident::{Incident, Status};

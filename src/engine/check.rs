@@ -61,6 +61,12 @@ pub enum Broken {
     /// I9: what is counted as open is open, and nothing else.
     #[error("I9: the count of what is open is not that of incidents and tickets")]
     OpenCount,
+    /// I10: what waits to be opened is of a live incident.
+    #[error("I10: tickets of incident I{incident} wait to be opened, and it is over")]
+    UnopenedOfFinished {
+        /// Incident id.
+        incident: u64,
+    },
     /// I5: a restored ticket's clock stands.
     #[error("I5: the clock of ticket {number} runs although it is {state}")]
     ClockRuns {
@@ -95,6 +101,12 @@ impl Engine {
             broken.push(Broken::OpenCount);
         }
         self.check_incidents(&mut broken);
+        for incident in self.desk.unopened() {
+            let known = self.correlator.incidents.get(&incident);
+            if !known.is_some_and(crate::correlate::incident::Incident::is_live) {
+                broken.push(Broken::UnopenedOfFinished { incident });
+            }
+        }
         for (_, ticket) in self.desk.iter() {
             let may_run = ticket.is_open() && ticket.time("restored_at").is_none();
             if ticket.clock.is_running() && !may_run {

@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 pub(super) struct Following {
     tickets: BTreeMap<u64, Option<Timestamp>>,
     since: EngineTime,
+    /// The last that was told: the next one comes after it, so that none waits for ever.
+    told: u64,
 }
 
 impl Following {
@@ -28,6 +30,15 @@ impl Following {
         }
         let known = self.tickets.entry(key).or_default();
         *known = (*known).max(failed_at);
+    }
+
+    fn take_next(&mut self) -> Option<(u64, Option<Timestamp>)> {
+        let after = self.told.saturating_add(1)..;
+        let next = self.tickets.range(after).next().or_else(|| self.tickets.iter().next());
+        let (key, failed_at) = next.map(|(key, failed_at)| (*key, *failed_at))?;
+        self.tickets.remove(&key);
+        self.told = key;
+        Some((key, failed_at))
     }
 
     /// Since when a ticket waits for its news.
@@ -65,7 +76,7 @@ impl Engine {
     /// Tells the next of them.
     pub(super) fn follow_tickets(&mut self, at: At) {
         for _ in 0..FOLLOWED_MAX {
-            let Some((key, failed_at)) = self.following.tickets.pop_first() else { return };
+            let Some((key, failed_at)) = self.following.take_next() else { return };
             self.follow_ticket(at, key, failed_at);
         }
     }

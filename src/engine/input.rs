@@ -147,3 +147,18 @@ pub enum Action {
         silence: String,
     },
 }
+
+impl Action {
+    /// The number of the ticket that it is about, if it is about one.
+    #[must_use]
+    pub fn ticket(&self) -> Option<&str> {
+        match self {
+            Self::ConfirmTicket { number }
+            | Self::RefuteTicket { number, .. }
+            | Self::TakeTicket { number }
+            | Self::RestoreTicket { number, .. }
+            | Self::CloseTicket { number, .. } => Some(number),
+            Self::SetSilence { .. } | Self::ExpireSilence { .. } => None,
+        }
+    }
+}

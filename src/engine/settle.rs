@@ -22,6 +22,10 @@ impl Engine {
         self.desk.merge(at, &merged, &mut self.ticket_changes);
         let survivors: BTreeSet<u64> = merged.into_iter().map(|(_, survivor)| survivor).collect();
         for survivor in survivors {
+            if let Some(incident) = self.correlator.incidents.get(&survivor) {
+                let root = self.correlator.resources.get(incident.root).name();
+                self.desk.set_root(survivor, root);
+            }
             self.name_tickets(survivor);
         }
         for id in std::mem::take(&mut self.changes.due) {
@@ -34,25 +38,26 @@ impl Engine {
 
     fn decide_tickets(&mut self, at: At, id: u64) {
         let Some(facts) = self.facts(id) else { return };
+        let before = self.ticket_changes.len();
         let decided = self.desk.decide(at, facts, &self.clock_quality, &mut self.ticket_changes);
-        self.decided(at, id, decided);
+        self.decided(at, (id, decided), before);
     }
 
     /// Opens more of the tickets that were decided.
     pub(crate) fn open_further(&mut self, at: At) {
         let before = self.ticket_changes.len();
         let changes = &mut self.ticket_changes;
-        let Some((id, decided)) = self.desk.open_further(at, &self.clock_quality, changes) else {
-            return;
-        };
-        // Service may be back since it was decided.
+        if let Some(decided) = self.desk.open_further(at, &self.clock_quality, changes) {
+            self.decided(at, decided, before);
+        }
+    }
+
+    /// What follows from a decision: `before` is the number of ticket changes before it.
+    fn decided(&mut self, at: At, (id, decided): (u64, Result<Vec<u64>, NoTicket>), before: usize) {
+        // They may have been decided earlier: service may be back, or worse, since then.
         for (key, _) in self.ticket_changes.iter().skip(before) {
             self.following.add(at, *key, None);
         }
-        self.decided(at, id, decided);
-    }
-
-    fn decided(&mut self, at: At, id: u64, decided: Result<Vec<u64>, NoTicket>) {
         self.name_tickets(id);
         let Some(incident) = self.correlator.incidents.get_mut(&id) else { return };
         let reason = match decided {

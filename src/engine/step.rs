@@ -154,6 +154,12 @@ impl Engine {
     /// Gives what the command was about, and what was done to it.
     fn carry_out(&mut self, at: At, command: &Command) -> Result<(String, &'static str), Refused> {
         let author = command.author.as_str();
+        if let Some(number) = command.action.ticket() {
+            // What the operator says comes after what was received before.
+            let key = self.desk.key_of(number)?;
+            self.follow_at_once(at, key);
+            self.unshown.show_first(key);
+        }
         let changes = &mut self.ticket_changes;
         let done = |subject: &str, done: &'static str| Ok((subject.to_owned(), done));
         match &command.action {

@@ -17,6 +17,9 @@ pub(super) struct Unshown {
     /// What happened to which ticket, in order.
     tickets: VecDeque<(u64, TicketEvent)>,
     since: EngineTime,
+    /// The ticket that an operator is answered about in this step.
+    #[serde(skip)]
+    first: Option<u64>,
 }
 
 /// What a step changed, or what it shows.
@@ -43,13 +46,24 @@ impl Unshown {
         }
     }
 
+    /// Whatever waits, what happened to that ticket is shown by this step: who is answered about a
+    /// ticket finds it so.
+    pub(super) fn show_first(&mut self, ticket: u64) {
+        self.first = Some(ticket);
+    }
+
     fn exchange_tickets(&mut self, changed: TicketChanges) -> TicketChanges {
+        let first = self.first.take();
         if self.tickets.is_empty() && changed.len() <= TICKETS_SHOWN_MAX {
             return changed;
         }
-        self.tickets.extend(changed);
-        let shown = self.tickets.len().min(TICKETS_SHOWN_MAX);
-        self.tickets.drain(..shown).collect()
+        let waiting = self.tickets.drain(..).chain(changed);
+        let (mut shown, rest): (TicketChanges, TicketChanges) =
+            waiting.partition(|(key, _)| Some(*key) == first);
+        self.tickets = rest.into();
+        let more = TICKETS_SHOWN_MAX.saturating_sub(shown.len()).min(self.tickets.len());
+        shown.extend(self.tickets.drain(..more));
+        shown
     }
 
     /// Since when something waits.
@@ -107,6 +121,19 @@ mod tests {
         assert_eq!((&shown.alarms, &shown.resources), (&all, &all));
         let opened = (0..150).map(|key| (key, TicketEvent::Opened));
         let in_order: TicketChanges = opened.chain([(2, TicketEvent::Restored)]).collect();
+        assert_eq!(shown.tickets, in_order);
+    }
+
+    #[test]
+    fn the_ticket_that_an_operator_is_answered_about_does_not_wait() {
+        let mut unshown = Unshown::default();
+        let tickets: TicketChanges = (0..300).map(|key| (key, TicketEvent::Opened)).collect();
+        unshown.exchange(EngineTime(1), Portion { tickets, ..Portion::default() });
+        unshown.show_first(299);
+        let tickets = vec![(299, TicketEvent::Confirmed)];
+        let shown = unshown.exchange(EngineTime(2), Portion { tickets, ..Portion::default() });
+        let mut in_order = vec![(299, TicketEvent::Opened), (299, TicketEvent::Confirmed)];
+        in_order.extend((64..126).map(|key| (key, TicketEvent::Opened)));
         assert_eq!(shown.tickets, in_order);
     }
 }

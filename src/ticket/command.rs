@@ -23,7 +23,11 @@ pub enum Refusal {
 }
 
 impl Desk {
-    fn key_of(&self, number: &str) -> Result<u64, Refusal> {
+    /// The key of a ticket's number.
+    ///
+    /// # Errors
+    /// When there is no such ticket.
+    pub fn key_of(&self, number: &str) -> Result<u64, Refusal> {
         self.by_number.get(number).copied().ok_or_else(|| Refusal::Unknown(number.to_owned()))
     }
 

@@ -9,8 +9,7 @@ use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature, NoTicket, T
 use crate::ticket::record::{Opening, Ticket};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
-use std::collections::VecDeque;
-use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Contracts of an incident of which tickets are decided and not opened yet.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,8 +44,10 @@ impl Desk {
         clock_quality: &str,
         changes: &mut TicketChanges,
     ) -> Result<Vec<u64>, NoTicket> {
-        if let Some(before) = self.unopened.remove(&facts.incident) {
-            facts.contracts = united(facts.contracts, before.contracts.into());
+        let before = self.unopened.remove(&facts.incident);
+        let since = before.as_ref().map_or(at.engine, |before| before.since);
+        if let Some(before) = before {
+            facts.contracts = decided_first(before.contracts, facts.contracts);
         }
         match decide(&facts, self.settings.unknown_senders_open) {
             TicketDecision::None(reason) => Err(reason),
@@ -58,21 +59,23 @@ impl Desk {
             }
             TicketDecision::Contracts => {
                 let contracts = VecDeque::from(std::mem::take(&mut facts.contracts));
-                let unopened = Unopened { since: at.engine, facts, contracts, refused: None };
+                let unopened = Unopened { since, facts, contracts, refused: None };
                 self.open_portion(at, unopened, (clock_quality, changes))
             }
         }
     }
 
-    /// Opens the next of the tickets that were decided: gives their incident, and what
-    /// [`Desk::decide`] gives.
+    /// Opens the next of the tickets that were decided, of the incident that waits longest. Gives
+    /// the incident, and what [`Desk::decide`] gives.
     pub fn open_further(
         &mut self,
         at: At,
         clock_quality: &str,
         changes: &mut TicketChanges,
     ) -> Option<(u64, Result<Vec<u64>, NoTicket>)> {
-        let (incident, unopened) = self.unopened.pop_first()?;
+        let waiting = self.unopened.iter().map(|(incident, unopened)| (unopened.since, *incident));
+        let (_, incident) = waiting.min()?;
+        let unopened = self.unopened.remove(&incident)?;
         Some((incident, self.open_portion(at, unopened, (clock_quality, changes))))
     }
 
@@ -84,12 +87,31 @@ impl Desk {
 
     /// The incident was taken over: what was decided for it is opened for the other one.
     pub(super) fn bring_unopened_along(&mut self, loser: u64, survivor: u64) {
-        let Some(mut moved) = self.unopened.remove(&loser) else { return };
-        moved.facts.incident = survivor;
-        if let Some(known) = self.unopened.remove(&survivor) {
-            moved = Unopened { contracts: united(known.contracts, moved.contracts), ..known };
+        let Some(moved) = self.unopened.remove(&loser) else { return };
+        let mut facts = moved.facts;
+        facts.incident = survivor;
+        let unopened = match self.unopened.remove(&survivor) {
+            Some(known) => Unopened {
+                since: known.since.min(moved.since),
+                facts: known.facts,
+                contracts: decided_first(known.contracts, moved.contracts),
+                refused: known.refused.or(moved.refused),
+            },
+            None => Unopened { facts, ..moved },
+        };
+        self.unopened.insert(survivor, unopened);
+    }
+
+    /// The root resource that an incident has now.
+    pub fn set_root(&mut self, incident: u64, root_resource: SmolStr) {
+        if let Some(unopened) = self.unopened.get_mut(&incident) {
+            unopened.facts.root_resource = root_resource;
         }
-        self.unopened.insert(survivor, moved);
+    }
+
+    /// Incidents of which tickets are decided and not open.
+    pub fn unopened(&self) -> impl Iterator<Item = u64> + '_ {
+        self.unopened.keys().copied()
     }
 
     fn open_portion(
@@ -100,7 +122,8 @@ impl Desk {
     ) -> Result<Vec<u64>, NoTicket> {
         let incident = unopened.facts.incident;
         let count = unopened.contracts.len().min(OPENED_MAX);
-        let portion: Vec<AffectedContract> = unopened.contracts.drain(..count).collect();
+        let mut portion: Vec<AffectedContract> = unopened.contracts.drain(..count).collect();
+        portion.sort_unstable_by(|one, other| one.contract.cmp(&other.contract));
         let known = self.by_contract(incident, &portion);
         let mut covering = Vec::new();
         for affected in &portion {
@@ -259,22 +282,139 @@ impl Desk {
     }
 }
 
-/// Contracts by id, of two decisions: what was once decided gets its ticket.
-fn united<C>(these: C, those: C) -> C
+/// The contracts of two decisions. What was decided first stays, and comes first; a later look may
+/// add services to it, and each ticket is told how its services are once it is open.
+fn decided_first<C>(first: VecDeque<AffectedContract>, then: C) -> C
 where
     C: IntoIterator<Item = AffectedContract> + FromIterator<AffectedContract>,
 {
-    let mut all: BTreeMap<SmolStr, AffectedContract> = BTreeMap::new();
-    for affected in these.into_iter().chain(those) {
-        match all.entry(affected.contract.clone()) {
-            Entry::Vacant(entry) => {
-                entry.insert(affected);
+    let mut all: Vec<AffectedContract> = first.into();
+    let places: BTreeMap<SmolStr, usize> =
+        all.iter().enumerate().map(|(place, one)| (one.contract.clone(), place)).collect();
+    for affected in then {
+        match places.get(&affected.contract).and_then(|place| all.get_mut(*place)) {
+            Some(known) => {
+                known.services.extend(affected.services);
+                known.services.sort();
+                known.services.dedup();
             }
-            Entry::Occupied(mut entry) => entry.get_mut().absorb(affected),
+            None => all.push(affected),
         }
     }
-    all.into_values().collect()
+    all.into_iter().collect()
 }
 
-/// Tickets opened by one step at most.
+/// Tickets opened at a time.
 const OPENED_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::contract::Contract;
+    use crate::model::settings::TicketSettings;
+    use crate::model::time::Timestamp;
+
+    fn at(ns: u64) -> At {
+        let wall = Timestamp(i64::try_from(ns).expect("small"));
+        At { engine: EngineTime(ns), wall }
+    }
+
+    fn affected(contract: &str, nature: Nature) -> AffectedContract {
+        AffectedContract {
+            contract: contract.into(),
+            services: vec![SmolStr::new(format!("service of {contract}"))],
+            nature,
+            detected_at: Timestamp(1),
+            occurred_at: None,
+            carried_until: None,
+        }
+    }
+
+    fn facts(
+        incident: u64,
+        contracts: impl IntoIterator<Item = AffectedContract>,
+    ) -> IncidentFacts {
+        IncidentFacts {
+            incident,
+            root_resource: "core".into(),
+            severity: Severity::Major,
+            is_known: true,
+            contracts: contracts.into_iter().collect(),
+            detected_at: Timestamp(1),
+            occurred_at: None,
+        }
+    }
+
+    fn outage(contracts: std::ops::Range<u32>) -> impl Iterator<Item = AffectedContract> {
+        contracts.map(|number| affected(&format!("c{number:03}"), Nature::TotalOutage))
+    }
+
+    fn desk() -> Desk {
+        let known = (0..300).map(|number| format!("c{number:03}")).chain(["a".to_owned()]);
+        let contracts: Vec<Contract> =
+            known.map(|id| Contract::new(&id, "a customer", 240)).collect();
+        let mut desk = Desk::default();
+        desk.apply_settings(&TicketSettings::default(), &contracts);
+        desk
+    }
+
+    /// Opens all that waits: the contracts in the order of opening.
+    fn open_all(desk: &mut Desk) -> Vec<String> {
+        let mut changes = TicketChanges::new();
+        while let Some((_, decided)) = desk.open_further(at(9), "good", &mut changes) {
+            assert_eq!(decided, Ok(Vec::new()));
+        }
+        assert_eq!(desk.waits_since(), None);
+        let contract = |ticket: &Ticket| ticket.contract.as_ref().map(|one| one.id.clone());
+        desk.iter().filter_map(|(_, ticket)| contract(ticket)).collect()
+    }
+
+    #[test]
+    fn another_look_lets_nobody_wait_longer_and_leaves_out_no_contract() {
+        let (mut desk, mut changes) = (desk(), TicketChanges::new());
+        assert_eq!(desk.decide(at(5), facts(1, outage(0..200)), "good", &mut changes), Ok(vec![]));
+        assert_eq!((changes.len(), desk.waits_since()), (OPENED_MAX, Some(EngineTime(5))));
+        // Now c150 is well again, c151 only degraded, and another contract affected as well.
+        let now = [affected("a", Nature::Degraded), affected("c151", Nature::Degraded)];
+        let rest = outage(0..200).filter(|one| !["c150", "c151"].contains(&&*one.contract));
+        let again = facts(1, now.into_iter().chain(rest));
+        assert_eq!(desk.decide(at(6), again, "good", &mut changes), Ok(vec![]));
+        assert_eq!((changes.len(), desk.waits_since()), (2 * OPENED_MAX, Some(EngineTime(5))));
+        assert!(!desk.is_done(1));
+        let mut opened = open_all(&mut desk);
+        let number = |number: u32| format!("c{number:03}");
+        let first: Vec<String> = (0..192).map(number).collect();
+        let last: Vec<String> =
+            std::iter::once("a".to_owned()).chain((192..200).map(number)).collect();
+        assert_eq!(opened.split_off(192), last, "the last portion, by id");
+        assert_eq!(opened, first, "what was decided first");
+        let natures = |contract: &str| {
+            let is_its =
+                |ticket: &&Ticket| ticket.contract.as_ref().is_some_and(|one| one.id == contract);
+            desk.iter().map(|(_, ticket)| ticket).find(is_its).and_then(|ticket| ticket.nature)
+        };
+        assert_eq!(natures("c151"), Some(Nature::TotalOutage), "as it was decided");
+        assert_eq!(natures("a"), Some(Nature::Degraded));
+    }
+
+    #[test]
+    fn who_waits_longest_comes_first_and_a_merged_incident_brings_its_contracts() {
+        let (mut desk, mut changes) = (desk(), TicketChanges::new());
+        let _ = desk.decide(at(5), facts(2, outage(0..100)), "good", &mut changes);
+        let _ = desk.decide(at(6), facts(1, outage(100..200)), "good", &mut changes);
+        let _ = desk.decide(at(7), facts(3, outage(200..300)), "good", &mut changes);
+        changes.clear();
+        let (incident, _) = desk.open_further(at(8), "good", &mut changes).expect("two wait");
+        assert_eq!((incident, changes.len()), (2, 100 - OPENED_MAX));
+        desk.merge(at(8), &[(3, 1)], &mut changes);
+        desk.set_root(1, "power".into());
+        assert_eq!(desk.unopened().collect::<Vec<_>>(), [1]);
+        let mut opened = open_all(&mut desk);
+        opened.sort();
+        let expected: Vec<String> = (0..300).map(|number| format!("c{number:03}")).collect();
+        assert_eq!(opened, expected, "each once");
+        let roots = desk.iter().filter(|(_, ticket)| ticket.root_resource == "power");
+        assert_eq!(roots.count(), 2 * (100 - OPENED_MAX), "those that were opened since");
+        assert!(desk.iter().skip(OPENED_MAX * 3).all(|(_, ticket)| ticket.incident != 3));
+    }
+}

@@ -54,23 +54,6 @@ pub struct AffectedContract {
     pub carried_until: Option<Timestamp>,
 }
 
-impl AffectedContract {
-    /// The same contract, as another look at the same outage found it: the worst nature, every
-    /// service, the earliest alarm.
-    pub fn absorb(&mut self, other: Self) {
-        self.services.extend(other.services);
-        self.services.sort();
-        self.services.dedup();
-        self.nature = self.nature.max(other.nature);
-        if other.detected_at < self.detected_at {
-            self.detected_at = other.detected_at;
-            self.occurred_at = other.occurred_at;
-        }
-        // Only where the backup had carried all of them.
-        self.carried_until = self.carried_until.min(other.carried_until);
-    }
-}
-
 /// What is known of an incident when its tickets are decided.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct IncidentFacts {

@@ -135,7 +135,7 @@ impl RoundWatch {
             inputs = round.inputs,
             untold,
             "the engine was long at one round, and messages waited: worked_ms it worked itself, \
-             in the rest of passed_ms its processor was given to others"
+             in the rest of passed_ms it waited, or others had its processor"
         );
     }
 }
