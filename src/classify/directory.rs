@@ -2,7 +2,7 @@
 //! from any name of a component to the one that the inventory gives it.
 
 use crate::model::index::{HashIndex, KeyHasher, KeyIndex};
-use crate::model::inventory::{Device, Inventory};
+use crate::model::inventory::{Device, INDEX_PREFIX, Inventory};
 use jiff::tz::TimeZone;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -336,8 +336,6 @@ fn slot(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }
 
-/// What a component is called of which only the ifIndex is known.
-pub(super) const INDEX_PREFIX: &str = "ifIndex=";
 /// Longest host name that is looked up, bytes (DNS allows 253).
 const NAME_BYTES: usize = 255;
 /// Nothing depends on the order of these indexes, so their seed is fixed.

@@ -8,6 +8,7 @@ use super::clean;
 use super::directory::{Directory, Known};
 use super::interface::push_long_name;
 use super::origin::push_device_name;
+use crate::model::inventory::INDEX_PREFIX;
 use crate::model::limits::NAME_BYTES_MAX;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -65,7 +66,7 @@ impl LabelMap {
         let known = self.device(labels, (directory, peer), device_labels, &mut target.device);
         target.is_known = known.is_some();
         if let Some(index) = labels("ifIndex").filter(|index| is_number(index)) {
-            let _ = write!(target.component_alias, "ifIndex={index}");
+            let _ = write!(target.component_alias, "{INDEX_PREFIX}{index}");
         }
         component.truncate(component.trim_end().len());
         clean::cut(&mut component, NAME_BYTES_MAX);
@@ -131,7 +132,7 @@ impl LabelMap {
 pub(super) fn push_part(label: &str, value: &str, out: &mut String) {
     let start = out.len();
     if label == "ifIndex" {
-        let _ = write!(out, "ifIndex={value}");
+        let _ = write!(out, "{INDEX_PREFIX}{value}");
     } else if INTERFACE_LABELS.contains(&label) {
         push_long_name(value, out);
     } else {

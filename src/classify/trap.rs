@@ -2,10 +2,11 @@
 
 use super::classifier::{Scratch, Verdict};
 use super::clean;
-use super::directory::{Directory, INDEX_PREFIX};
+use super::directory::Directory;
 use super::interface::push_long_name;
 use super::rules::{Action, Decision, Fill, Key, Object, RuleSet, TrapReference, Values};
 use crate::model::event::{Lane, Verb};
+use crate::model::inventory::INDEX_PREFIX;
 use crate::model::limits::TEXT_BYTES_MAX;
 use crate::model::trap::{Trap, Varbind, tag, write_oid};
 use std::fmt::Write as _;

@@ -6,7 +6,7 @@ use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
 use crate::correlate::resource::Slot;
 use crate::model::event::Event;
-use crate::model::inventory::{Device, service_resource};
+use crate::model::inventory::{Device, INDEX_PREFIX, service_resource};
 use crate::model::time::At;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -155,7 +155,7 @@ impl Correlator {
         for component in &device.components {
             let find = self.resources.find(&self.hasher, &device.name, &component.name);
             let Some(part) = find else { continue };
-            let index = component.if_index.map(|index| format!("ifIndex={index}"));
+            let index = component.if_index.map(|index| format!("{INDEX_PREFIX}{index}"));
             for alias in component.aliases.iter().chain(&index) {
                 self.unite_parts(at, part, alias, changes);
             }

@@ -16,7 +16,8 @@ use crate::correlate::incident::Status;
 use crate::correlate::resource::Slot;
 use crate::correlate::slot_set::SlotSet;
 use crate::correlate::topology::{Group, NodeState};
-use crate::model::inventory::{Component, Dependency, Device, service_resource, split_resource};
+use crate::model::inventory::{Component, Dependency, Device, INDEX_PREFIX};
+use crate::model::inventory::{service_resource, split_resource};
 use crate::model::settings::Settings;
 use crate::model::time::{At, EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -217,7 +218,7 @@ impl Correlator {
     ) -> usize {
         let part = self.known(&device.name, &component.name, renewal, changes);
         if let Some(index) = component.if_index {
-            self.resources.add_alias(&self.hasher, part, &format!("ifIndex={index}"));
+            self.resources.add_alias(&self.hasher, part, &format!("{INDEX_PREFIX}{index}"));
         }
         for alias in &component.aliases {
             self.resources.add_alias(&self.hasher, part, alias);

@@ -96,6 +96,9 @@ pub fn service_resource(name: &str) -> String {
     format!("{SERVICE}{name}")
 }
 
+/// What a part of a device is called of which only the ifIndex is known begins so.
+pub const INDEX_PREFIX: &str = "ifIndex=";
+
 /// Name of the service that a resource is; none when it is something else.
 #[must_use]
 pub fn service_name(resource: &str) -> Option<&str> {

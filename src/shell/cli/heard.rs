@@ -1,6 +1,7 @@
 //! Who was heard and is not in the inventory: read from a state folder, or from a running daemon.
 
 use crate::engine::effect::{Effect, ResourceImage};
+use crate::model::inventory::INDEX_PREFIX;
 use crate::model::time::At;
 use crate::shell::cli::adopt::{HeardInterface, HeardSender};
 use crate::shell::journal::{RealDisk, read_from};
@@ -84,8 +85,10 @@ fn senders(images: impl IntoIterator<Item = ResourceImage>) -> Vec<HeardSender> 
                 sender.names.push(image.device.into());
             }
         } else if let Some((_, part)) = image.name.split_once('/') {
-            let if_index =
-                image.aliases.iter().find_map(|alias| alias.strip_prefix("ifIndex=")?.parse().ok());
+            let if_index = image
+                .aliases
+                .iter()
+                .find_map(|alias| alias.strip_prefix(INDEX_PREFIX)?.parse().ok());
             sender.interfaces.push(HeardInterface { name: part.to_owned(), if_index });
         }
     }
