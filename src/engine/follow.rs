@@ -4,7 +4,7 @@
 use crate::correlate::topology::NodeState;
 use crate::engine::Engine;
 use crate::engine::image::contract_service_name;
-use crate::engine::settle::nature_of;
+use crate::engine::nature::{nature_of, state_of};
 use crate::model::time::{At, EngineTime, Timestamp};
 use crate::ticket::desk::ServiceNews;
 use crate::ticket::policy::Nature;
@@ -142,15 +142,6 @@ fn is_within_commitment(ticket: &Ticket, worst: NodeState) -> bool {
     let backup_counts = ticket.contract.as_ref().is_some_and(|one| one.backup_stops_clock)
         && ticket.nature != Some(Nature::BackupActive);
     worst == NodeState::Up || (worst == NodeState::Backup && backup_counts)
-}
-
-/// The state of a service that is affected in that way.
-fn state_of(nature: Nature) -> NodeState {
-    match nature {
-        Nature::BackupActive => NodeState::Backup,
-        Nature::Degraded => NodeState::Degraded,
-        Nature::TotalOutage => NodeState::Down,
-    }
 }
 
 /// Tickets told by one step for each thing that it does.

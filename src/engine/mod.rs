@@ -3,7 +3,7 @@
 //!
 //! - [`input`], [`effect`]: the two closed lists;
 //! - [`step`]: what is due first, then the input, then what follows;
-//! - [`settle`], [`follow`]: what follows: tickets, restorations, closures;
+//! - [`settle`], [`follow`], [`nature`]: what follows: tickets, restorations, closures;
 //! - [`image`], [`unshown`]: state to after-images, and what waits for its turn;
 //! - [`census`]: what is open, counted as it changes;
 //! - [`check`]: the invariants; [`digest`]: the rolling hash; [`snapshot`]: the state as bytes.
@@ -27,6 +27,7 @@ pub mod effect;
 mod follow;
 pub mod image;
 pub mod input;
+mod nature;
 pub mod settle;
 pub mod snapshot;
 pub mod step;

@@ -5,13 +5,13 @@ use crate::correlate::correlator::ServiceSince;
 use crate::correlate::incident::Status;
 use crate::correlate::reason::Why;
 use crate::correlate::resource::Slot;
-use crate::correlate::topology::NodeState;
 use crate::engine::Engine;
 use crate::engine::image::contract_service_name;
+use crate::engine::nature::nature_of;
 use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
 use crate::ticket::desk::TicketEvent;
-use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature, NoTicket};
+use crate::ticket::policy::{AffectedContract, IncidentFacts, NoTicket};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -223,14 +223,4 @@ struct Shown {
     alarm: u64,
     occurred_at: Option<Timestamp>,
     resource: Slot,
-}
-
-/// How a service in that state is affected; none when it is up.
-pub(super) fn nature_of(state: NodeState) -> Option<Nature> {
-    match state {
-        NodeState::Up => None,
-        NodeState::Backup => Some(Nature::BackupActive),
-        NodeState::Degraded => Some(Nature::Degraded),
-        NodeState::Down => Some(Nature::TotalOutage),
-    }
 }
