@@ -105,6 +105,7 @@ impl Engine {
         shown.sort_unstable();
         let first = *shown.first()?;
         let severity = incident.worst_active().unwrap_or(Severity::Indeterminate);
+        let failed_at = incident.last_raise_at;
         let root_slot = incident.root;
         // A root without an alarm of its own is shown by the earliest alarm of the incident.
         let sources: Vec<Slot> = shown.iter().map(|one| one.resource).chain([root_slot]).collect();
@@ -122,6 +123,7 @@ impl Engine {
             root_resource: root.name(),
             severity,
             is_known: device.is_known || root.is_known,
+            failed_at,
             contracts,
             detected_at: first.detected_at,
             occurred_at: first.occurred_at,

@@ -29,6 +29,9 @@ struct OfContract {
     open: Option<u64>,
     /// The worst that was refuted.
     refuted: Option<Nature>,
+    /// The worst that was closed while the outage goes on: somebody said that service is back, and
+    /// that stands until something fails anew.
+    closed: Option<Nature>,
 }
 
 impl Desk {
@@ -159,6 +162,14 @@ impl Desk {
         if self.finished_tickets_of(facts.incident).any(|(_, ticket)| is_refuted(ticket)) {
             return Err(NoTicket::Refuted);
         }
+        let is_closed = |ticket: &Ticket| {
+            ticket.contract.is_none()
+                && ticket.is_blocking >= is_blocking
+                && ticket.time("closed_at") >= Some(facts.failed_at)
+        };
+        if self.finished_tickets_of(facts.incident).any(|(_, ticket)| is_closed(ticket)) {
+            return Ok(());
+        }
         self.open(
             at,
             Opening {
@@ -193,23 +204,27 @@ impl Desk {
         portion: &[AffectedContract],
     ) -> BTreeMap<SmolStr, OfContract> {
         let mut known: BTreeMap<SmolStr, OfContract> = BTreeMap::new();
-        let known_as = |ticket: &Ticket| {
+        let affected = |ticket: &Ticket| {
             let id = ticket.contract.as_ref()?.id.as_str();
             let place = portion.binary_search_by(|affected| affected.contract.as_str().cmp(id));
-            Some(portion.get(place.ok()?)?.contract.clone())
+            portion.get(place.ok()?)
         };
         let unfinished =
             self.of_incident(incident).iter().filter_map(|key| self.tickets.get_key_value(key));
         for (key, ticket) in unfinished.filter(|(_, ticket)| ticket.is_open()) {
-            if let Some(contract) = known_as(ticket) {
-                let of_contract = known.entry(contract).or_default();
+            if let Some(affected) = affected(ticket) {
+                let of_contract = known.entry(affected.contract.clone()).or_default();
                 of_contract.open = of_contract.open.or(Some(*key));
             }
         }
-        for (_, ticket) in self.finished_tickets_of(incident).filter(|(_, one)| one.is_refuted) {
-            if let Some(contract) = known_as(ticket) {
-                let of_contract = known.entry(contract).or_default();
+        for (_, ticket) in self.finished_tickets_of(incident) {
+            let Some(affected) = affected(ticket) else { continue };
+            let of_contract = known.entry(affected.contract.clone()).or_default();
+            if ticket.is_refuted {
                 of_contract.refuted = of_contract.refuted.max(ticket.nature);
+            }
+            if ticket.time("closed_at") >= Some(affected.detected_at) {
+                of_contract.closed = of_contract.closed.max(ticket.nature);
             }
         }
         known
@@ -231,6 +246,9 @@ impl Desk {
         }
         if known.refuted >= Some(affected.nature) {
             return Err(NoTicket::Refuted);
+        }
+        if known.closed >= Some(affected.nature) {
+            return Ok(Vec::new());
         }
         let Some(contract) = self.contracts.get(affected.contract.as_str()).cloned() else {
             return Ok(Vec::new());
@@ -339,6 +357,7 @@ mod tests {
             root_resource: "core".into(),
             severity: Severity::Major,
             is_known: true,
+            failed_at: Timestamp(1),
             contracts: contracts.into_iter().collect(),
             detected_at: Timestamp(1),
             occurred_at: None,

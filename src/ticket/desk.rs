@@ -208,8 +208,10 @@ impl Desk {
                 }
             }
             ServiceNews::Failed { .. } | ServiceNews::Out if !is_restored => {
-                ticket.back_since = None;
-                self.timers.cancel(Deadline::Stable(key));
+                if ticket.back_since.take().is_some() {
+                    self.timers.cancel(Deadline::Stable(key));
+                    self.set_breach(at, key);
+                }
             }
             ServiceNews::Failed { since } => {
                 if ticket.relapse(since, at.wall).is_ok() {
@@ -275,6 +277,8 @@ impl Desk {
         let Some(ticket) = self.tickets.get_mut(&key) else { return };
         let due = ticket.target_s().and_then(|target| ticket.clock.breach_at(target));
         match due {
+            // Service was back in time; if it fails before that is stable, the target is passed.
+            Some(due) if ticket.back_since.is_some_and(|since| since <= due) => {}
             Some(due) if due <= at.wall && ticket.is_open() => {
                 ticket.is_breached = true;
                 changes.push((key, TicketEvent::Breached));

@@ -65,6 +65,8 @@ pub struct IncidentFacts {
     pub severity: Severity,
     /// Whether the inventory knows the root's device.
     pub is_known: bool,
+    /// When something of it failed last.
+    pub failed_at: Timestamp,
     /// Contracts that it affects, by id.
     pub contracts: Vec<AffectedContract>,
     /// Receive time of its earliest alarm.
@@ -120,6 +122,7 @@ mod tests {
             root_resource: "a".into(),
             severity,
             is_known,
+            failed_at: Timestamp(0),
             contracts: Vec::new(),
             detected_at: Timestamp(0),
             occurred_at: None,

@@ -361,18 +361,32 @@ fn gtr_start(opening: &Opening) -> (Timestamp, &'static str) {
 
 fn named_start(opening: &Opening) -> (Timestamp, &'static str) {
     let opened = (opening.opened_at, "opened");
+    // A device's clock is not ours: what it says may not move the start anywhere.
+    let is_too_early =
+        |occurred: Timestamp| opening.detected_at.ns_since(occurred) > OCCURRED_BEFORE_NS_MAX;
     let Some(contract) = &opening.contract else { return opened };
     match (contract.gtr_start, opening.occurred_at) {
         (GtrStart::Default, _) => opened,
         (GtrStart::Detected, _) => (opening.detected_at, "contract-says-detected"),
+        (GtrStart::Occurred, Some(occurred)) if occurred > opening.detected_at => {
+            (opening.detected_at, "detected-since-occurred-is-later")
+        }
+        (GtrStart::Occurred, Some(occurred)) if is_too_early(occurred) => {
+            (opening.detected_at, "detected-since-occurred-is-implausible")
+        }
         (GtrStart::Occurred, Some(occurred)) => (occurred, "contract-says-occurred"),
         (GtrStart::Occurred, None) => (opening.detected_at, "detected-since-occurred-is-unknown"),
         (GtrStart::Earliest, occurred) => {
+            let occurred = occurred.filter(|occurred| !is_too_early(*occurred));
             let known = occurred.map_or(opening.detected_at, |at| at.min(opening.detected_at));
             (known.min(opening.opened_at), "contract-says-earliest")
         }
     }
 }
+
+/// How long before its detection a fault may have occurred, ns: 31 days. What a device dates
+/// earlier comes from a clock that was never set.
+const OCCURRED_BEFORE_NS_MAX: i64 = 31 * 24 * 3_600 * 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -440,6 +454,28 @@ mod tests {
             assert_eq!(ticket.time("gtr_started_at"), Some(Timestamp(at)));
             assert_eq!(ticket.clock.started_at(), Timestamp(at));
             assert_eq!(ticket.gtr_start_reason, reason);
+        }
+    }
+
+    #[test]
+    fn a_foreign_clock_that_is_wrong_does_not_start_the_contracts() {
+        let detected = 100 * OCCURRED_BEFORE_NS_MAX;
+        for (start, occurred, at, reason) in [
+            (GtrStart::Occurred, detected + 1, detected, "detected-since-occurred-is-later"),
+            (GtrStart::Occurred, 5, detected, "detected-since-occurred-is-implausible"),
+            (GtrStart::Occurred, detected - 7, detected - 7, "contract-says-occurred"),
+            (GtrStart::Earliest, detected + 1, detected, "contract-says-earliest"),
+            (GtrStart::Earliest, 5, detected, "contract-says-earliest"),
+            (GtrStart::Earliest, detected - 7, detected - 7, "contract-says-earliest"),
+        ] {
+            let mut opening = opening(start);
+            opening.detected_at = Timestamp(detected);
+            opening.opened_at = Timestamp(detected + 9);
+            opening.occurred_at = Some(Timestamp(occurred));
+            let ticket = Ticket::open(opening);
+            assert_eq!(ticket.clock.started_at(), Timestamp(at), "{start:?} {occurred}");
+            assert_eq!(ticket.gtr_start_reason, reason);
+            assert_eq!(ticket.time("occurred_at"), Some(Timestamp(occurred)), "as it was said");
         }
     }
 

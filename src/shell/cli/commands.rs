@@ -205,6 +205,11 @@ fn action(command: &TicketCommand) -> Action {
 /// The journal's folder; a typing error is no empty journal.
 fn existing_journal(state: &StateArgs) -> anyhow::Result<PathBuf> {
     let journal = recover::journal_dir(&state.state_dir);
+    if let Err(error) = std::fs::metadata(&journal)
+        && error.kind() == std::io::ErrorKind::PermissionDenied
+    {
+        bail!("{}: {error}; run it as the daemon's user, or as root", journal.display());
+    }
     if !journal.is_dir() {
         bail!("{} holds no journal; give the --state-dir of a daemon", state.state_dir.display());
     }

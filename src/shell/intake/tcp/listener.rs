@@ -1,13 +1,16 @@
 //! A TCP listener: accepts connections up to a limit and looks after them until they end.
 
 use crate::model::limits::TCP_CONNECTIONS_MAX;
+use crate::shell::clock;
 use crate::shell::intake::feed::Feed;
 use crate::shell::intake::socket::{
     SocketError, Transport, address_of, bind, bind_error, local_address,
 };
 use crate::shell::intake::tcp::FrameSourceFactory;
 use crate::shell::intake::tcp::connection::Connection;
+use crate::shell::intake::tcp::seats::{NoSeat, Seat, Seats};
 use crate::shell::intake::tcp::workers::Workers;
+use crate::shell::observe::limiter::Limiter;
 use socket2::{SockRef, Socket, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
@@ -32,7 +35,8 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 pub struct StreamOptions {
     /// Splits the streams.
     pub frames: FrameSourceFactory,
-    /// Connections at once; further ones are closed and counted.
+    /// Connections at once, of which a peer may have a quarter; further ones are closed and
+    /// counted.
     pub connections_max: usize,
     /// Closes a connection on which nothing came for so long. `None`, the usual choice, leaves it
     /// open: syslog senders keep quiet connections for hours, and keepalive finds the dead ones.
@@ -114,6 +118,7 @@ impl TcpListener {
             .map_err(SocketError::refused(Transport::Tcp, "registering with the runtime"))?;
         let stop = Arc::clone(&feed.stop);
         let workers = Arc::new(Workers::new(feed));
+        let (seats, limiter) = (Seats::new(options.connections_max), Limiter::default());
         let mut connections = JoinSet::new();
         let mut ticks = tokio::time::interval(PROGRESS_EVERY);
         loop {
@@ -123,9 +128,12 @@ impl TcpListener {
                 () = stop.requested() => break,
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => {
-                        admit(stream, peer, &workers, &options, &mut connections);
-                    }
+                    Ok(accepted) => match seats.take(accepted.1.ip().to_canonical()) {
+                        Ok(seat) => {
+                            admit(accepted, seat, (&workers, &options), &mut connections);
+                        }
+                        Err(why) => refuse(&workers, &limiter, accepted.1, why),
+                    },
                     Err(error) => after_accept_error(&error, &workers).await,
                 },
                 _ = ticks.tick() => {}
@@ -150,23 +158,36 @@ impl AsFd for TcpListener {
 }
 
 fn admit(
-    stream: TcpStream,
-    peer: SocketAddr,
-    workers: &Arc<Workers>,
-    options: &StreamOptions,
+    (stream, peer): (TcpStream, SocketAddr),
+    seat: Seat,
+    (workers, options): (&Arc<Workers>, &StreamOptions),
     connections: &mut JoinSet<()>,
 ) {
     let counters = &workers.feed().counters;
-    if connections.len() >= options.connections_max {
-        counters.connections_refused.fetch_add(1, Ordering::Relaxed);
-        return;
-    }
     counters.connections_accepted.fetch_add(1, Ordering::Relaxed);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
     // Without keepalive the connection works just as well; only a dead peer stays unnoticed.
     drop(SockRef::from(&stream).set_tcp_keepalive(&keepalive));
     let connection = Connection::new(peer, Arc::clone(workers), options);
-    connections.spawn(connection.serve(stream));
+    connections.spawn(async move {
+        let _seat = seat;
+        connection.serve(stream).await;
+    });
+}
+
+fn refuse(workers: &Workers, limiter: &Limiter, peer: SocketAddr, why: NoSeat) {
+    workers.feed().counters.connections_refused.fetch_add(1, Ordering::Relaxed);
+    let Some(untold) = limiter.pass(clock::boot_ns()) else { return };
+    match why {
+        NoSeat::All(held) => tracing::warn!(
+            %peer, held, untold,
+            "a connection was refused: there are as many as connections_max says"
+        ),
+        NoSeat::Peer(held) => tracing::warn!(
+            %peer, held, untold,
+            "a connection was refused: this peer has a quarter of connections_max already"
+        ),
+    }
 }
 
 async fn after_accept_error(error: &io::Error, workers: &Workers) {

@@ -6,6 +6,7 @@
 
 mod connection;
 mod listener;
+mod seats;
 mod splitter;
 mod workers;
 
