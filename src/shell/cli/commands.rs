@@ -18,6 +18,7 @@ use crate::shell::repair::{self, Outcome};
 use crate::shell::supervise;
 use anyhow::{Context as _, bail};
 use std::io::{self, IsTerminal as _, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -163,14 +164,26 @@ fn inventory(arguments: &AdoptArgs, out: &mut dyn Write) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
+/// Who runs this, by the environment or by the system: what is said of a ticket is signed.
+fn user_name() -> anyhow::Result<String> {
+    let named = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    if let Some(name) = named.into_iter().find(|name| !name.is_empty()) {
+        return Ok(name);
+    }
+    let uid = std::fs::metadata("/proc/self").context("asking for the user")?.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let of_uid = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    };
+    Ok(users.lines().find_map(of_uid).unwrap_or_else(|| format!("uid {uid}")))
+}
+
 fn ticket(command: &TicketCommand, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let ticket = command.ticket();
     let dir = state_dir(ticket.state_dir.as_ref());
-    let author = ticket
-        .author
-        .clone()
-        .or_else(|| std::env::var("USER").ok())
-        .unwrap_or_else(|| "operator".to_owned());
+    let author = ticket.author.clone().map_or_else(user_name, Ok)?;
     let request = Request { author, action: action(command) };
     let response = control::ask(&dir, &request).with_context(|| {
         format!(

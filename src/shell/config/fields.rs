@@ -87,6 +87,7 @@ impl<'f> Fields<'f> {
     /// A string that must be there and say something.
     pub(super) fn required_text(&mut self, key: &'static str) -> Option<Located<String>> {
         if !self.has(key) {
+            self.known.push(key);
             self.missing(key);
             return None;
         }
