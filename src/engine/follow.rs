@@ -73,6 +73,13 @@ impl Engine {
         }
     }
 
+    /// The same for the tickets that were changed since there were so many changes.
+    pub(super) fn follow_changed(&mut self, at: At, before: usize) {
+        for (key, _) in self.ticket_changes.iter().skip(before) {
+            self.following.add(at, *key, None);
+        }
+    }
+
     /// Tells the next of them.
     pub(super) fn follow_tickets(&mut self, at: At) {
         for _ in 0..FOLLOWED_MAX {

@@ -19,7 +19,9 @@ impl Engine {
     /// Draws the consequences of what changed so far. What is to be shown stays noted.
     pub(crate) fn settle(&mut self, at: At) {
         let merged = std::mem::take(&mut self.changes.merged);
+        let before = self.ticket_changes.len();
         self.desk.merge(at, &merged, &mut self.ticket_changes);
+        self.follow_changed(at, before);
         let survivors: BTreeSet<u64> = merged.into_iter().map(|(_, survivor)| survivor).collect();
         for survivor in survivors {
             if let Some(incident) = self.correlator.incidents.get(&survivor) {
@@ -55,9 +57,7 @@ impl Engine {
     /// What follows from a decision: `before` is the number of ticket changes before it.
     fn decided(&mut self, at: At, (id, decided): (u64, Result<Vec<u64>, NoTicket>), before: usize) {
         // They may have been decided earlier: service may be back, or worse, since then.
-        for (key, _) in self.ticket_changes.iter().skip(before) {
-            self.following.add(at, *key, None);
-        }
+        self.follow_changed(at, before);
         self.name_tickets(id);
         let Some(incident) = self.correlator.incidents.get_mut(&id) else { return };
         let reason = match decided {
@@ -141,16 +141,20 @@ impl Engine {
             let Some(contract) = self.contract_of.get(slot) else { continue };
             let Some(nature) = nature_of(self.correlator.topology.state(*slot)) else { continue };
             let Some(by) = self.shown_by((*slot, *place), shown, root) else { continue };
-            let carried_until =
-                self.correlator.service_since.get(slot).and_then(ServiceSince::carried_until);
+            let since = self.correlator.service_since.get(slot);
+            let carried_until = since.and_then(ServiceSince::carried_until);
+            let failed_at = since.and_then(|since| since.failed_at.or(since.left_up_at));
+            let failed_at = failed_at.unwrap_or(by.detected_at);
             let entry = by_contract.entry(contract).or_insert_with(|| AffectedContract {
                 contract: SmolStr::new(contract),
                 services: Vec::new(),
                 nature,
                 detected_at: by.detected_at,
                 occurred_at: by.occurred_at,
+                failed_at,
                 carried_until,
             });
+            entry.failed_at = entry.failed_at.max(failed_at);
             entry.carried_until = entry.carried_until.min(carried_until);
             entry.services.push(contract_service_name(self.correlator.resources.get(*slot)));
             entry.nature = entry.nature.max(nature);

@@ -57,7 +57,7 @@ impl Engine {
                 }
                 _ => {
                     if let Some((_, deadline)) = self.desk.timers.pop_due(at.engine) {
-                        if let Deadline::Stable(key) = deadline {
+                        if let Deadline::Stable(key) | Deadline::Breach(key) = deadline {
                             self.follow_at_once(at, key);
                         }
                         self.desk.fire(at, deadline, &mut self.ticket_changes);

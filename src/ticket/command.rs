@@ -97,7 +97,8 @@ impl Desk {
         Ok(())
     }
 
-    /// An operator says that service is back since `restored_at`.
+    /// An operator says that service is back since `restored_at`; without that, since it was found
+    /// to be back, else since now.
     ///
     /// # Errors
     /// When there is no such ticket, it is restored already, or the time cannot be.
@@ -109,7 +110,7 @@ impl Desk {
         changes: &mut TicketChanges,
     ) -> Result<(), Refusal> {
         let (key, ticket) = self.ticket_mut(number)?;
-        let restored_at = restored_at.unwrap_or(at.wall);
+        let restored_at = restored_at.or(ticket.back_since).unwrap_or(at.wall);
         if restored_at > at.wall {
             return Err(Refusal::TimeImpossible(restored_at, "in the future"));
         }
@@ -117,6 +118,11 @@ impl Desk {
             return Err(Refusal::TimeImpossible(restored_at, "before the start of the incident"));
         }
         ticket.restore(restored_at, said, at.wall)?;
+        // Told late where service seemed to be back in time.
+        if !ticket.is_breached && ticket.is_over_target(at.wall) {
+            ticket.is_breached = true;
+            changes.push((key, TicketEvent::Breached));
+        }
         changes.push((key, TicketEvent::Restored));
         self.timers.cancel(Deadline::Breach(key));
         self.timers.cancel(Deadline::Stable(key));
@@ -140,5 +146,72 @@ impl Desk {
         changes.push((key, TicketEvent::Closed));
         self.finished(at, key);
         Ok(incident)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::contract::Contract;
+    use crate::model::settings::TicketSettings;
+    use crate::model::severity::Severity;
+    use crate::model::time::EngineTime;
+    use crate::ticket::desk::ServiceNews;
+    use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature};
+
+    fn at(minute: u64) -> At {
+        let ns = minute * 60_000_000_000;
+        At { engine: EngineTime(ns), wall: Timestamp(i64::try_from(ns).expect("small")) }
+    }
+
+    /// A desk with one ticket: detected and opened at minute 1, target an hour.
+    fn desk() -> Desk {
+        let mut desk = Desk::default();
+        desk.apply_settings(&TicketSettings::default(), &[Contract::new("c", "a customer", 60)]);
+        let affected = AffectedContract {
+            contract: "c".into(),
+            services: vec!["s".into()],
+            nature: Nature::TotalOutage,
+            detected_at: at(1).wall,
+            occurred_at: None,
+            failed_at: at(1).wall,
+            carried_until: None,
+        };
+        let facts = IncidentFacts {
+            incident: 7,
+            root_resource: "core".into(),
+            severity: Severity::Major,
+            is_known: true,
+            contracts: vec![affected],
+            detected_at: at(1).wall,
+            occurred_at: None,
+            failed_at: at(1).wall,
+        };
+        desk.decide(at(1), facts, "good", &mut TicketChanges::new()).expect("it needs a ticket");
+        desk
+    }
+
+    #[test]
+    fn who_says_that_service_came_back_after_the_target_says_that_it_has_passed() {
+        for (said, restored_at, events) in [
+            (None, at(50), vec![TicketEvent::Restored]),
+            (Some(at(55)), at(55), vec![TicketEvent::Restored]),
+            (Some(at(62)), at(62), vec![TicketEvent::Breached, TicketEvent::Restored]),
+        ] {
+            let mut desk = desk();
+            let key = desk.key_of("VIG-000001").expect("it is open");
+            let mut changes = TicketChanges::new();
+            let since = at(50).wall;
+            desk.service_changed(at(50), key, ServiceNews::Back { since }, &mut changes);
+            desk.fire(at(61), Deadline::Breach(key), &mut changes);
+            assert_eq!(changes, [], "it was back in time");
+            let said_at = said.map(|at| at.wall);
+            desk.restore(at(63), ("VIG-000001", said_at), ("noc", "seen"), &mut changes)
+                .expect("it is open");
+            let told: Vec<TicketEvent> = changes.iter().map(|(_, event)| *event).collect();
+            assert_eq!(told, events, "{said:?}");
+            let ticket = desk.get(key).expect("it is kept");
+            assert_eq!(ticket.time("restored_at"), Some(restored_at.wall));
+        }
     }
 }

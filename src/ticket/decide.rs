@@ -223,7 +223,7 @@ impl Desk {
             if ticket.is_refuted {
                 of_contract.refuted = of_contract.refuted.max(ticket.nature);
             }
-            if ticket.time("closed_at") >= Some(affected.detected_at) {
+            if ticket.time("closed_at") >= Some(affected.failed_at) {
                 of_contract.closed = of_contract.closed.max(ticket.nature);
             }
         }
@@ -301,7 +301,8 @@ impl Desk {
 }
 
 /// The contracts of two decisions. What was decided first stays, and comes first; a later look may
-/// add services to it, and each ticket is told how its services are once it is open.
+/// add services to it, or find it worse, and each ticket is told how its services are once it is
+/// open.
 fn decided_first<C>(first: VecDeque<AffectedContract>, then: C) -> C
 where
     C: IntoIterator<Item = AffectedContract> + FromIterator<AffectedContract>,
@@ -312,6 +313,11 @@ where
     for affected in then {
         match places.get(&affected.contract).and_then(|place| all.get_mut(*place)) {
             Some(known) => {
+                if affected.nature > known.nature {
+                    known.nature = affected.nature;
+                    known.carried_until = affected.carried_until;
+                }
+                known.failed_at = known.failed_at.max(affected.failed_at);
                 known.services.extend(affected.services);
                 known.services.sort();
                 known.services.dedup();
@@ -344,6 +350,7 @@ mod tests {
             nature,
             detected_at: Timestamp(1),
             occurred_at: None,
+            failed_at: Timestamp(1),
             carried_until: None,
         }
     }

@@ -50,6 +50,8 @@ pub struct AffectedContract {
     pub detected_at: Timestamp,
     /// When the device of that alarm says that it happened.
     pub occurred_at: Option<Timestamp>,
+    /// When the last of its services failed.
+    pub failed_at: Timestamp,
     /// When the backup failed that had carried all of them until then.
     pub carried_until: Option<Timestamp>,
 }
@@ -140,6 +142,7 @@ mod tests {
             nature: Nature::BackupActive,
             detected_at: Timestamp(0),
             occurred_at: None,
+            failed_at: Timestamp(0),
             carried_until: None,
         });
         assert_eq!(decide(&affected, false), TicketDecision::Contracts);

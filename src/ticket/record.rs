@@ -244,6 +244,13 @@ impl Ticket {
         Some(i64::from(contract.gtr_target_min).saturating_mul(60))
     }
 
+    /// Whether more time counts against the target than it allows.
+    #[must_use]
+    pub fn is_over_target(&self, now: Timestamp) -> bool {
+        let target_ns = self.target_s().map(|target| target.saturating_mul(1_000_000_000));
+        target_ns.is_some_and(|target| self.clock.elapsed_ns(now) > target)
+    }
+
     /// Enters a value of one of the times.
     pub fn enter(
         &mut self,
@@ -377,9 +384,14 @@ fn named_start(opening: &Opening) -> (Timestamp, &'static str) {
         (GtrStart::Occurred, Some(occurred)) => (occurred, "contract-says-occurred"),
         (GtrStart::Occurred, None) => (opening.detected_at, "detected-since-occurred-is-unknown"),
         (GtrStart::Earliest, occurred) => {
-            let occurred = occurred.filter(|occurred| !is_too_early(*occurred));
-            let known = occurred.map_or(opening.detected_at, |at| at.min(opening.detected_at));
-            (known.min(opening.opened_at), "contract-says-earliest")
+            let plausible = occurred.filter(|occurred| !is_too_early(*occurred));
+            let known = plausible.map_or(opening.detected_at, |at| at.min(opening.detected_at));
+            let reason = if plausible == occurred {
+                "contract-says-earliest"
+            } else {
+                "earliest-but-occurred-is-implausible"
+            };
+            (known.min(opening.opened_at), reason)
         }
     }
 }
@@ -465,7 +477,7 @@ mod tests {
             (GtrStart::Occurred, 5, detected, "detected-since-occurred-is-implausible"),
             (GtrStart::Occurred, detected - 7, detected - 7, "contract-says-occurred"),
             (GtrStart::Earliest, detected + 1, detected, "contract-says-earliest"),
-            (GtrStart::Earliest, 5, detected, "contract-says-earliest"),
+            (GtrStart::Earliest, 5, detected, "earliest-but-occurred-is-implausible"),
             (GtrStart::Earliest, detected - 7, detected - 7, "contract-says-earliest"),
         ] {
             let mut opening = opening(start);
