@@ -44,3 +44,18 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(unsafe_code, reason = "the options of the allocator have no safe wrapper")]
+    fn the_allocators_options_are_where_they_are_looked_for() {
+        set_up_allocator();
+        // SAFETY: it reads two numbers that nobody sets meanwhile.
+        let options =
+            unsafe { [PURGE_DELAY, GENERIC_COLLECT].map(|at| libmimalloc_sys::mi_option_get(at)) };
+        assert_eq!(options, [0, GENERIC_COLLECT_DEFAULT / 5]);
+    }
+}

@@ -57,10 +57,12 @@ impl Unshown {
         if self.tickets.is_empty() && changed.len() <= TICKETS_SHOWN_MAX {
             return changed;
         }
-        let waiting = self.tickets.drain(..).chain(changed);
-        let (mut shown, rest): (TicketChanges, TicketChanges) =
-            waiting.partition(|(key, _)| Some(*key) == first);
-        self.tickets = rest.into();
+        self.tickets.extend(changed);
+        let mut shown = TicketChanges::new();
+        if let Some(first) = first {
+            shown.extend(self.tickets.iter().filter(|(key, _)| *key == first));
+            self.tickets.retain(|(key, _)| *key != first);
+        }
         let more = TICKETS_SHOWN_MAX.saturating_sub(shown.len()).min(self.tickets.len());
         shown.extend(self.tickets.drain(..more));
         shown

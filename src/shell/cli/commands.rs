@@ -7,6 +7,7 @@ use crate::shell::cli::args::{
     StateArgs, TicketCommand,
 };
 use crate::shell::cli::heard;
+use crate::shell::cli::journal;
 use crate::shell::cli::run;
 use crate::shell::config::default_state_dir;
 use crate::shell::control::{self, Request};
@@ -215,18 +216,8 @@ fn action(command: &TicketCommand) -> Action {
     }
 }
 
-/// The journal's folder; a typing error is no empty journal.
 fn existing_journal(state: &StateArgs) -> anyhow::Result<PathBuf> {
-    let journal = recover::journal_dir(&state.state_dir);
-    if let Err(error) = std::fs::metadata(&journal)
-        && error.kind() == std::io::ErrorKind::PermissionDenied
-    {
-        bail!("{}: {error}; run it as the daemon's user, or as root", journal.display());
-    }
-    if !journal.is_dir() {
-        bail!("{} holds no journal; give the --state-dir of a daemon", state.state_dir.display());
-    }
-    Ok(journal)
+    journal::existing(&state.state_dir, "give the --state-dir of a daemon")
 }
 
 fn verify_journal(state: &StateArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {

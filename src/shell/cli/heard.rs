@@ -4,8 +4,9 @@ use crate::engine::effect::{Effect, ResourceImage};
 use crate::model::inventory::INDEX_PREFIX;
 use crate::model::time::At;
 use crate::shell::cli::adopt::{HeardInterface, HeardSender};
+use crate::shell::cli::journal;
 use crate::shell::journal::{RealDisk, read_from};
-use crate::shell::recover::{self, Replay};
+use crate::shell::recover::Replay;
 use anyhow::{Context as _, bail};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -20,14 +21,8 @@ use std::time::Duration;
 /// # Errors
 /// When the folder cannot be read.
 pub fn from_state(state_dir: &Path) -> anyhow::Result<Vec<HeardSender>> {
-    let journal = recover::journal_dir(state_dir);
-    if !journal.is_dir() {
-        bail!(
-            "{} holds no journal; name a daemon's folder with --state-dir, or its address with \
-             --url",
-            state_dir.display()
-        );
-    }
+    let remedy = "name a daemon's folder with --state-dir, or its address with --url";
+    let journal = journal::existing(state_dir, remedy)?;
     let mut replay = Replay::begin(state_dir, u64::MAX)?;
     let from = replay.read.saturating_add(1);
     replay.run(&mut read_from(journal, Arc::new(RealDisk), from))?;

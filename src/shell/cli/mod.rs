@@ -6,4 +6,5 @@ pub mod args;
 pub mod check;
 pub mod commands;
 pub mod heard;
+mod journal;
 pub mod run;

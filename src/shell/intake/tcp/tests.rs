@@ -162,6 +162,25 @@ fn panic_of_the_splitter_closes_its_connection_only() {
 }
 
 #[test]
+fn a_peer_that_holds_its_share_in_silence_keeps_no_other_out() {
+    let service = Service::start("127.0.0.1:0", |options| options.connections_max = 8);
+    let mut held: Vec<TcpStream> = (0..2).map(|_| service.connect()).collect();
+    for stream in &mut held {
+        stream.write_all(b"hel").unwrap();
+    }
+    assert_eq!(service.connect().read(&mut [0; 8]).unwrap(), 0, "it has its share");
+    assert_eq!(service.feed.counters.connections_refused.load(Ordering::Relaxed), 1);
+    let other = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    other.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
+    other.connect(&service.address.into()).unwrap();
+    TcpStream::from(other).write_all(b"one\n").unwrap();
+    let mut sequencer = Sequencer::default();
+    sequencer.take_until(&service.feed, 1);
+    drop(held);
+    service.end(GRACE, &mut sequencer);
+}
+
+#[test]
 fn connections_beyond_the_limit_are_closed_and_counted() {
     let service = Service::start("127.0.0.1:0", |options| options.connections_max = 1);
     let mut first = service.connect();
