@@ -63,7 +63,8 @@ impl Noc {
             expires_after_ms: 0,
         };
         let alarm_types = vec![down];
-        let settings = Settings { alarm_types, inventory, contracts, ..Settings::default() };
+        let settings =
+            Settings { alarm_types, inventory, contracts: contracts.into(), ..Settings::default() };
         let mut noc = Self {
             engine: Engine::new(),
             position: 0,

@@ -65,7 +65,7 @@ fn settings(story: &str, file: &str, set: &[(String, String)]) -> Arc<Settings> 
         alarm_types: rules.alarm_types().to_vec(),
         thresholds: rules.thresholds(),
         inventory: supervised.inventory,
-        contracts: supervised.contracts,
+        contracts: supervised.contracts.into(),
         ..Settings::default()
     };
     for (name, value) in set {

@@ -10,6 +10,7 @@ use crate::correlate::resource::{ResourceKind, Slot};
 use crate::correlate::topology::NodeState;
 use crate::model::severity::Severity;
 use crate::model::time::{At, Timestamp};
+use std::collections::BTreeSet;
 
 impl Correlator {
     /// An alarm was raised or cleared by a message: flapping first, then what follows.
@@ -136,13 +137,23 @@ impl Correlator {
             unsettled.extend(from.iter().map(|slot| (*slot, since)));
             return;
         }
-        for (slot, _) in self.topology.propagate(from) {
-            let kind = self.resources.get(slot).kind;
+        let changed = self.topology.propagate(from);
+        let is_shown = |slot: &Slot| {
             // A part that only goes down with its device is not shown again with it.
-            let needs = self.topology.get(slot).map_or(0, |node| node.needs.len());
-            if kind != ResourceKind::Component || needs > 1 || from.contains(&slot) {
-                changes.resources.insert(slot);
-            }
+            let needs = self.topology.get(*slot).map_or(0, |node| node.needs.len());
+            self.resources.get(*slot).kind != ResourceKind::Component
+                || needs > 1
+                || from.contains(slot)
+        };
+        // In slot order: a set of tens of thousands is made at once, not one by one.
+        let shown: BTreeSet<Slot> =
+            changed.iter().map(|(slot, _)| *slot).filter(is_shown).collect();
+        if changes.resources.is_empty() {
+            changes.resources = shown;
+        } else {
+            changes.resources.extend(shown);
+        }
+        for (slot, _) in changed {
             self.state_changed(slot, since, changes);
         }
     }
@@ -152,16 +163,19 @@ impl Correlator {
         if self.resources.get(slot).kind != ResourceKind::Service {
             return;
         }
-        changes.services.insert(slot);
+        changes.services.push(slot);
         let state = self.topology.state(slot);
-        let known = self.service_since.get(&slot);
-        let left_up_at = known.and_then(|known| known.left_up_at).or(Some(since));
-        let failed_at = known.and_then(|known| known.failed_at).or(Some(since));
-        let now = ServiceSince {
+        let known = self.service_since.entry(slot).or_insert(ServiceSince {
+            changed_at: since,
+            left_up_at: None,
+            failed_at: None,
+        });
+        let left_up_at = known.left_up_at.or(Some(since));
+        let failed_at = known.failed_at.or(Some(since));
+        *known = ServiceSince {
             changed_at: since,
             left_up_at: left_up_at.filter(|_| state > NodeState::Up),
             failed_at: failed_at.filter(|_| state > NodeState::Backup),
         };
-        self.service_since.insert(slot, now);
     }
 }

@@ -4,12 +4,12 @@
 use crate::correlate::alarm_table::AlarmSlot;
 use crate::correlate::correlator::Correlator;
 use crate::correlate::reason::Why;
-use crate::correlate::resource::{ResourceKind, Slot};
+use crate::correlate::resource::Slot;
 use crate::correlate::topology::{Node, NodeState};
 use crate::model::alarm_type::ResourceEffect;
 use crate::model::limits::DEPENDENCY_DEPTH_MAX;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 /// What explains an alarm.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -178,30 +178,5 @@ impl Correlator {
             .min_by_key(|active| {
                 self.alarms.get(*active).map(|alarm| (alarm.active_since.engine, alarm.id))
             })
-    }
-
-    /// Services below these resources that are not up, each with the place of the first of `from`
-    /// that reaches it.
-    pub(crate) fn services_downstream(&self, from: &[Slot]) -> BTreeMap<Slot, usize> {
-        let mut services = BTreeMap::new();
-        let mut seen = BTreeSet::new();
-        for (place, start) in from.iter().enumerate() {
-            let mut queue = VecDeque::new();
-            if seen.insert(*start) {
-                queue.push_back(*start);
-            }
-            while let Some(slot) = queue.pop_front() {
-                if self.resources.get(slot).kind == ResourceKind::Service {
-                    services.insert(slot, place);
-                }
-                let Some(node) = self.topology.get(slot) else { continue };
-                for next in &node.dependents {
-                    if self.topology.state(*next) != NodeState::Up && seen.insert(*next) {
-                        queue.push_back(*next);
-                    }
-                }
-            }
-        }
-        services
     }
 }

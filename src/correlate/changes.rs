@@ -35,8 +35,8 @@ pub struct Changes {
     pub resources: BTreeSet<Slot>,
     /// Silences to show.
     pub silences: BTreeSet<u64>,
-    /// Services whose state changed.
-    pub services: BTreeSet<Slot>,
+    /// Services whose state changed, some perhaps more than once.
+    pub services: Vec<Slot>,
     /// Incidents of which an alarm became active (`true`) or only ceased to be or changed.
     pub activity: BTreeMap<u64, bool>,
     /// Incidents whose tickets are to be decided now.

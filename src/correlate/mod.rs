@@ -12,6 +12,7 @@
 //! - [`twin`]: parts that are known by two names;
 //! - [`session`]: routing sessions that only some messages name in full;
 //! - [`cause`], [`spread`]: what explains an alarm, and what a fault explains;
+//! - [`reach`]: which services are below what is at fault;
 //! - [`silence`]: devices that only their neighbours tell of;
 //! - [`incident`], [`grouping`]: the life of one incident, and which alarm goes into which;
 //! - [`muting`]: silences, which mute notices and nothing else;
@@ -36,6 +37,7 @@ pub mod incident;
 pub mod lease;
 pub mod muting;
 pub mod naming;
+pub mod reach;
 pub mod reason;
 pub mod renewal;
 pub mod resource;

@@ -21,6 +21,7 @@ use crate::model::inventory::{service_resource, split_resource};
 use crate::model::settings::Settings;
 use crate::model::time::{At, EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -37,10 +38,22 @@ pub struct Renewal {
     placed: SlotSet,
     addresses: BTreeMap<IpAddr, Slot>,
     peers: BTreeMap<Slot, Slot>,
+    contract_of: ContractOf,
     /// Whose needs or effects are others now.
     moved: Vec<Slot>,
     /// States before, and since when they may be others.
     states: BTreeMap<Slot, (NodeState, Timestamp)>,
+}
+
+/// Contract of each service that has one, by the service's slot.
+pub type ContractOf = BTreeMap<Slot, SmolStr>;
+
+/// New settings that have come into force.
+pub struct Renewed {
+    /// All of them.
+    pub settings: Arc<Settings>,
+    /// The contracts of their services.
+    pub contract_of: ContractOf,
 }
 
 impl Renewal {
@@ -99,6 +112,7 @@ impl Correlator {
             placed: SlotSet::default(),
             addresses: BTreeMap::new(),
             peers: BTreeMap::new(),
+            contract_of: ContractOf::new(),
             moved,
             states,
         }));
@@ -111,14 +125,15 @@ impl Correlator {
     }
 
     /// Takes new settings one slice further. Gives them when they are in force.
-    pub fn renew(&mut self, at: At, changes: &mut Changes) -> Option<Arc<Settings>> {
+    pub fn renew(&mut self, at: At, changes: &mut Changes) -> Option<Renewed> {
         let mut renewal = self.renewal.take()?;
         let mut left = self.renewal_units;
         while left > 0 {
             let units = self.renew_one(at, &mut renewal, changes);
             left = left.saturating_sub(units.max(1));
             if renewal.stage == Stage::Over {
-                return Some(renewal.settings);
+                let Renewal { settings, contract_of, .. } = *renewal;
+                return Some(Renewed { settings, contract_of });
             }
         }
         self.renewal = Some(renewal);
@@ -151,6 +166,9 @@ impl Correlator {
                 };
                 renewal.stage = Stage::Services(place.saturating_add(1));
                 let slot = self.known(&service_resource(&service.name), "", renewal, changes);
+                if !service.contract.is_empty() {
+                    renewal.contract_of.insert(slot, SmolStr::new(&service.contract));
+                }
                 self.place(slot, &service.depends_on, renewal, changes)
             }
             Stage::Others(slot) => self.other_resources(slot, renewal, changes),

@@ -67,6 +67,9 @@ pub enum Broken {
         /// Incident id.
         incident: u64,
     },
+    /// I11: the tickets of an incident are found by their contract, and by being restored.
+    #[error("I11: the look-ups of the tickets are not what a restart would build")]
+    TicketLookUps,
     /// I5: a restored ticket's clock stands.
     #[error("I5: the clock of ticket {number} runs although it is {state}")]
     ClockRuns {
@@ -99,6 +102,9 @@ impl Engine {
         }
         if self.census != Census::of(self) {
             broken.push(Broken::OpenCount);
+        }
+        if !self.desk.look_ups_are_right() {
+            broken.push(Broken::TicketLookUps);
         }
         self.check_incidents(&mut broken);
         for incident in self.desk.unopened() {

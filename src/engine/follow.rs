@@ -1,6 +1,7 @@
 //! Tickets follow their services: a step that brings some back, or takes them away anew, tells the
 //! tickets that count their outage; where they are very many, some per step.
 
+use crate::correlate::resource::Slot;
 use crate::correlate::topology::NodeState;
 use crate::engine::Engine;
 use crate::engine::image::contract_service_name;
@@ -10,12 +11,14 @@ use crate::ticket::desk::ServiceNews;
 use crate::ticket::policy::Nature;
 use crate::ticket::record::Ticket;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-/// Tickets for which there may be news, each with the time at which its incident failed anew, if
-/// it did. What is told them is how things are then.
+/// Tickets for which there may be news. What is told them is how things are then.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Following {
+    /// Services whose state changed, of which the tickets are still to be looked for.
+    services: VecDeque<Slot>,
+    /// Each with the time at which its incident failed anew, if it did.
     tickets: BTreeMap<u64, Option<Timestamp>>,
     since: EngineTime,
     /// The last that was told: the next one comes after it, so that none waits for ever.
@@ -25,11 +28,22 @@ pub(super) struct Following {
 impl Following {
     /// There may be news for this ticket.
     pub(super) fn add(&mut self, at: At, key: u64, failed_at: Option<Timestamp>) {
-        if self.tickets.is_empty() {
-            self.since = at.engine;
-        }
+        self.begins_to_wait(at);
         let known = self.tickets.entry(key).or_default();
         *known = (*known).max(failed_at);
+    }
+
+    fn add_services(&mut self, at: At, services: Vec<Slot>) {
+        if !services.is_empty() {
+            self.begins_to_wait(at);
+            self.services.extend(services);
+        }
+    }
+
+    fn begins_to_wait(&mut self, at: At) {
+        if self.waits_since().is_none() {
+            self.since = at.engine;
+        }
     }
 
     fn take_next(&mut self) -> Option<(u64, Option<Timestamp>)> {
@@ -41,33 +55,27 @@ impl Following {
         Some((key, failed_at))
     }
 
-    /// Since when a ticket waits for its news.
+    /// Since when there may be news that is not told.
     pub(super) fn waits_since(&self) -> Option<EngineTime> {
-        (!self.tickets.is_empty()).then_some(self.since)
+        let nothing_waits = self.tickets.is_empty() && self.services.is_empty();
+        (!nothing_waits).then_some(self.since)
     }
 }
 
 impl Engine {
     /// Notes for which tickets this step may bring something new.
     pub(super) fn note_tickets_to_follow(&mut self, at: At) {
-        for slot in std::mem::take(&mut self.changes.services) {
-            let name = contract_service_name(self.correlator.resources.get(slot));
-            for key in self.desk.of_service(&name) {
-                self.following.add(at, key, None);
-            }
-        }
+        self.following.add_services(at, std::mem::take(&mut self.changes.services));
         for (id, has_failed) in std::mem::take(&mut self.changes.activity) {
             let Some(incident) = self.correlator.incidents.get(&id) else { continue };
             let failed_at = has_failed.then_some(incident.last_raise_at);
-            for key in self.desk.of_incident(id) {
-                // A running contract ticket follows its services, which have not changed.
-                let is_concerned = self.desk.get(*key).is_some_and(|ticket| {
-                    ticket.contract.is_none()
-                        || incident.all_clear_at.is_some()
-                        || ticket.time("restored_at").is_some()
-                });
-                if is_concerned || self.following.tickets.contains_key(key) {
+            if incident.all_clear_at.is_some() {
+                for key in self.desk.of_incident(id) {
                     self.following.add(at, *key, failed_at);
+                }
+            } else {
+                for key in self.desk.of_incident_itself(id) {
+                    self.following.add(at, key, failed_at);
                 }
             }
         }
@@ -82,6 +90,14 @@ impl Engine {
 
     /// Tells the next of them.
     pub(super) fn follow_tickets(&mut self, at: At) {
+        let count = self.following.services.len().min(SERVICES_MAX);
+        let services: Vec<Slot> = self.following.services.drain(..count).collect();
+        for slot in services {
+            let name = contract_service_name(self.correlator.resources.get(slot));
+            for key in self.desk.of_service(&name) {
+                self.following.add(at, key, None);
+            }
+        }
         for _ in 0..FOLLOWED_MAX {
             let Some((key, failed_at)) = self.following.take_next() else { return };
             self.follow_ticket(at, key, failed_at);
@@ -90,8 +106,9 @@ impl Engine {
 
     /// Tells this one now, if there may be news for it.
     pub(super) fn follow_at_once(&mut self, at: At, key: u64) {
-        if let Some(failed_at) = self.following.tickets.remove(&key) {
-            self.follow_ticket(at, key, failed_at);
+        let waits = self.following.tickets.remove(&key);
+        if waits.is_some() || !self.following.services.is_empty() {
+            self.follow_ticket(at, key, waits.flatten());
         }
     }
 
@@ -151,5 +168,7 @@ fn is_within_commitment(ticket: &Ticket, worst: NodeState) -> bool {
     worst == NodeState::Up || (worst == NodeState::Backup && backup_counts)
 }
 
+/// Services whose tickets are looked for by one step for each thing that it does.
+const SERVICES_MAX: usize = 256;
 /// Tickets told by one step for each thing that it does.
 const FOLLOWED_MAX: usize = 64;

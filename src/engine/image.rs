@@ -18,6 +18,7 @@ use crate::model::inventory::{service_name, split_resource};
 use crate::model::time::{At, NS_PER_S};
 use crate::ticket::desk::TicketEvent;
 use crate::ticket::record::{State, Ticket};
+use postcard::ser_flavors::Flavor;
 use smol_str::{SmolStr, SmolStrBuilder, ToSmolStr, format_smolstr};
 use std::sync::Arc;
 
@@ -279,7 +280,27 @@ fn time_entry(entry: &crate::ticket::record::Entry) -> TimeEntry {
 fn checksum(image: &IncidentImage) -> u32 {
     // An image holds nothing that postcard cannot write; were it so, it would be shown once too
     // often.
-    postcard::to_stdvec(image).map_or(0, |bytes| crc32c::crc32c(&bytes))
+    postcard::serialize_with_flavor(image, Checksum(0)).unwrap_or(0)
+}
+
+/// Sums an encoding up without keeping it: that of thousands of services is long.
+struct Checksum(u32);
+
+impl Flavor for Checksum {
+    type Output = u32;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0 = crc32c::crc32c_append(self.0, bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<u32> {
+        Ok(self.0)
+    }
 }
 
 /// An alarm's id as it is shown.

@@ -10,6 +10,7 @@
 
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
+use crate::correlate::renewal::ContractOf;
 use crate::engine::census::Census;
 use crate::engine::follow::Following;
 use crate::engine::unshown::Unshown;
@@ -18,12 +19,12 @@ use crate::model::severity::Severity;
 use crate::model::time::EngineTime;
 use crate::ticket::desk::{Desk, TicketChanges};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 mod census;
 pub mod check;
 pub mod digest;
 pub mod effect;
+mod facts;
 mod follow;
 pub mod image;
 pub mod input;
@@ -35,7 +36,7 @@ mod unshown;
 
 /// Version of the engine's decisions: digests compare within one version only. It changes together
 /// with the digest of the golden journal.
-pub const ENGINE_VERSION: u32 = 3;
+pub const ENGINE_VERSION: u32 = 4;
 
 /// The engine.
 #[derive(Clone, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ pub struct Engine {
     pub(crate) desk: Desk,
     pub(crate) clock_quality: String,
     /// Contract of each service, by the service's resource slot.
-    pub(crate) contract_of: BTreeMap<u32, String>,
+    pub(crate) contract_of: ContractOf,
     pub(crate) position: u64,
     following: Following,
     unshown: Unshown,
@@ -64,7 +65,7 @@ impl Engine {
             correlator: Correlator::new(0),
             desk: Desk::default(),
             clock_quality: "unknown".to_owned(),
-            contract_of: BTreeMap::new(),
+            contract_of: ContractOf::new(),
             position: 0,
             following: Following::default(),
             unshown: Unshown::default(),

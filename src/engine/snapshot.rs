@@ -62,6 +62,7 @@ impl Snapshot {
         }
         let mut snapshot: Self = postcard::from_bytes(bytes)?;
         snapshot.engine.correlator.rebuild();
+        snapshot.engine.desk.rebuild();
         snapshot.engine.take_census();
         Ok(snapshot)
     }

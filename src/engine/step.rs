@@ -129,18 +129,9 @@ impl Engine {
 
     /// Takes new settings further; what tickets go by changes when all the rest is in force.
     fn renew(&mut self, at: At) {
-        let Some(settings) = self.correlator.renew(at, &mut self.changes) else { return };
-        self.desk.apply_settings(&settings.tickets, &settings.contracts);
-        self.contract_of = settings
-            .inventory
-            .services
-            .iter()
-            .filter(|service| !service.contract.is_empty())
-            .filter_map(|service| {
-                let slot = self.correlator.service_slot(&service.name)?;
-                Some((slot, service.contract.clone()))
-            })
-            .collect();
+        let Some(renewed) = self.correlator.renew(at, &mut self.changes) else { return };
+        self.desk.apply_settings(&renewed.settings.tickets, &renewed.settings.contracts);
+        self.contract_of = renewed.contract_of;
     }
 
     fn command(&mut self, at: At, command: &Command) -> Answer {

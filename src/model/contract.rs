@@ -1,6 +1,7 @@
 //! What is promised to customers.
 
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Where the GTR clock starts, as the contract names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -38,6 +39,33 @@ pub struct Contract {
     pub backup_stops_clock: bool,
     /// Marche à blanc: everything is computed, nothing reaches the customer; own number series.
     pub observe: bool,
+}
+
+/// All contracts, by id. What shares them costs nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Contract>")]
+pub struct Contracts(Arc<[Contract]>);
+
+impl Contracts {
+    /// The contract of that id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Contract> {
+        let place = self.0.binary_search_by(|known| known.id.as_str().cmp(id)).ok()?;
+        self.0.get(place)
+    }
+}
+
+impl From<Vec<Contract>> for Contracts {
+    fn from(mut contracts: Vec<Contract>) -> Self {
+        contracts.sort_by(|one, other| one.id.cmp(&other.id));
+        Self(contracts.into())
+    }
+}
+
+impl FromIterator<Contract> for Contracts {
+    fn from_iter<C: IntoIterator<Item = Contract>>(contracts: C) -> Self {
+        contracts.into_iter().collect::<Vec<_>>().into()
+    }
 }
 
 impl Contract {

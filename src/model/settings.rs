@@ -2,7 +2,7 @@
 //! contracts. Journaled at every change, so that replay decides by what was in force.
 
 use crate::model::alarm_type::AlarmType;
-use crate::model::contract::Contract;
+use crate::model::contract::Contracts;
 use crate::model::inventory::Inventory;
 use crate::model::threshold::ThresholdRule;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub struct Settings {
     /// Sites, devices, services.
     pub inventory: Inventory,
     /// Contracts, sorted by id.
-    pub contracts: Vec<Contract>,
+    pub contracts: Contracts,
     /// How alarms become incidents.
     pub correlation: CorrelationSettings,
     /// How incidents become tickets.

@@ -82,7 +82,7 @@ fn supervision(
         alarm_types: ruleset.alarm_types().to_vec(),
         thresholds: ruleset.thresholds(),
         inventory: supervised.inventory,
-        contracts: supervised.contracts,
+        contracts: supervised.contracts.into(),
         correlation: config.correlation.clone(),
         tickets: config.tickets.clone(),
     };

@@ -109,7 +109,10 @@ impl Desk {
         said: (&str, &str),
         changes: &mut TicketChanges,
     ) -> Result<(), Refusal> {
-        let (key, ticket) = self.ticket_mut(number)?;
+        let key = self.key_of(number)?;
+        let Some(ticket) = self.tickets.get_mut(&key) else {
+            return Err(Refusal::Unknown(number.to_owned()));
+        };
         let restored_at = restored_at.or(ticket.back_since).unwrap_or(at.wall);
         if restored_at > at.wall {
             return Err(Refusal::TimeImpossible(restored_at, "in the future"));
@@ -124,6 +127,7 @@ impl Desk {
             changes.push((key, TicketEvent::Breached));
         }
         changes.push((key, TicketEvent::Restored));
+        self.by_incident.note_restored(key, ticket);
         self.timers.cancel(Deadline::Breach(key));
         self.timers.cancel(Deadline::Stable(key));
         Ok(())
@@ -167,7 +171,8 @@ mod tests {
     /// A desk with one ticket: detected and opened at minute 1, target an hour.
     fn desk() -> Desk {
         let mut desk = Desk::default();
-        desk.apply_settings(&TicketSettings::default(), &[Contract::new("c", "a customer", 60)]);
+        let contracts = [Contract::new("c", "a customer", 60)].into_iter().collect();
+        desk.apply_settings(&TicketSettings::default(), &contracts);
         let affected = AffectedContract {
             contract: "c".into(),
             services: vec!["s".into()],

@@ -6,7 +6,7 @@ use crate::model::time::{At, EngineTime};
 use crate::ticket::desk::{Desk, TicketChanges, TicketEvent};
 use crate::ticket::policy::decide;
 use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature, NoTicket, TicketDecision};
-use crate::ticket::record::{Opening, Ticket};
+use crate::ticket::record::Opening;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};
@@ -127,21 +127,21 @@ impl Desk {
         let count = unopened.contracts.len().min(OPENED_MAX);
         let mut portion: Vec<AffectedContract> = unopened.contracts.drain(..count).collect();
         portion.sort_unstable_by(|one, other| one.contract.cmp(&other.contract));
-        let known = self.by_contract(incident, &portion);
         let mut covering = Vec::new();
         for affected in &portion {
-            let known = known.get(&affected.contract).copied().unwrap_or_default();
+            let known = self.known_of(incident, affected);
             let affected = (affected, known);
             match self.open_or_update(at, &unopened.facts, affected, (clock_quality, changes)) {
                 Ok(keys) => covering.extend(keys),
                 Err(reason) => unopened.refused = Some(reason),
             }
         }
+        let contracts = portion.into_iter().map(|affected| affected.contract);
+        self.unify(at, incident, contracts, changes);
         if !unopened.contracts.is_empty() {
             self.unopened.insert(incident, unopened);
             return Ok(covering);
         }
-        self.unify(at, incident, changes);
         match unopened.refused.filter(|_| self.is_done(incident)) {
             Some(reason) => Err(reason),
             None => Ok(covering),
@@ -156,18 +156,18 @@ impl Desk {
         changes: &mut TicketChanges,
     ) -> Result<(), NoTicket> {
         let is_blocking = facts.severity == Severity::Critical;
-        let is_refuted = |ticket: &Ticket| {
-            ticket.is_refuted && ticket.contract.is_none() && ticket.is_blocking >= is_blocking
-        };
-        if self.finished_tickets_of(facts.incident).any(|(_, ticket)| is_refuted(ticket)) {
-            return Err(NoTicket::Refuted);
+        let internal = self.by_incident.for_contract(facts.incident, SmolStr::default());
+        let mut is_closed = false;
+        for ticket in internal.filter_map(|key| self.tickets.get(&key)) {
+            if is_blocking && !ticket.is_blocking {
+                continue;
+            }
+            if ticket.is_refuted {
+                return Err(NoTicket::Refuted);
+            }
+            is_closed |= ticket.time("closed_at") >= Some(facts.failed_at);
         }
-        let is_closed = |ticket: &Ticket| {
-            ticket.contract.is_none()
-                && ticket.is_blocking >= is_blocking
-                && ticket.time("closed_at") >= Some(facts.failed_at)
-        };
-        if self.finished_tickets_of(facts.incident).any(|(_, ticket)| is_closed(ticket)) {
+        if is_closed {
             return Ok(());
         }
         self.open(
@@ -192,39 +192,19 @@ impl Desk {
         Ok(())
     }
 
-    fn finished_tickets_of(&self, incident: u64) -> impl Iterator<Item = (&u64, &Ticket)> {
-        let keys = self.finished_by_incident.get(&incident);
-        keys.into_iter().flatten().filter_map(|key| self.tickets.get_key_value(key))
-    }
-
-    /// What each of these contracts (sorted by id) has of an incident already.
-    fn by_contract(
-        &self,
-        incident: u64,
-        portion: &[AffectedContract],
-    ) -> BTreeMap<SmolStr, OfContract> {
-        let mut known: BTreeMap<SmolStr, OfContract> = BTreeMap::new();
-        let affected = |ticket: &Ticket| {
-            let id = ticket.contract.as_ref()?.id.as_str();
-            let place = portion.binary_search_by(|affected| affected.contract.as_str().cmp(id));
-            portion.get(place.ok()?)
-        };
-        let unfinished =
-            self.of_incident(incident).iter().filter_map(|key| self.tickets.get_key_value(key));
-        for (key, ticket) in unfinished.filter(|(_, ticket)| ticket.is_open()) {
-            if let Some(affected) = affected(ticket) {
-                let of_contract = known.entry(affected.contract.clone()).or_default();
-                of_contract.open = of_contract.open.or(Some(*key));
+    /// What an affected contract has of an incident already.
+    fn known_of(&self, incident: u64, affected: &AffectedContract) -> OfContract {
+        let mut known = OfContract::default();
+        let keys = self.by_incident.for_contract(incident, affected.contract.clone());
+        for (key, ticket) in keys.filter_map(|key| Some((key, self.tickets.get(&key)?))) {
+            if ticket.is_open() {
+                known.open = known.open.or(Some(key));
             }
-        }
-        for (_, ticket) in self.finished_tickets_of(incident) {
-            let Some(affected) = affected(ticket) else { continue };
-            let of_contract = known.entry(affected.contract.clone()).or_default();
             if ticket.is_refuted {
-                of_contract.refuted = of_contract.refuted.max(ticket.nature);
+                known.refuted = known.refuted.max(ticket.nature);
             }
             if ticket.time("closed_at") >= Some(affected.failed_at) {
-                of_contract.closed = of_contract.closed.max(ticket.nature);
+                known.closed = known.closed.max(ticket.nature);
             }
         }
         known
@@ -250,7 +230,7 @@ impl Desk {
         if known.closed >= Some(affected.nature) {
             return Ok(Vec::new());
         }
-        let Some(contract) = self.contracts.get(affected.contract.as_str()).cloned() else {
+        let Some(contract) = self.contracts.get(&affected.contract).cloned() else {
             return Ok(Vec::new());
         };
         let (covering, services) = self.covered(affected);
@@ -337,6 +317,7 @@ mod tests {
     use crate::model::contract::Contract;
     use crate::model::settings::TicketSettings;
     use crate::model::time::Timestamp;
+    use crate::ticket::record::Ticket;
 
     fn at(ns: u64) -> At {
         let wall = Timestamp(i64::try_from(ns).expect("small"));
@@ -377,8 +358,7 @@ mod tests {
 
     fn desk() -> Desk {
         let known = (0..300).map(|number| format!("c{number:03}")).chain(["a".to_owned()]);
-        let contracts: Vec<Contract> =
-            known.map(|id| Contract::new(&id, "a customer", 240)).collect();
+        let contracts = known.map(|id| Contract::new(&id, "a customer", 240)).collect();
         let mut desk = Desk::default();
         desk.apply_settings(&TicketSettings::default(), &contracts);
         desk

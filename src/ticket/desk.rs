@@ -1,10 +1,11 @@
 //! All tickets, their numbers and their deadlines.
 
-use crate::model::contract::Contract;
+use crate::model::contract::Contracts;
 use crate::model::settings::TicketSettings;
 use crate::model::time::{At, Timestamp};
 use crate::model::timer::Timers;
 use crate::ticket::decide::Unopened;
+use crate::ticket::of_incident::OfIncident;
 use crate::ticket::policy::Nature;
 use crate::ticket::record::{Opening, Ticket, VIGIE};
 use serde::{Deserialize, Serialize};
@@ -72,9 +73,7 @@ pub type TicketChanges = Vec<(u64, TicketEvent)>;
 pub struct Desk {
     pub(super) tickets: BTreeMap<u64, Ticket>,
     pub(super) by_number: BTreeMap<SmolStr, u64>,
-    /// Unfinished ones: a large incident that took over thousands has as many finished ones.
-    pub(super) by_incident: BTreeMap<u64, Vec<u64>>,
-    pub(super) finished_by_incident: BTreeMap<u64, Vec<u64>>,
+    pub(super) by_incident: OfIncident,
     pub(super) by_service: BTreeMap<SmolStr, BTreeSet<u64>>,
     counters: BTreeMap<String, u64>,
     opened_in_all: u64,
@@ -82,16 +81,29 @@ pub struct Desk {
     pub timers: Timers<Deadline>,
     /// Settings in force.
     pub settings: TicketSettings,
-    pub(super) contracts: BTreeMap<String, Contract>,
+    pub(super) contracts: Contracts,
     /// Tickets of incidents that are decided and not opened yet.
     pub(super) unopened: BTreeMap<u64, Unopened>,
 }
 
 impl Desk {
     /// Takes over new settings. Open tickets keep the contract they were opened under.
-    pub fn apply_settings(&mut self, settings: &TicketSettings, contracts: &[Contract]) {
+    pub fn apply_settings(&mut self, settings: &TicketSettings, contracts: &Contracts) {
         self.settings = settings.clone();
-        self.contracts = contracts.iter().map(|one| (one.id.clone(), one.clone())).collect();
+        self.contracts = contracts.clone();
+    }
+
+    /// Builds the look-ups again after the tickets were read from a snapshot.
+    pub fn rebuild(&mut self) {
+        self.by_incident.rebuild(&self.tickets);
+    }
+
+    /// Whether the look-ups are what a restart would build.
+    #[must_use]
+    pub fn look_ups_are_right(&self) -> bool {
+        let mut anew = self.by_incident.clone();
+        anew.rebuild(&self.tickets);
+        self.by_incident == anew
     }
 
     /// A ticket by its key.
@@ -114,13 +126,21 @@ impl Desk {
     /// Keys of an incident's unfinished tickets, in the order of opening.
     #[must_use]
     pub fn of_incident(&self, incident: u64) -> &[u64] {
-        self.by_incident.get(&incident).map_or(&[], Vec::as_slice)
+        self.by_incident.running(incident)
+    }
+
+    /// Keys of an incident's unfinished tickets that do not only follow their services: internal
+    /// ones, and those that are restored.
+    pub fn of_incident_itself(&self, incident: u64) -> impl Iterator<Item = u64> + '_ {
+        let internal = self.by_incident.for_contract(incident, SmolStr::default());
+        let open = |key: &u64| self.tickets.get(key).is_some_and(Ticket::is_open);
+        internal.filter(open).chain(self.by_incident.restored(incident))
     }
 
     /// An incident's tickets, finished ones too: the first `most` in the order of opening.
     #[must_use]
     pub fn all_of_incident(&self, incident: u64, most: usize) -> Vec<&Ticket> {
-        let finished = self.finished_by_incident.get(&incident).into_iter().flatten();
+        let finished = self.by_incident.finished(incident);
         let mut keys: Vec<u64> =
             self.of_incident(incident).iter().chain(finished).copied().collect();
         keys.sort_unstable();
@@ -155,11 +175,12 @@ impl Desk {
             .as_ref()
             .map_or(self.settings.confirmation_delay_min, |one| one.confirmation_delay_min);
         self.by_number.insert(opening.number.clone(), key);
-        self.by_incident.entry(opening.incident).or_default().push(key);
         for service in &opening.services {
             self.by_service.entry(service.clone()).or_default().insert(key);
         }
-        self.tickets.insert(key, Ticket::open(opening));
+        let ticket = Ticket::open(opening);
+        self.by_incident.add(ticket.incident, key, &ticket);
+        self.tickets.insert(key, ticket);
         self.timers.set(Deadline::Confirm(key), at.engine.plus_ns(minutes_ns(delay_min)));
         self.set_breach(at, key);
         changes.push((key, TicketEvent::Opened));
@@ -215,6 +236,7 @@ impl Desk {
             }
             ServiceNews::Failed { since } => {
                 if ticket.relapse(since, at.wall).is_ok() {
+                    self.by_incident.note_restored(key, ticket);
                     changes.push((key, TicketEvent::Reopened));
                     self.set_breach(at, key);
                 }
@@ -264,6 +286,7 @@ impl Desk {
                 let Some(ticket) = self.tickets.get_mut(&key) else { return };
                 let Some(since) = ticket.back_since else { return };
                 if ticket.restore(since, (VIGIE, "cleared and stable"), at.wall).is_ok() {
+                    self.by_incident.note_restored(key, ticket);
                     self.timers.cancel(Deadline::Breach(key));
                     changes.push((key, TicketEvent::Restored));
                 }
@@ -291,11 +314,7 @@ impl Desk {
     fn forget(&mut self, key: u64) {
         let Some(ticket) = self.tickets.remove(&key) else { return };
         self.by_number.remove(&ticket.number);
-        for incident in ticket.covers.iter().chain([&ticket.incident]) {
-            for index in [&mut self.by_incident, &mut self.finished_by_incident] {
-                drop_key(index, *incident, key);
-            }
-        }
+        self.by_incident.forget(key, &ticket);
     }
 
     pub(super) fn finished(&mut self, at: At, key: u64) {
@@ -303,11 +322,7 @@ impl Desk {
             self.timers.cancel(deadline);
         }
         if let Some(ticket) = self.tickets.get(&key) {
-            for incident in ticket.covers.iter().chain([&ticket.incident]) {
-                if drop_key(&mut self.by_incident, *incident, key) {
-                    self.finished_by_incident.entry(*incident).or_default().push(key);
-                }
-            }
+            self.by_incident.finish(key, ticket);
             for service in &ticket.services {
                 if let Some(keys) = self.by_service.get_mut(service) {
                     keys.remove(&key);
@@ -319,18 +334,6 @@ impl Desk {
         }
         self.timers.set(Deadline::Forget(key), at.engine.plus_ns(FORGET_AFTER_NS));
     }
-}
-
-/// Whether the key was there.
-fn drop_key(index: &mut BTreeMap<u64, Vec<u64>>, incident: u64, key: u64) -> bool {
-    let Some(keys) = index.get_mut(&incident) else { return false };
-    let before = keys.len();
-    keys.retain(|known| *known != key);
-    let was_there = keys.len() < before;
-    if keys.is_empty() {
-        index.remove(&incident);
-    }
-    was_there
 }
 
 fn minutes_ns(minutes: u32) -> u64 {

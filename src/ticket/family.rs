@@ -3,8 +3,9 @@
 
 use crate::model::time::At;
 use crate::ticket::desk::{Desk, TicketChanges, TicketEvent};
+use crate::ticket::of_incident::contract_of;
 use crate::ticket::policy::AffectedContract;
-use crate::ticket::record::VIGIE;
+use crate::ticket::record::{Ticket, VIGIE};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,77 +35,87 @@ impl Desk {
     pub(super) fn cover(&mut self, incident: u64, key: u64) {
         let Some(ticket) = self.tickets.get_mut(&key) else { return };
         ticket.covers.push(incident);
-        self.by_incident.entry(incident).or_default().push(key);
+        self.by_incident.add(incident, key, ticket);
     }
 
     /// Incidents took others over (loser, survivor), in that order: the tickets come along. Where
     /// two have one for the same contract (or both an internal one), the older goes on and the
     /// other is cancelled.
     pub fn merge(&mut self, at: At, merged: &[(u64, u64)], changes: &mut TicketChanges) {
+        let mut moved: BTreeMap<u64, BTreeSet<SmolStr>> = BTreeMap::new();
         for (loser, survivor) in merged {
-            self.bring_along(*loser, *survivor, changes);
+            let contracts = self.bring_along(*loser, *survivor, changes);
+            moved.entry(*survivor).or_default().extend(contracts);
         }
-        let survivors: BTreeSet<u64> = merged.iter().map(|(_, survivor)| *survivor).collect();
-        for survivor in survivors {
-            self.unify(at, survivor, changes);
+        for (survivor, contracts) in moved {
+            self.unify(at, survivor, contracts, changes);
         }
     }
 
-    fn bring_along(&mut self, loser: u64, survivor: u64, changes: &mut TicketChanges) {
+    /// Gives the contracts of the tickets that came along.
+    fn bring_along(
+        &mut self,
+        loser: u64,
+        survivor: u64,
+        changes: &mut TicketChanges,
+    ) -> BTreeSet<SmolStr> {
         self.bring_unopened_along(loser, survivor);
-        let unfinished = self.by_incident.remove(&loser).unwrap_or_default();
-        let finished = self.finished_by_incident.remove(&loser).unwrap_or_default();
-        for key in unfinished.iter().chain(&finished) {
-            let Some(ticket) = self.tickets.get_mut(key) else { continue };
+        let mut contracts = BTreeSet::new();
+        for key in self.by_incident.bring_along((loser, survivor), &self.tickets) {
+            let Some(ticket) = self.tickets.get_mut(&key) else { continue };
+            contracts.insert(contract_of(ticket));
             if ticket.incident == loser {
                 ticket.incident = survivor;
-                changes.push((*key, TicketEvent::Updated));
+                changes.push((key, TicketEvent::Updated));
             } else {
                 ticket.covers.push(survivor);
             }
             ticket.covers.retain(|incident| *incident != loser);
         }
-        let moved =
-            [(&mut self.by_incident, unfinished), (&mut self.finished_by_incident, finished)];
-        for (index, more) in moved.into_iter().filter(|(_, more)| !more.is_empty()) {
-            let keys = index.entry(survivor).or_default();
-            keys.extend(more);
-            keys.sort_unstable();
-            keys.dedup();
-        }
+        contracts
     }
 
-    /// At most one open ticket for each contract of an incident, the oldest; an internal one only
-    /// while there is none for a contract.
-    pub(super) fn unify(&mut self, at: At, incident: u64, changes: &mut TicketChanges) {
-        let keys = self.of_incident(incident).to_vec();
-        let mut holders: BTreeMap<SmolStr, u64> = BTreeMap::new();
-        let mut internal = Vec::new();
-        for key in keys {
-            let Some(ticket) = self.tickets.get(&key).filter(|ticket| ticket.is_open()) else {
-                continue;
-            };
-            let Some(contract) = ticket.contract.as_ref().map(|one| SmolStr::new(&one.id)) else {
-                internal.push(key);
-                continue;
-            };
-            if let Some(holder) = holders.get(&contract).copied() {
-                self.cancel_merged(at, key, holder, changes);
-            } else {
-                holders.insert(contract, key);
+    /// At most one open ticket of an incident for each of these contracts, the oldest; an internal
+    /// one only while there is none for a contract.
+    pub(super) fn unify(
+        &mut self,
+        at: At,
+        incident: u64,
+        contracts: impl IntoIterator<Item = SmolStr>,
+        changes: &mut TicketChanges,
+    ) {
+        let mut too_many = BTreeMap::new();
+        for contract in contracts.into_iter().filter(|contract| !contract.is_empty()) {
+            let open = self.open_for(incident, contract);
+            if let Some((holder, others)) = open.split_first() {
+                too_many.extend(others.iter().map(|key| (*key, *holder)));
             }
         }
+        for (key, holder) in too_many {
+            self.cancel_merged(at, key, holder, changes);
+        }
+        let internal = self.open_for(incident, SmolStr::default());
+        if internal.is_empty() {
+            return;
+        }
         // A rehearsal for a contract does not replace work.
-        let first = holders
-            .into_values()
-            .filter(|key| self.tickets.get(key).is_some_and(|ticket| !ticket.observe))
-            .min();
-        let goes_on = first.or(internal.first().copied());
+        let is_work = |ticket: &Ticket| ticket.contract.is_some() && !ticket.observe;
+        let running = self.of_incident(incident).iter().copied();
+        let work = running.filter(|key| {
+            self.tickets.get(key).is_some_and(|ticket| ticket.is_open() && is_work(ticket))
+        });
+        let goes_on = work.min().or(internal.first().copied());
         for key in internal.into_iter().filter(|key| Some(*key) != goes_on) {
             if let Some(goes_on) = goes_on {
                 self.cancel_merged(at, key, goes_on, changes);
             }
         }
+    }
+
+    /// The incident's open tickets for a contract, or its open internal ones, oldest first.
+    fn open_for(&self, incident: u64, contract: SmolStr) -> Vec<u64> {
+        let is_open = |key: &u64| self.tickets.get(key).is_some_and(Ticket::is_open);
+        self.by_incident.for_contract(incident, contract).filter(is_open).collect()
     }
 
     fn cancel_merged(&mut self, at: At, key: u64, holder: u64, changes: &mut TicketChanges) {

@@ -5,6 +5,7 @@
 //! - [`record`]: one ticket, its times and its life cycle;
 //! - [`clock`]: the part of time that counts against the GTR;
 //! - [`desk`]: all tickets, their numbers and their deadlines;
+//! - [`of_incident`]: which tickets an incident has, by contract as well;
 //! - [`family`]: one outage, one ticket per contract, when there are several incidents;
 //! - [`command`]: what operators say about them.
 
@@ -13,5 +14,6 @@ pub mod command;
 pub mod decide;
 pub mod desk;
 pub mod family;
+mod of_incident;
 pub mod policy;
 pub mod record;

@@ -56,6 +56,20 @@ pub struct AffectedContract {
     pub carried_until: Option<Timestamp>,
 }
 
+impl AffectedContract {
+    /// Adds other services of the same contract, behind those that it has.
+    pub fn take_in(&mut self, other: &mut Self) {
+        self.services.append(&mut other.services);
+        self.nature = self.nature.max(other.nature);
+        self.failed_at = self.failed_at.max(other.failed_at);
+        self.carried_until = self.carried_until.min(other.carried_until);
+        if other.detected_at < self.detected_at {
+            self.detected_at = other.detected_at;
+            self.occurred_at = other.occurred_at;
+        }
+    }
+}
+
 /// What is known of an incident when its tickets are decided.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct IncidentFacts {

@@ -59,7 +59,7 @@ impl Inside {
             alarm_types: rules.alarm_types().to_vec(),
             thresholds: rules.thresholds(),
             inventory: supervised.inventory,
-            contracts: supervised.contracts,
+            contracts: supervised.contracts.into(),
             correlation: config.correlation,
             tickets: config.tickets,
         };
