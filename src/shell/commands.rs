@@ -4,6 +4,7 @@
 use crate::engine::effect::Answer;
 use crate::engine::input::{Action, Command};
 use crate::shell::clock;
+use crate::shell::journal_room::Room;
 use crate::shell::outbox::Waiting;
 use crate::shell::shared::{Control, Shared};
 use std::sync::Arc;
@@ -16,6 +17,12 @@ pub enum Unanswered {
     /// It was not taken.
     #[error("too many commands wait; try again in a moment")]
     Crowded,
+    /// It was not taken, since it could not become durable.
+    #[error(
+        "nothing was done: no room on the disk of the journal, its reserve is used up; free some \
+         and say it again"
+    )]
+    NoRoom,
     /// It was taken; nobody knows what became of it.
     #[error("no durable answer within 10 s: look at what it is about before trying again")]
     Late,
@@ -41,8 +48,11 @@ impl Commands {
     /// Says it, and waits for the durable answer.
     ///
     /// # Errors
-    /// When too many wait, or there is no answer for too long.
+    /// When it cannot become durable, too many wait, or there is no answer for too long.
     pub async fn say(&self, author: String, action: Action) -> Result<Answer, Unanswered> {
+        if self.shared.room.get() == Room::None {
+            return Err(Unanswered::NoRoom);
+        }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let answer = self.waiting.expect(id);
         let command = Command { id, author, action };
@@ -61,3 +71,21 @@ impl Commands {
 
 /// How long a command may take to become durable.
 pub const ANSWER_WAIT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::lanes::Lanes;
+
+    #[tokio::test]
+    async fn what_cannot_become_durable_is_refused_at_once_and_never_carried_out() {
+        let shared = Arc::new(Shared::new(Arc::new(Lanes::default())));
+        let commands = Commands::new(Arc::clone(&shared), Arc::default());
+        shared.room.set(Room::None);
+        let action = Action::ConfirmTicket { number: "VIG-000001".into() };
+        let refused = commands.say("noc".to_owned(), action).await.expect_err("no room");
+        assert_eq!(refused, Unanswered::NoRoom);
+        assert!(refused.to_string().contains("nothing was done"), "{refused}");
+        assert!(shared.controls.is_empty());
+    }
+}

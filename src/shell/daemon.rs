@@ -295,7 +295,8 @@ impl Launch {
         let after = applied.saturating_sub(1);
         let (store_feed, store_end) = feed(after, HISTORY_EFFECTS_MAX);
         let store = sinks::open_store(&config.store_path, applied)?;
-        let store = StoreThread::start(store, store_end, config.history)
+        let room = Arc::clone(&shared.room);
+        let store = StoreThread::start(store, (store_end, room), config.history)
             .map_err(system("history thread"))?;
         let mut feeds = vec![("history".to_owned(), store_feed.counters())];
         out.history = Some(store_feed);
@@ -362,7 +363,7 @@ impl Launch {
         let samples =
             SampleSources::start(from, opened.samples, links.sources, &series, runtime.handle())
                 .map_err(system("a thread for samples"))?;
-        let readiness = Arc::new(Readiness::default());
+        let readiness = Arc::new(Readiness::new(Arc::clone(&shared.room)));
         let metrics = Figures {
             listeners: intake_ledger(&config, &ledger)
                 .into_iter()

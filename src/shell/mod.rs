@@ -17,6 +17,7 @@ pub mod fd_store;
 pub mod http;
 pub mod intake;
 pub mod journal;
+pub mod journal_room;
 pub mod kafka_link;
 pub mod lanes;
 pub mod listeners;

@@ -18,6 +18,8 @@ pub const DATA_LOST: &str = "vigie-data-lost";
 pub const OVERLOADED: &str = "vigie-overloaded";
 /// Alarms were not held, since there are too many.
 pub const ALARMS_FULL: &str = "vigie-alarms-full";
+/// The disk of the journal is full.
+pub const JOURNAL_FULL: &str = "vigie-journal-full";
 /// A sink cannot be written.
 pub const SINK_FAILING: &str = "vigie-sink-failing";
 /// What samples are fetched from cannot be read.
@@ -55,9 +57,13 @@ impl SelfAlarms {
     }
 
     fn tell(&self, verb: Verb, (alarm_type, qualifier): (&str, &str), text: &str) {
-        // A clock that is off spoils no service by itself: worth knowing, not worth a ticket.
-        let severity =
-            if alarm_type == CLOCK_UNSYNCHRONISED { Severity::Warning } else { Severity::Minor };
+        let severity = match alarm_type {
+            // A clock that is off spoils no service by itself: worth knowing, not worth a ticket.
+            CLOCK_UNSYNCHRONISED => Severity::Warning,
+            // Nothing new is supervised any more: somebody must come.
+            JOURNAL_FULL => Severity::Critical,
+            _ => Severity::Minor,
+        };
         let mut batch = self.lanes.take_empty();
         batch.push(&Event {
             severity,

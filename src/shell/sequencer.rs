@@ -8,7 +8,7 @@ use crate::engine::digest::RollingDigest;
 use crate::engine::effect::Effect;
 use crate::engine::input::{Input, Repeat};
 use crate::engine::{ENGINE_VERSION, Engine};
-use crate::model::event::{Event, Lane, Verb};
+use crate::model::event::{Channel, Event, Lane, Verb};
 use crate::model::limits::BATCH_EVENTS;
 use crate::model::time::At;
 use crate::shell::batch::Batch;
@@ -16,6 +16,7 @@ use crate::shell::clock::EngineClock;
 use crate::shell::codec::{Decision, Mark, REPEAT_BYTES};
 use crate::shell::codec::{encode, event_head, event_parts, push_repeat};
 use crate::shell::journal::{AppendError, Journal, Kind};
+use crate::shell::journal_room::Room;
 use crate::shell::new_settings::NewSettings;
 use crate::shell::observe::counters::{ListenerCounters, ShedReason};
 use crate::shell::observe::rounds::{Part, RoundWatch, Running};
@@ -349,7 +350,10 @@ impl Sequencer {
         self.flush_repeats(at);
         let head = event_head(event);
         let parts = event_parts(&head, event);
-        let has_priority = event.verb == Verb::Clear;
+        let has_priority = match event.verb {
+            Verb::Clear => self.journal.has_room_for_clears(),
+            _ => event.channel == Channel::Internal,
+        };
         let Ok(position) = self.append(at, Kind::Event, &parts, has_priority) else {
             return false;
         };
@@ -445,12 +449,24 @@ impl Sequencer {
             Err(AppendError::Full) => self.retry_when_full(),
             Err(error) => tracing::error!(%error, "the commit was not written"),
         }
+        self.tell_room();
         self.shared.applied.store(self.applied, Ordering::Release);
         if !self.staged.is_empty() {
             let position = self.journal.next_position().saturating_sub(1);
             let effects = std::mem::take(&mut self.staged);
             self.outbox.stage(Staged { durable_at: position, effects, is_known: false });
         }
+    }
+
+    fn tell_room(&self) {
+        let room = if self.journal.is_stuck() {
+            Room::None
+        } else if self.journal.is_full() {
+            Room::Reserve
+        } else {
+            Room::Enough
+        };
+        self.shared.room.set(room);
     }
 
     fn retry_when_full(&mut self) {

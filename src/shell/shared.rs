@@ -2,6 +2,7 @@
 
 use crate::engine::Gauges;
 use crate::engine::input::{ClockQuality, Command, Loss};
+use crate::shell::journal_room::JournalRoom;
 use crate::shell::lanes::Lanes;
 use crate::shell::new_settings::NewSettings;
 use crate::shell::observe::rounds::RoundFigure;
@@ -40,6 +41,8 @@ pub struct Shared {
     pub rounds_taken: arc_swap::ArcSwap<Vec<RoundFigure>>,
     /// The engine's gauges, renewed about once a second.
     pub gauges: arc_swap::ArcSwap<Option<Gauges>>,
+    /// Whether the journal has room.
+    pub room: Arc<JournalRoom>,
     /// Highest position that Kafka has; kept in marks.
     pub kafka_cursor: AtomicU64,
 }
@@ -57,6 +60,7 @@ impl Shared {
             repeats: AtomicU64::new(0),
             rounds_taken: arc_swap::ArcSwap::default(),
             gauges: arc_swap::ArcSwap::from_pointee(None),
+            room: Arc::default(),
             kafka_cursor: AtomicU64::new(0),
         }
     }

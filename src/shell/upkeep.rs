@@ -8,14 +8,15 @@ use crate::shell::config::Config;
 use crate::shell::intake::kafka::SourceStatus;
 use crate::shell::intake::udp::UdpWatch;
 use crate::shell::journal::Retirement;
+use crate::shell::journal_room::Room;
 use crate::shell::load_watch::{LoadNews, LoadWatch};
 use crate::shell::observe::counters::ListenerCounters;
 use crate::shell::outbox::OutboxStatus;
 use crate::shell::publish::publisher::PublisherStatus;
 use crate::shell::recover;
 use crate::shell::self_alarm::{
-    ALARMS_FULL, CLOCK_UNSYNCHRONISED, DATA_LOST, OVERLOADED, SINK_FAILING, SOURCE_FAILING,
-    SelfAlarms,
+    ALARMS_FULL, CLOCK_UNSYNCHRONISED, DATA_LOST, JOURNAL_FULL, OVERLOADED, SINK_FAILING,
+    SOURCE_FAILING, SelfAlarms,
 };
 use crate::shell::shared::{Control, Shared};
 use crate::shell::store::thread::StoreStatus;
@@ -76,6 +77,7 @@ impl Upkeep {
             dropped: vec![0; sockets.len()],
             shed: vec![0; watched.ledger.len()],
             refused: shared.gauges.load().as_ref().as_ref().map_or(0, |all| all.alarms_refused),
+            is_journal_full: false,
             failing: (false, false),
             failing_sources: vec![false; watched.sources.len()],
             seen: Vec::new(),
@@ -115,6 +117,7 @@ struct Rounds {
     shed: Vec<u64>,
     refused: u64,
     load: LoadWatch,
+    is_journal_full: bool,
     failing: (bool, bool),
     failing_sources: Vec<bool>,
     seen: Vec<u64>,
@@ -132,6 +135,7 @@ impl Rounds {
         self.note_shed();
         self.note_load();
         self.note_refused();
+        self.note_room();
         self.note_sinks();
         self.note_sources();
         self.note_clock();
@@ -209,6 +213,23 @@ impl Rounds {
             let text = format!("{count} messages were about alarms beyond the limit");
             self.watched.own.raise(ALARMS_FULL, "", &text);
         }
+    }
+
+    /// And a journal that takes but the most urgent.
+    fn note_room(&mut self) {
+        let is_full = self.shared.room.get() != Room::Enough;
+        let own = &self.watched.own;
+        if is_full && !self.is_journal_full {
+            own.raise(
+                JOURNAL_FULL,
+                "",
+                "no room on the disk of the journal: new alarms are refused and counted as shed, \
+                 clears and commands are taken as long as the reserve lasts; free some",
+            );
+        } else if self.is_journal_full && !is_full {
+            own.clear(JOURNAL_FULL, "", "the journal has room again");
+        }
+        self.is_journal_full = is_full;
     }
 
     fn note_sinks(&mut self) {

@@ -14,6 +14,7 @@ mod crash;
 mod exporters;
 mod faults;
 mod fd_store;
+mod full_disk;
 mod kafka;
 mod kafka_samples;
 mod operator;

@@ -25,6 +25,7 @@ pub(crate) struct Home {
     scratch: Rc<Scratch>,
     settings: Vec<String>,
     variables: Vec<(&'static str, String)>,
+    disk_mib: Option<u32>,
 }
 
 impl Home {
@@ -38,12 +39,19 @@ impl Home {
             scratch: Rc::new(Scratch::new("vigie")),
             settings: Vec::new(),
             variables: Vec::new(),
+            disk_mib: None,
         }
     }
 
     /// With one more `--set`, in the form `section.key=value`.
     pub(crate) fn with(mut self, setting: &str) -> Self {
         self.settings.push(setting.to_owned());
+        self
+    }
+
+    /// On a disk of its own of that size, MiB, which only the daemon sees, and which goes with it.
+    pub(crate) fn on_a_disk_of(mut self, mib: u32) -> Self {
+        self.disk_mib = Some(mib);
         self
     }
 
@@ -89,7 +97,8 @@ impl Home {
     pub(crate) fn on_other_ports(&self) -> Self {
         let [traps, syslog, http] = std::array::from_fn(|_| free_port());
         let (settings, variables) = (self.settings.clone(), self.variables.clone());
-        Self { traps, syslog, http, scratch: Rc::clone(&self.scratch), settings, variables }
+        let (scratch, disk_mib) = (Rc::clone(&self.scratch), self.disk_mib);
+        Self { traps, syslog, http, scratch, settings, variables, disk_mib }
     }
 
     /// The digest with which the last daemon here ended, as it said when it stopped.
@@ -133,19 +142,32 @@ impl Home {
 
     /// Runs another of the program's commands on the state directory, to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.run_in(&self.state_dir(), arguments)
+    }
+
+    /// The same on another view of it.
+    pub(crate) fn run_in(&self, state_dir: &Path, arguments: &[&str]) -> Output {
         Command::new(PROGRAM)
             .args(arguments)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .arg("--state-dir")
-            .arg(self.state_dir())
+            .arg(state_dir)
             .output()
             .expect("vigie can be started")
+    }
+
+    fn program(&self) -> Command {
+        let Some(mib) = self.disk_mib else { return Command::new(PROGRAM) };
+        let mut command = Command::new("sh");
+        command.args(["-c", OWN_DISK, ON_A_DISK, &mib.to_string()]).arg(self.state_dir());
+        command.arg(PROGRAM);
+        command
     }
 
     /// The one place that knows how a daemon is told its ports.
     fn command(&self) -> Command {
         let (traps, syslog, http) = (self.traps, self.syslog, self.http);
-        let mut command = Command::new(PROGRAM);
+        let mut command = self.program();
         command.arg("run").arg("--config").arg(CONFIG).arg("--state-dir").arg(self.state_dir());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         let mut set = |setting: String| {
@@ -163,6 +185,13 @@ impl Home {
         command
     }
 }
+
+/// Goes into a mount namespace of its own and becomes the next script, which it gets as its name.
+const OWN_DISK: &str =
+    "test $(id -u) = 0 && how=-m || how=-Urm; exec unshare $how sh -c \"$0\" sh \"$@\"";
+/// Makes the disk there and becomes the program.
+const ON_A_DISK: &str =
+    "mkdir -p \"$2\" && mount -t tmpfs -o size=\"$1\"m tmpfs \"$2\" && shift 2 && exec \"$@\"";
 
 /// A daemon that was ready to work. Killed when dropped.
 #[derive(Debug)]
@@ -200,6 +229,12 @@ impl Daemon<'_> {
     /// Ends it at once; it gets no chance to tidy up.
     pub(crate) fn kill(mut self) {
         self.process.kill();
+    }
+
+    /// The state directory as the daemon sees it.
+    pub(crate) fn state_dir_inside(&self) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.process.id()));
+        root.join(self.home.state_dir().strip_prefix("/").expect("it is absolute"))
     }
 
     /// What it says of itself.

@@ -13,10 +13,9 @@ pub(super) async fn healthy() -> Response {
 }
 
 pub(super) async fn ready(State(alertmanager): State<Alertmanager>) -> Response {
-    if alertmanager.parts.readiness.is_ready() {
-        (StatusCode::OK, "OK").into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready: replaying the journal").into_response()
+    match alertmanager.parts.readiness.hindrance() {
+        None => (StatusCode::OK, "OK").into_response(),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}")).into_response(),
     }
 }
 

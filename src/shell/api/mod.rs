@@ -26,6 +26,7 @@ use crate::shell::api::pins::Pins;
 use crate::shell::api::view::SharedView;
 use crate::shell::clock;
 use crate::shell::intake::http::SampleDoor;
+use crate::shell::journal_room::{JournalRoom, Room};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,20 +41,36 @@ const STOP_TIME: Duration = Duration::from_secs(3);
 /// How often unused versions are let go.
 const SWEEP_TIME: Duration = Duration::from_secs(10);
 
-/// Whether the daemon has caught up with its journal.
+/// Whether the daemon takes what is sent: it has caught up with its journal, and that has room.
 #[derive(Debug, Default)]
-pub struct Readiness(AtomicBool);
+pub struct Readiness {
+    has_caught_up: AtomicBool,
+    room: Arc<JournalRoom>,
+}
 
 impl Readiness {
-    /// Replay has caught up.
-    pub fn set_ready(&self) {
-        self.0.store(true, Ordering::Release);
+    /// Not ready before replay has caught up, nor while the journal has no room.
+    #[must_use]
+    pub fn new(room: Arc<JournalRoom>) -> Self {
+        Self { has_caught_up: AtomicBool::new(false), room }
     }
 
-    /// Whether replay has caught up.
+    /// Replay has caught up.
+    pub fn set_ready(&self) {
+        self.has_caught_up.store(true, Ordering::Release);
+    }
+
+    /// Why it is not ready, if it is not.
     #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    pub fn hindrance(&self) -> Option<&'static str> {
+        if !self.has_caught_up.load(Ordering::Acquire) {
+            return Some("replaying the journal");
+        }
+        match self.room.get() {
+            Room::Enough => None,
+            Room::Reserve => Some("no room on the disk of the journal"),
+            Room::None => Some("no room on the disk of the journal, its reserve is used up"),
+        }
     }
 }
 

@@ -114,10 +114,9 @@ async fn healthz() -> Response {
 }
 
 async fn readyz(State(state): State<ApiState>) -> Response {
-    if state.readiness.is_ready() {
-        text(StatusCode::OK, "ready\n".to_owned())
-    } else {
-        text(StatusCode::SERVICE_UNAVAILABLE, "not ready: replaying the journal\n".to_owned())
+    match state.readiness.hindrance() {
+        None => text(StatusCode::OK, "ready\n".to_owned()),
+        Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
 }
 

@@ -40,7 +40,8 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize>;
     /// Writes some of the bytes and says how many.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
-    /// Cuts the file to a length.
+    /// Cuts the file to a length, or makes it that long with zeros; room claimed behind that is
+    /// given back.
     fn truncate(&self, bytes: u64) -> io::Result<()>;
     /// Claims room without changing the length.
     fn allocate(&self, bytes: u64) -> io::Result<()>;

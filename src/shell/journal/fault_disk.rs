@@ -398,7 +398,8 @@ impl DiskFile for FaultFile {
     fn truncate(&self, bytes: u64) -> io::Result<()> {
         let fault = self.disk.lock().count(Call::Change)?;
         self.with(|content| {
-            content.now.truncate(narrow(bytes));
+            content.now.resize(narrow(bytes), 0);
+            content.claimed = content.claimed.min(bytes);
             content.pending.push(Pending::Truncate(narrow(bytes)));
         })?;
         if fault == Some(Fault::PowerCut) { Err(io::Error::other("power cut")) } else { Ok(()) }
@@ -428,7 +429,7 @@ impl DiskFile for FaultFile {
                         Pending::Write(offset, bytes) => {
                             overwrite(&mut content.kept, offset, &bytes);
                         }
-                        Pending::Truncate(length) => content.kept.truncate(length),
+                        Pending::Truncate(length) => content.kept.resize(length, 0),
                     }
                 }
                 Ok(())

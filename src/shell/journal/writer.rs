@@ -45,6 +45,7 @@ pub struct Journal {
     previous_at: At,
     reserve: Reserve,
     is_full: bool,
+    is_stuck: bool,
     has_priority: bool,
     /// Whether somebody waits for what is in memory.
     is_awaited: bool,
@@ -99,7 +100,8 @@ impl Journal {
             seed: segment_uuid.seed(),
             previous_root: tail.root,
             previous_at: tail.at,
-            is_full: !reserve.is_kept(),
+            is_full: !reserve.is_whole(),
+            is_stuck: false,
             reserve,
             has_priority: false,
             is_awaited: false,
@@ -199,14 +201,20 @@ impl Journal {
         let mut result = self.write_buffer();
         if result == Err(AppendError::Full) {
             self.is_full = true;
-            if self.has_priority && self.reserve.release() {
+            let waiting = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
+            while self.has_priority
+                && result == Err(AppendError::Full)
+                && self.reserve.release(waiting.saturating_add(DATA_START))
+            {
                 result = self.write_buffer();
             }
+            self.is_stuck = self.has_priority && result == Err(AppendError::Full);
         }
         result?;
+        self.is_stuck = false;
         self.hurry_sync();
         self.has_priority = false;
-        self.is_full = !self.reserve.is_kept();
+        self.is_full = !self.reserve.is_whole();
         if self.has_failed() {
             return Err(AppendError::Failed);
         }
@@ -310,6 +318,19 @@ impl Journal {
     #[must_use]
     pub const fn is_full(&self) -> bool {
         self.is_full
+    }
+
+    /// Whether there is room for clears: from the reserve they may have so much, and the rest of it
+    /// is for what people say and for vigie's own alarms.
+    #[must_use]
+    pub const fn has_room_for_clears(&self) -> bool {
+        !self.is_full || !self.reserve.is_low()
+    }
+
+    /// Whether the reserve is used up too: what is taken waits in memory.
+    #[must_use]
+    pub const fn is_stuck(&self) -> bool {
+        self.is_stuck
     }
 
     /// The position that the next record gets.

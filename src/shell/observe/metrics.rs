@@ -207,7 +207,16 @@ impl Figures {
         let tickets = gauge(registry, ("vigie_tickets_open", "Tickets not yet closed."), &[])?;
         let resources = gauge(registry, ("vigie_resources", "Resources known or heard."), &[])?;
         let position = gauge(registry, ("vigie_journal_position", "Last input applied."), &[])?;
+        let room = gauge(
+            registry,
+            (
+                "vigie_journal_full",
+                "Room for the journal: 0 enough, 1 only the reserve, 2 none: nothing is durable.",
+            ),
+            &[],
+        )?;
         let none: &[&str] = &[];
+        room.with_label_values(none).set(i64::from(self.shared.room.get().code()));
         let gauges = self.shared.gauges.load();
         let gauges = gauges.as_ref();
         for severity in Severity::ALL {

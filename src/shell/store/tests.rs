@@ -189,7 +189,7 @@ fn the_thread_survives_a_locked_database_and_writes_the_newest_images() {
     let locker = Connection::open(folder.file()).expect("opened");
     locker.execute_batch("BEGIN IMMEDIATE").expect("locked");
     let (feed, end) = feed(0, 10_000);
-    let thread = StoreThread::start(store, end, FOR_EVER).expect("a thread");
+    let thread = StoreThread::start(store, (end, Arc::default()), FOR_EVER).expect("a thread");
     let status = thread.status();
     for position in 1..=300 {
         let image = alarm(position % 3, position > 290);
@@ -215,7 +215,7 @@ fn a_stop_writes_what_waits_and_a_hole_holds_the_cursor() {
     assert!(!feed.offer(&batch(4..=6)), "full");
     assert!(feed.offer(&batch(7..=7)));
     let store = Store::open_in_memory().expect("memory");
-    let thread = StoreThread::start(store, end, FOR_EVER).expect("a thread");
+    let thread = StoreThread::start(store, (end, Arc::default()), FOR_EVER).expect("a thread");
     drop(feed);
     let status = thread.status();
     let store = thread.stop().expect("no panic");
@@ -290,7 +290,7 @@ fn the_thread_removes_what_is_too_old_once_nothing_waits() {
     store.apply(&(1..=1_200).map(old).collect::<Vec<_>>()).expect("written");
     let (feed, end) = feed(1_200, 10);
     let history = History { keep_days: 400, keep_tickets_days: 3_650 };
-    let thread = StoreThread::start(store, end, history).expect("a thread");
+    let thread = StoreThread::start(store, (end, Arc::default()), history).expect("a thread");
     let status = thread.status();
     until(|| status.removed() == 1_200);
     assert!(feed.offer(&Arc::new(vec![old(1_201)])));

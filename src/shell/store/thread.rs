@@ -4,10 +4,12 @@
 //! whichever comes first. A full disk or a locked database does not stop anything: the thread tries
 //! again with growing pauses, says so, and meanwhile keeps the newest image of each changed object.
 //! Only when too many objects wait does it stop taking; the feed then fills and counts what it
-//! refuses. While nothing waits, it removes what is older than the history is to be.
+//! refuses. While nothing waits, it removes what is older than the history is to be. While the
+//! journal has no room it writes nothing: the last of the disk is not for it.
 
 use crate::shell::clock;
 use crate::shell::config::History;
+use crate::shell::journal_room::{JournalRoom, Room};
 use crate::shell::observe::limiter::Limiter;
 use crate::shell::priority;
 use crate::shell::publish::feed::{FeedEnd, Received};
@@ -112,7 +114,11 @@ impl StoreThread {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(store: Store, feed: FeedEnd, history: History) -> io::Result<Self> {
+    pub fn start(
+        store: Store,
+        (feed, room): (FeedEnd, Arc<JournalRoom>),
+        history: History,
+    ) -> io::Result<Self> {
         let status = Arc::new(StoreStatus::default());
         status.cursor.store(store.cursor(), Ordering::Release);
         let shared = Arc::clone(&status);
@@ -121,6 +127,7 @@ impl StoreThread {
             store,
             retention: Retention::new(history),
             status: shared,
+            room,
             first_taken_ns: 0,
             pause_ns: 0,
             not_before_ns: 0,
@@ -151,6 +158,7 @@ struct Writer {
     pending: Pending,
     retention: Retention,
     status: Arc<StoreStatus>,
+    room: Arc<JournalRoom>,
     first_taken_ns: u64,
     pause_ns: u64,
     not_before_ns: u64,
@@ -168,10 +176,13 @@ impl Writer {
             if stop_at_ns.is_none() && self.status.is_stopping.load(Ordering::Acquire) {
                 stop_at_ns = Some(now_ns.saturating_add(STOP_NS));
             }
-            if self.is_due(now_ns, is_drained && stop_at_ns.is_some()) {
+            let may_write = self.room.get() == Room::Enough;
+            if may_write && self.is_due(now_ns, is_drained && stop_at_ns.is_some()) {
                 self.write(now_ns);
             }
-            if is_drained && stop_at_ns.is_none() && !self.has_work() {
+            let waiting = u64::try_from(self.pending.len()).unwrap_or(u64::MAX);
+            self.status.pending.store(waiting, Ordering::Relaxed);
+            if may_write && is_drained && stop_at_ns.is_none() && !self.has_work() {
                 self.remove_what_is_too_old(now_ns);
             }
             let is_done = is_drained && !self.has_work();
@@ -188,7 +199,8 @@ impl Writer {
         } else {
             WAIT
         };
-        let limit = if self.pause_ns > 0 { PENDING_OBJECTS_MAX } else { TRANSACTION_OBJECTS };
+        let must_wait = self.pause_ns > 0 || self.room.get() != Room::Enough;
+        let limit = if must_wait { PENDING_OBJECTS_MAX } else { TRANSACTION_OBJECTS };
         while self.pending.len() < limit {
             match feed.receive(wait) {
                 Received::Batch(handed) => {
@@ -205,7 +217,7 @@ impl Writer {
                 }
             }
         }
-        if self.pause_ns > 0 {
+        if must_wait {
             // Nothing can be taken and nothing written yet: wait without spinning.
             std::thread::park_timeout(WAIT);
         }
@@ -243,8 +255,6 @@ impl Writer {
             }
             Err(error) => self.pause_after(&error, now_ns),
         }
-        let waiting = u64::try_from(self.pending.len()).unwrap_or(u64::MAX);
-        self.status.pending.store(waiting, Ordering::Relaxed);
     }
 
     fn remove_what_is_too_old(&mut self, now_ns: u64) {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::shell::journal::fault_disk::{Call, Fault};
 use crate::shell::journal::{AppendError, verify};
+use std::path::Path;
 
 fn with_reserve(disk: &FaultDisk, reserve_bytes: u64) -> (Journal, Arc<AtomicU64>) {
     let failures = Arc::default();
@@ -155,4 +156,64 @@ fn too_large_is_refused_and_leaves_no_trace() {
     assert_eq!(journal.next_position(), 1);
     commit(&mut journal, 1, 1);
     assert_whole(&disk, &[payload(1, 1)]);
+}
+
+#[test]
+fn the_reserve_is_given_up_piece_by_piece_and_its_last_quarter_is_not_for_clears() {
+    const RESERVE: u64 = 4 * 1024 * 1024;
+    let disk = FaultDisk::new(1);
+    let (mut journal, failures) = with_reserve(&disk, RESERVE);
+    let mut expected = Vec::new();
+    for number in 0..60_u8 {
+        // Somebody else takes whatever is free, again and again.
+        disk.set_room(Some(disk.used()));
+        let position = journal.next_position();
+        let bytes = vec![number; 120_000];
+        journal.append_priority(at(position), Kind::Command, &[&bytes]).expect("memory");
+        match journal.commit() {
+            Ok(()) => expected.push(bytes),
+            Err(error) => {
+                assert_eq!(error, AppendError::Full);
+                assert!(journal.is_stuck() && !journal.has_room_for_clears());
+                expected.push(bytes);
+                break;
+            }
+        }
+        assert!(!journal.is_stuck() && !journal.make_room());
+        let reserve = disk.content(&Path::new(DIR).join("RESERVE"));
+        let left = reserve.map_or(0, |file| file.len());
+        assert_eq!(
+            journal.has_room_for_clears(),
+            u64::try_from(left).expect("small") >= RESERVE / 4,
+            "{left} are left"
+        );
+    }
+    assert!((11..40).contains(&expected.len()), "{} got in", expected.len());
+    disk.set_room(None);
+    assert_eq!(journal.commit(), Ok(()));
+    assert!(journal.make_room() && journal.has_room_for_clears() && !journal.is_stuck());
+    assert_eq!(failures.load(Ordering::Relaxed), 0);
+    assert_whole(&disk, &expected);
+}
+
+#[test]
+fn what_is_left_of_the_reserve_outlives_a_restart_on_a_full_disk() {
+    const RESERVE: u64 = 4 * 1024 * 1024;
+    let disk = FaultDisk::new(1);
+    let (mut journal, _) = with_reserve(&disk, RESERVE);
+    commit(&mut journal, 1, 1);
+    disk.set_room(Some(disk.used()));
+    while !journal.is_full() {
+        let position = journal.next_position();
+        journal.append_priority(at(position), Kind::Command, &[&[7; 1_000]]).expect("room");
+        journal.commit().expect("room");
+    }
+    disk.set_room(Some(disk.used()));
+    drop(journal);
+    let (mut journal, _) = with_reserve(&disk, RESERVE);
+    assert!(journal.is_full(), "not all of it can be had");
+    assert!(journal.has_room_for_clears(), "but most of it");
+    let position = journal.next_position();
+    journal.append_priority(at(position), Kind::Command, &[b"clear"]).expect("memory");
+    assert_eq!(journal.commit(), Ok(()));
 }
