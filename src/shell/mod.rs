@@ -33,6 +33,7 @@ pub mod receipt;
 pub mod recover;
 pub mod repair;
 pub mod sample_sources;
+pub mod seats;
 pub mod self_alarm;
 pub mod sequencer;
 pub mod series;

@@ -7,6 +7,9 @@
 
 use crate::shell::api::access::gate::Gate;
 use crate::shell::api::channel::Channel;
+use crate::shell::api::resting::{End, Resting};
+use crate::shell::observe::counters::HttpRefusal;
+use crate::shell::seats::{NoSeat, Seat, Seats};
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use std::io;
@@ -17,17 +20,22 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
-/// Connections at once; further ones wait in the kernel's backlog.
+/// Connections at once. When they are all taken, the one that rests longest between two requests
+/// makes room; if none rests, further ones wait in the kernel's backlog.
 pub const CONNECTIONS_MAX: usize = 256;
+/// Connections of one client at once, as many as the shards of a busy collector or a proxy have.
+pub const CLIENT_CONNECTIONS_MAX: usize = CONNECTIONS_MAX / 2;
 /// From the first byte of a request to its last, and between two steps of an answer.
 pub const REQUEST_TIME: Duration = Duration::from_secs(10);
 /// Between an answer and the next request, where the listener does not say otherwise.
 pub const IDLE_TIME: Duration = Duration::from_secs(60);
 /// From accept to close, whatever happens.
 pub const LIFE_TIME: Duration = Duration::from_secs(600);
+
+/// How long a client waits for a place before it is looked again whether one rests.
+const SEAT_TIME: Duration = Duration::from_millis(100);
 
 /// Times of a connection; the constants above, but for tests.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +93,8 @@ impl Connected<IncomingStream<'_, GuardedListener>> for Peer {
 pub struct GuardedListener {
     listener: TcpListener,
     gate: Arc<Gate>,
-    places: Arc<Semaphore>,
+    seats: Seats,
+    resting: Arc<Resting>,
     patience: Patience,
 }
 
@@ -93,7 +102,31 @@ impl GuardedListener {
     /// Guards a bound listener.
     #[must_use]
     pub fn new(listener: TcpListener, gate: Arc<Gate>, patience: Patience) -> Self {
-        Self { listener, gate, places: Arc::new(Semaphore::new(CONNECTIONS_MAX)), patience }
+        let seats = Seats::new(CONNECTIONS_MAX, CLIENT_CONNECTIONS_MAX);
+        Self { listener, gate, seats, resting: Arc::default(), patience }
+    }
+
+    /// A place for a client that has connected; none if it has as many as one may have, and none
+    /// of them rests.
+    async fn seat(&self, address: SocketAddr) -> Option<Seat> {
+        let client = address.ip().to_canonical();
+        loop {
+            match self.seats.take(client) {
+                Ok(seat) => return Some(seat),
+                Err(NoSeat::All(_)) => {
+                    self.resting.oust(None);
+                }
+                Err(NoSeat::Peer(held)) => {
+                    if !self.resting.oust(Some(client)) {
+                        let detail = format!("it has {held} connections, which is its share");
+                        self.gate.refused(HttpRefusal::Connections, address, &detail);
+                        return None;
+                    }
+                }
+            }
+            // One may begin to rest meanwhile, without any other being given back.
+            let _ = timeout(SEAT_TIME, self.seats.freed()).await;
+        }
     }
 }
 
@@ -103,19 +136,16 @@ impl Listener for GuardedListener {
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
-            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
-                // Nobody closes the semaphore; should it happen, nothing is accepted any more.
-                std::future::pending::<()>().await;
-                continue;
-            };
             match self.listener.accept().await {
                 Ok((stream, address)) => {
+                    let Some(seat) = self.seat(address).await else { continue };
                     let peer = Peer::new(address);
                     // Answers are written whole; waiting to fill a segment only delays them.
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%error, "api connection without TCP_NODELAY");
                     }
                     let channel = Channel::new(stream, &self.gate, peer.clone());
+                    let place = Place::new(seat, &self.resting);
                     return (GuardedStream::new(channel, place, self.patience, peer), address);
                 }
                 Err(error) => {
@@ -132,11 +162,45 @@ impl Listener for GuardedListener {
     }
 }
 
+/// The place of a connection: it is in use, or it may be had by somebody else.
+#[derive(Debug)]
+struct Place {
+    _seat: Seat,
+    resting: Arc<Resting>,
+    rests_as: Option<u64>,
+    end: Arc<End>,
+}
+
+impl Place {
+    fn new(seat: Seat, resting: &Arc<Resting>) -> Self {
+        Self { _seat: seat, resting: Arc::clone(resting), rests_as: None, end: Arc::default() }
+    }
+
+    fn rest(&mut self, peer: &Peer) {
+        if self.rests_as.is_none() {
+            let client = peer.address.ip().to_canonical();
+            self.rests_as = Some(self.resting.begin(client, &self.end));
+        }
+    }
+
+    fn is_in_use(&mut self) {
+        if let Some(key) = self.rests_as.take() {
+            self.resting.end(key);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.is_in_use();
+    }
+}
+
 /// A connection with its place and its times.
 #[derive(Debug)]
 pub struct GuardedStream {
     stream: Channel,
-    _place: OwnedSemaphorePermit,
+    place: Place,
     peer: Peer,
     patience: Patience,
     deadline: Pin<Box<Sleep>>,
@@ -145,11 +209,11 @@ pub struct GuardedStream {
 }
 
 impl GuardedStream {
-    fn new(stream: Channel, place: OwnedSemaphorePermit, patience: Patience, peer: Peer) -> Self {
+    fn new(stream: Channel, place: Place, patience: Patience, peer: Peer) -> Self {
         let deadline = Box::pin(sleep(patience.request));
         let ends_at = deadline.deadline() + patience.life.saturating_sub(patience.request);
         let is_between_requests = false;
-        Self { stream, _place: place, peer, patience, deadline, ends_at, is_between_requests }
+        Self { stream, place, peer, patience, deadline, ends_at, is_between_requests }
     }
 
     fn expire(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -167,6 +231,7 @@ impl GuardedStream {
     fn has_written(&mut self, written: &Poll<io::Result<usize>>) {
         if matches!(written, Poll::Ready(Ok(bytes)) if *bytes > 0) {
             self.is_between_requests = true;
+            self.place.rest(&self.peer);
             self.wait_at_most(self.patience.idle);
         }
     }
@@ -179,11 +244,15 @@ impl AsyncRead for GuardedStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.expire(context)?;
+        if self.place.end.is_asked(context.waker()) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let filled = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if self.is_between_requests && buffer.filled().len() > filled {
             // The deadline of a request is set once, so that a byte now and then moves nothing.
             self.is_between_requests = false;
+            self.place.is_in_use();
             let patience = self.patience.request;
             self.wait_at_most(patience);
             self.expire(context)?;

@@ -13,6 +13,7 @@ pub mod intern;
 pub mod listing;
 pub mod pins;
 pub mod question;
+mod resting;
 pub mod routes;
 pub mod rows;
 pub mod table;

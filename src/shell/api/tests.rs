@@ -4,10 +4,12 @@ use super::*;
 use crate::engine::effect::{IncidentChange, IncidentStatus, TicketChange, TicketState};
 use crate::model::time::NS_PER_S;
 use crate::shell::api::access::Access;
+use crate::shell::api::connection::{CLIENT_CONNECTIONS_MAX, CONNECTIONS_MAX};
 use crate::shell::api::rows::TicketRow;
 use crate::shell::api::table::Row;
 use crate::shell::api::view::{ViewBounds, ViewWriter};
 use crate::shell::config::Role;
+use crate::shell::observe::counters::HttpRefusal;
 use crate::shell::publish::fixtures::*;
 use crate::shell::publish::{Occurrences, Rank};
 use serde_json::Value;
@@ -264,6 +266,81 @@ async fn a_client_that_dribbles_its_request_is_cut() {
         sent += 1;
     }
     assert!(sent < 1_000, "the connection was never cut");
+    server.stop().await;
+}
+
+/// A connection from that loopback address.
+async fn connect_from(server: &Server, last: u8) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, last], 0).into()).expect("a loopback address");
+    socket.connect(server.address).await.expect("the kernel takes it")
+}
+
+const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: v\r\n\r\n";
+
+/// The same, with a request answered on it.
+async fn resting_from(server: &Server, last: u8) -> TcpStream {
+    let mut stream = connect_from(server, last).await;
+    stream.write_all(HEALTH.as_bytes()).await.expect("sent");
+    let mut begin = [0; 12];
+    stream.read_exact(&mut begin).await.expect("answered");
+    assert_eq!(&begin, b"HTTP/1.1 200");
+    stream
+}
+
+#[tokio::test]
+async fn one_client_that_holds_its_share_keeps_nobody_out() {
+    let gate = Arc::new(Gate::new("http", Role::ALL.into(), Access::open()));
+    let server = Server::start_behind(Arc::clone(&gate), Patience::default()).await;
+    let refused = || {
+        let counters = gate.counters();
+        let mut counts = counters.refused();
+        counts.find(|(known, _)| *known == HttpRefusal::Connections).map_or(0, |(_, count)| count)
+    };
+    let mut silent = Vec::new();
+    for _ in 0..CLIENT_CONNECTIONS_MAX {
+        silent.push(connect_from(&server, 2).await);
+    }
+    // Beyond its share it is refused, and the others are not.
+    let mut beyond = connect_from(&server, 2).await;
+    assert!(matches!(beyond.read(&mut [0]).await, Ok(0) | Err(_)), "closed at once");
+    assert_eq!(refused(), 1);
+    drop(resting_from(&server, 3).await);
+    drop(silent);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn connections_that_rest_make_room_the_oldest_first() {
+    let gate = Arc::new(Gate::new("http", Role::ALL.into(), Access::open()));
+    let server = Server::start_behind(Arc::clone(&gate), Patience::default()).await;
+    let mut resting = Vec::new();
+    for number in 0..CONNECTIONS_MAX {
+        let client = if number < CLIENT_CONNECTIONS_MAX { 2 } else { 3 };
+        resting.push(resting_from(&server, client).await);
+    }
+    // All are taken: somebody else takes the place of the first; a client at its share, that of
+    // its own first.
+    let other = resting_from(&server, 4).await;
+    let more = resting_from(&server, 3).await;
+    for (number, mut stream) in resting.into_iter().enumerate() {
+        let is_over = number == 0 || number == CLIENT_CONNECTIONS_MAX;
+        let sent = stream.write_all(HEALTH.as_bytes()).await;
+        let mut rest = vec![0; 4_096];
+        // What is left of the first answer, then the second one or the end.
+        let mut count = 0;
+        while sent.is_ok() && count < 2 {
+            let Ok(length) = stream.read(&mut rest).await else { break };
+            if length == 0 {
+                break;
+            }
+            count += rest
+                .get(..length)
+                .map_or(0, |part| String::from_utf8_lossy(part).matches("ok\n").count());
+        }
+        assert_eq!(count < 2, is_over, "connection {number}");
+    }
+    drop((other, more));
     server.stop().await;
 }
 

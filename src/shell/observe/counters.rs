@@ -86,19 +86,22 @@ pub enum HttpRefusal {
     Busy,
     /// TLS did not come about: no TLS, no version in common, a certificate of another authority.
     Tls,
+    /// As many connections as one client may have.
+    Connections,
     /// What it speaks is not HTTP/2 where nothing else is spoken, or breaks the rules of it.
     Protocol,
 }
 
 impl HttpRefusal {
     /// Every reason; the index is the discriminant.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NoCredentials,
         Self::BadCredentials,
         Self::Role,
         Self::ForeignOrigin,
         Self::Busy,
         Self::Tls,
+        Self::Connections,
         Self::Protocol,
     ];
 
@@ -112,6 +115,7 @@ impl HttpRefusal {
             Self::ForeignOrigin => "foreign_origin",
             Self::Busy => "busy",
             Self::Tls => "tls",
+            Self::Connections => "connections",
             Self::Protocol => "protocol",
         }
     }

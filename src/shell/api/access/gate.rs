@@ -160,9 +160,10 @@ impl Gate {
         let status = match reason {
             HttpRefusal::NoCredentials | HttpRefusal::BadCredentials => StatusCode::UNAUTHORIZED,
             HttpRefusal::Role | HttpRefusal::ForeignOrigin => StatusCode::FORBIDDEN,
-            HttpRefusal::Busy | HttpRefusal::Tls | HttpRefusal::Protocol => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            HttpRefusal::Busy
+            | HttpRefusal::Tls
+            | HttpRefusal::Connections
+            | HttpRefusal::Protocol => StatusCode::SERVICE_UNAVAILABLE,
         };
         let body = json!({ "error": advice(reason), "role": wanted }).to_string();
         let mut response = answer(status, JSON, body.into_bytes());
@@ -218,6 +219,7 @@ pub const fn advice(reason: HttpRefusal) -> &'static str {
         HttpRefusal::Role => "this client does not have the role",
         HttpRefusal::ForeignOrigin => "a page of another site may not ask for this",
         HttpRefusal::Busy => "too many passwords are compared; ask again",
+        HttpRefusal::Connections => "this client has as many connections as one may have",
         HttpRefusal::Tls | HttpRefusal::Protocol => "this connection cannot be used",
     }
 }

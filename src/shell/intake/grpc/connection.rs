@@ -13,6 +13,7 @@ use crate::shell::intake::grpc::call::Caller;
 use crate::shell::intake::grpc::preface::{is_spoken, send_elsewhere, unread};
 use crate::shell::intake::http::SampleDoor;
 use crate::shell::observe::counters::HttpRefusal;
+use crate::shell::seats::{NoSeat, Seat, Seats};
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -23,7 +24,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -60,12 +61,12 @@ pub async fn serve(
     stop: watch::Receiver<bool>,
     patience: Patience,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let seats = Seats::new(CONNECTIONS_MAX, CONNECTIONS_MAX / 2);
     let calls = Arc::new(Semaphore::new(CALLS_MAX));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            (stream, address, place) = accept(&listener, &places) => {
+            (stream, address, seat) = accept(&listener, &seats, &gate) => {
                 let (door, gate) = (door.clone(), Arc::clone(&gate));
                 let (peer, message_time) = (Peer::new(address), patience.request);
                 let channel = Channel::new(stream, &gate, peer.clone());
@@ -73,7 +74,7 @@ pub async fn serve(
                 let connection = converse(channel, caller, stop.clone(), patience);
                 connections.spawn(async move {
                     connection.await;
-                    drop(place);
+                    drop(seat);
                 });
             }
             Some(_) = connections.join_next() => {}
@@ -87,21 +88,22 @@ pub async fn serve(
 
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    seats: &Seats,
+    gate: &Gate,
+) -> (TcpStream, SocketAddr, Seat) {
     loop {
-        let Ok(place) = Arc::clone(places).acquire_owned().await else {
-            // Nobody closes the semaphore; should it happen, nothing is accepted any more.
-            std::future::pending::<()>().await;
-            continue;
-        };
+        // Before a client is accepted: what is accepted here must not be given up on the way.
+        while seats.are_taken() {
+            seats.freed().await;
+        }
         match listener.accept().await {
             Ok((stream, address)) => {
+                let Some(seat) = seat(address, seats, gate) else { continue };
                 // Answers are written whole; waiting to fill a segment only delays them.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "gRPC connection without TCP_NODELAY");
                 }
-                return (stream, address, place);
+                return (stream, address, seat);
             }
             Err(error) => {
                 // Out of descriptors, or the client went away: neither ends the listener.
@@ -110,6 +112,16 @@ async fn accept(
             }
         }
     }
+}
+
+/// A place for a client that has connected; none if it has half of all.
+fn seat(address: SocketAddr, seats: &Seats, gate: &Gate) -> Option<Seat> {
+    let taken = seats.take(address.ip().to_canonical());
+    if let Err(NoSeat::Peer(held)) = taken {
+        let detail = format!("it has {held} connections, which is its share");
+        gate.refused(HttpRefusal::Connections, address, &detail);
+    }
+    taken.ok()
 }
 
 /// Calls of a connection.

@@ -49,9 +49,10 @@ impl Status {
                 (Code::Unauthenticated, None)
             }
             HttpRefusal::Role | HttpRefusal::ForeignOrigin => (Code::PermissionDenied, None),
-            HttpRefusal::Busy | HttpRefusal::Tls | HttpRefusal::Protocol => {
-                (Code::Unavailable, Some(5))
-            }
+            HttpRefusal::Busy
+            | HttpRefusal::Tls
+            | HttpRefusal::Connections
+            | HttpRefusal::Protocol => (Code::Unavailable, Some(5)),
         };
         Self { code, reason: advice(reason).to_owned(), retry_after_s }
     }

@@ -8,9 +8,9 @@ use crate::shell::intake::socket::{
 };
 use crate::shell::intake::tcp::FrameSourceFactory;
 use crate::shell::intake::tcp::connection::Connection;
-use crate::shell::intake::tcp::seats::{NoSeat, Seat, Seats};
 use crate::shell::intake::tcp::workers::Workers;
 use crate::shell::observe::limiter::Limiter;
+use crate::shell::seats::{NoSeat, Seat, Seats};
 use socket2::{SockRef, Socket, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
@@ -118,7 +118,10 @@ impl TcpListener {
             .map_err(SocketError::refused(Transport::Tcp, "registering with the runtime"))?;
         let stop = Arc::clone(&feed.stop);
         let workers = Arc::new(Workers::new(feed));
-        let (seats, limiter) = (Seats::new(options.connections_max), Limiter::default());
+        let (seats, limiter) = (
+            Seats::new(options.connections_max, share(options.connections_max)),
+            Limiter::default(),
+        );
         let mut connections = JoinSet::new();
         let mut ticks = tokio::time::interval(PROGRESS_EVERY);
         loop {
@@ -173,6 +176,11 @@ fn admit(
         let _seat = seat;
         connection.serve(stream).await;
     });
+}
+
+/// Connections of one peer: it takes at least four to use all up.
+fn share(connections_max: usize) -> usize {
+    (connections_max / 4).max(1)
 }
 
 fn refuse(workers: &Workers, limiter: &Limiter, peer: SocketAddr, why: NoSeat) {

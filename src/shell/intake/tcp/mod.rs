@@ -6,7 +6,6 @@
 
 mod connection;
 mod listener;
-mod seats;
 mod splitter;
 mod workers;
 

@@ -5,30 +5,33 @@ use dashmap::DashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Notify;
 
 /// The connections of a listener.
 #[derive(Clone, Debug)]
-pub(super) struct Seats {
+pub struct Seats {
     held: Arc<Held>,
     max: usize,
+    peer_max: usize,
 }
 
 #[derive(Debug, Default)]
 struct Held {
     all: AtomicUsize,
     by_peer: DashMap<IpAddr, usize>,
+    freed: Notify,
 }
 
 /// The place of one connection; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub struct Seat {
     held: Arc<Held>,
     peer: IpAddr,
 }
 
 /// Why there is no place for a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum NoSeat {
+pub enum NoSeat {
     /// There are as many as the listener takes.
     All(usize),
     /// This peer has as many as one peer may have.
@@ -36,24 +39,39 @@ pub(super) enum NoSeat {
 }
 
 impl Seats {
-    /// So many in all; a peer may have a quarter of them.
-    pub(super) fn new(max: usize) -> Self {
-        Self { held: Arc::default(), max }
+    /// So many in all, and so many of one peer.
+    #[must_use]
+    pub fn new(max: usize, peer_max: usize) -> Self {
+        Self { held: Arc::default(), max, peer_max }
     }
 
     /// A place for a connection of that peer. Called by the one task that accepts.
-    pub(super) fn take(&self, peer: IpAddr) -> Result<Seat, NoSeat> {
-        let all = self.held.all.load(Ordering::Relaxed);
-        if all >= self.max {
-            return Err(NoSeat::All(all));
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn take(&self, peer: IpAddr) -> Result<Seat, NoSeat> {
+        let of_peer = self.held.by_peer.get(&peer).map_or(0, |held| *held);
+        if of_peer >= self.peer_max {
+            return Err(NoSeat::Peer(of_peer));
+        }
+        if self.are_taken() {
+            return Err(NoSeat::All(self.max));
         }
         let mut of_peer = self.held.by_peer.entry(peer).or_default();
-        if *of_peer >= (self.max / PEERS_MIN).max(1) {
-            return Err(NoSeat::Peer(*of_peer));
-        }
         *of_peer = of_peer.saturating_add(1);
         self.held.all.fetch_add(1, Ordering::Relaxed);
         Ok(Seat { held: Arc::clone(&self.held), peer })
+    }
+
+    /// Whether there is no place for anybody.
+    #[must_use]
+    pub fn are_taken(&self) -> bool {
+        self.held.all.load(Ordering::Relaxed) >= self.max
+    }
+
+    /// Waits until a place was given back since the last time.
+    pub async fn freed(&self) {
+        self.held.freed.notified().await;
     }
 }
 
@@ -64,19 +82,17 @@ impl Drop for Seat {
         }
         self.held.by_peer.remove_if(&self.peer, |_, of_peer| *of_peer == 0);
         self.held.all.fetch_sub(1, Ordering::Relaxed);
+        self.held.freed.notify_one();
     }
 }
-
-/// It takes at least so many peers to use up the connections.
-const PEERS_MIN: usize = 4;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_peer_may_have_a_quarter_and_gives_back_what_it_had() {
-        let seats = Seats::new(8);
+    fn a_peer_may_have_its_share_and_gives_back_what_it_had() {
+        let seats = Seats::new(8, 2);
         let peer = |last| IpAddr::from([192, 0, 2, last]);
         let first = seats.take(peer(1)).expect("free");
         let second = seats.take(peer(1)).expect("free");
