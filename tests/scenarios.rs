@@ -169,6 +169,7 @@ fn every_story_ends_as_expected() {
         let script = Script::parse(&text(&story, "input.txt"))
             .unwrap_or_else(|error| panic!("{story}/input.txt: {error}"));
         let run = tell(&story, &script, true);
+        assert_eq!(run.told_otherwise_after_a_restart(), [], "{story}");
         let said = run.told.concat() + &ending(&run);
         let expected = folder().join(&story).join("expected.txt");
         if is_updating {

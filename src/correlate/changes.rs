@@ -2,11 +2,12 @@
 
 use crate::correlate::alarm_table::AlarmSlot;
 use crate::correlate::resource::Slot;
+use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What happened to an incident.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum IncidentEvent {
     /// Its content changed.
     Updated,

@@ -9,6 +9,7 @@
 //! ```
 
 use crate::correlate::alarm_table::AlarmSlot;
+use crate::correlate::changes::IncidentEvent;
 use crate::correlate::reason::Why;
 use crate::correlate::resource::Slot;
 use crate::model::limits::EXPLAIN_ENTRIES_MAX;
@@ -84,6 +85,8 @@ pub struct Incident {
     pub last_raise_at: Timestamp,
     /// Checksum of what was last shown of it.
     pub shown: u32,
+    /// What had happened to it when it was last shown.
+    pub shown_as: IncidentEvent,
     /// When it was last shown.
     pub told_at: EngineTime,
     active: [u32; 5],
@@ -114,6 +117,7 @@ impl Incident {
             all_clear_at: None,
             last_raise_at: at.wall,
             shown: 0,
+            shown_as: IncidentEvent::Updated,
             told_at: EngineTime(0),
             active: [0; 5],
             trail: Vec::new(),

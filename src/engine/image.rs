@@ -48,6 +48,7 @@ impl Engine {
             effects.push(Effect::Withdrawn(incident_name(id).into()));
         }
         for (key, event) in shown.tickets {
+            self.desk.note_shown(key, event);
             if let Some(ticket) = self.desk.get(key) {
                 effects.push(Effect::Ticket(Arc::new(ticket_image(at, ticket, event))));
             }
@@ -83,6 +84,9 @@ impl Engine {
         }
         self.correlator.timers.cancel(Deadline::Tell(id));
         if is_news {
+            if let Some(incident) = self.correlator.incidents.get_mut(&id) {
+                incident.shown_as = event;
+            }
             image.change = incident_change(event);
             effects.push(Effect::Incident(Arc::new(image)));
         }
@@ -202,11 +206,11 @@ impl Engine {
             }
         }
         for incident in self.correlator.incidents.values() {
-            let image = self.incident_image(incident, IncidentEvent::Updated);
+            let image = self.incident_image(incident, incident.shown_as);
             effects.push(Effect::Incident(Arc::new(image)));
         }
         for (_, ticket) in self.desk.iter() {
-            let image = ticket_image(at, ticket, TicketEvent::Updated);
+            let image = ticket_image(at, ticket, ticket.shown_as);
             effects.push(Effect::Ticket(Arc::new(image)));
         }
         let silences = self.correlator.silences.iter();

@@ -1,5 +1,6 @@
 //! One step: what is due first, then the input, then what follows from both.
 
+use crate::correlate::incident::Incident;
 use crate::correlate::muting::SilenceRefusal;
 use crate::engine::Engine;
 use crate::engine::effect::{Answer, Effect};
@@ -60,6 +61,12 @@ impl Engine {
                         if let Deadline::Stable(key) | Deadline::Breach(key) = deadline {
                             self.follow_at_once(at, key);
                         }
+                        if let Deadline::Forget(key) = deadline
+                            && self.is_about_something_live(key)
+                        {
+                            self.desk.forget_later(at, key);
+                            continue;
+                        }
                         self.desk.fire(at, deadline, &mut self.ticket_changes);
                     }
                 }
@@ -67,6 +74,13 @@ impl Engine {
             // What one deadline led to is settled before the next, so that their order counts.
             self.settle(at);
         }
+    }
+
+    /// Whether an incident of the ticket is not over.
+    fn is_about_something_live(&self, key: u64) -> bool {
+        let Some(ticket) = self.desk.get(key) else { return false };
+        let mut incidents = ticket.covers.iter().chain([&ticket.incident]);
+        incidents.any(|id| self.correlator.incidents.get(id).is_some_and(Incident::is_live))
     }
 
     /// How much this step has to show so far.

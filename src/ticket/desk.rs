@@ -106,6 +106,18 @@ impl Desk {
         self.by_incident == anew
     }
 
+    /// The ticket is shown after this happened to it.
+    pub fn note_shown(&mut self, key: u64, event: TicketEvent) {
+        if let Some(ticket) = self.tickets.get_mut(&key) {
+            ticket.shown_as = event;
+        }
+    }
+
+    /// A finished ticket whose incident lives on is not forgotten: it tells why there is none.
+    pub fn forget_later(&mut self, at: At, key: u64) {
+        self.timers.set(Deadline::Forget(key), at.engine.plus_ns(FORGET_AFTER_NS));
+    }
+
     /// A ticket by its key.
     #[must_use]
     pub fn get(&self, key: u64) -> Option<&Ticket> {

@@ -15,6 +15,7 @@
 use crate::model::contract::{Contract, GtrStart};
 use crate::model::time::Timestamp;
 use crate::ticket::clock::GtrClock;
+use crate::ticket::desk::TicketEvent;
 use crate::ticket::policy::Nature;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -142,6 +143,8 @@ pub struct Ticket {
     pub covers: Vec<u64>,
     /// Since when the service has been back, while its stability is awaited.
     pub back_since: Option<Timestamp>,
+    /// What had happened to it when it was last shown.
+    pub shown_as: TicketEvent,
     times: Vec<Entry>,
 }
 
@@ -172,6 +175,7 @@ impl Ticket {
             is_refuted: false,
             covers: Vec::new(),
             back_since: None,
+            shown_as: TicketEvent::Opened,
             times: Vec::new(),
         };
         let at = opening.opened_at;

@@ -1,6 +1,7 @@
 //! Drives the engine as the sequencer does, records every input, and tells what came of it.
 
 use crate::message::Message;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub(crate) struct Run {
     pub(crate) given: Vec<(At, Given)>,
     /// Every effect of the last input.
     pub(crate) effects: Vec<Effect>,
+    /// What had happened to each ticket and incident when it was last told.
+    told_as: BTreeMap<String, String>,
     wall_offset_ns: i64,
     settings: Settings,
 }
@@ -57,6 +60,7 @@ impl Run {
     /// A run from nothing.
     pub(crate) fn new() -> Self {
         Self {
+            told_as: BTreeMap::new(),
             engine: Engine::new(),
             digest: RollingDigest::continuing([0; 32]),
             told: Vec::new(),
@@ -118,9 +122,18 @@ impl Run {
             "after input {position} ({given:?}): {broken:?}\n{}{text}",
             self.told.concat()
         );
+        self.told_as.extend(effects.iter().filter_map(told_as));
         self.told.push(text);
         self.given.push((at, given));
         self.effects = effects;
+    }
+
+    /// Tickets and incidents that a restart now would show otherwise than they were told last.
+    pub(crate) fn told_otherwise_after_a_restart(&self) -> Vec<(String, String)> {
+        let mut effects = Vec::new();
+        self.engine.show_everything(At::default(), &mut effects);
+        let shown = effects.iter().filter_map(told_as);
+        shown.filter(|(name, change)| self.told_as.get(name) != Some(change)).collect()
     }
 
     /// A message, as a compact repeat where the engine says that it is one.
@@ -167,6 +180,14 @@ impl Run {
             run.give(*at, given.clone());
         }
         run
+    }
+}
+
+fn told_as(effect: &Effect) -> Option<(String, String)> {
+    match effect {
+        Effect::Incident(image) => Some((image.id.to_string(), format!("{:?}", image.change))),
+        Effect::Ticket(image) => Some((image.number.to_string(), format!("{:?}", image.change))),
+        _ => None,
     }
 }
 
