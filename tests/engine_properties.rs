@@ -420,6 +420,7 @@ proptest! {
         let (run, shown, _) = live(place(&needs, has_links), &turns, &steps);
         prop_assert!(shown.tickets.iter().all(|ticket| ticket.elapsed_s >= 0));
         prop_assert_eq!(run.again(None).digest(), run.digest());
+        prop_assert_eq!(run.told_otherwise_after_a_restart(), []);
         let inputs = u32::try_from(run.given.len()).expect("few");
         let cut = (0..run.given.len())
             .zip(0_u32..)
