@@ -170,8 +170,9 @@ impl Correlator {
             left_up_at: None,
             failed_at: None,
         });
-        let left_up_at = known.left_up_at.or(Some(since));
-        let failed_at = known.failed_at.or(Some(since));
+        let since_at = At { engine: self.now, wall: since };
+        let left_up_at = known.left_up_at.or(Some(since_at));
+        let failed_at = known.failed_at.or(Some(since_at));
         *known = ServiceSince {
             changed_at: since,
             left_up_at: left_up_at.filter(|_| state > NodeState::Up),

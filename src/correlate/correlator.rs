@@ -18,7 +18,7 @@ use crate::model::index::KeyHasher;
 use crate::model::limits::{ALARMS_MAX, MORE_SENDERS, RESOURCES_MAX, SENDER_ADDRESSES_MAX};
 use crate::model::near;
 use crate::model::settings::CorrelationSettings;
-use crate::model::time::{At, Timestamp};
+use crate::model::time::{At, EngineTime, Timestamp};
 use crate::model::timer::Timers;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,16 +55,17 @@ pub struct ServiceSince {
     /// Last change.
     pub changed_at: Timestamp,
     /// When it left *up*, as long as it is not up again.
-    pub left_up_at: Option<Timestamp>,
+    pub left_up_at: Option<At>,
     /// When nothing carried it in full any more, as long as it is neither up nor on backup again.
-    pub failed_at: Option<Timestamp>,
+    pub failed_at: Option<At>,
 }
 
 impl ServiceSince {
     /// When its backup failed, if it was on backup before it failed.
     #[must_use]
     pub fn carried_until(&self) -> Option<Timestamp> {
-        self.failed_at.filter(|failed_at| self.left_up_at.is_some_and(|left| left < *failed_at))
+        let failed_at = self.failed_at?.wall;
+        self.left_up_at.is_some_and(|left| left.wall < failed_at).then_some(failed_at)
     }
 }
 
@@ -106,6 +107,8 @@ pub struct Correlator {
     pub(crate) service_since: BTreeMap<Slot, ServiceSince>,
     /// Journal position at work: the id of what this step creates.
     pub(crate) position: u64,
+    /// Engine time at work.
+    pub(crate) now: EngineTime,
     seed: u64,
     #[serde(skip, default = "unseeded")]
     pub(crate) hasher: KeyHasher,
@@ -159,6 +162,7 @@ impl Correlator {
             alarms_refused: 0,
             service_since: BTreeMap::new(),
             position: 0,
+            now: EngineTime(0),
             seed,
             hasher: KeyHasher::new(seed),
             touched: Vec::new(),

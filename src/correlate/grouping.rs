@@ -109,7 +109,7 @@ impl Correlator {
         alarm.incident = Some(id);
         let mut incident = Incident::new(id, (slot, alarm_id), resource, at);
         incident.opened_at = since.wall;
-        incident.last_raise_at = since.wall;
+        incident.last_raise_at = since;
         incident.worst = severity;
         incident.count_active(severity, true);
         incident.why = Why::NothingUpstream { resource: self.resources.get(resource).name() };
@@ -144,7 +144,7 @@ impl Correlator {
         }
         incident.count_active(alarm.severity, true);
         incident.opened_at = incident.opened_at.min(alarm.active_since.wall);
-        incident.last_raise_at = incident.last_raise_at.max(alarm.active_since.wall);
+        incident.last_raise_at = incident.last_raise_at.max(alarm.active_since);
         incident.worst = incident.worst.max(alarm.severity);
         incident.all_clear_at = None;
         incident.note(at.wall, why);

@@ -81,8 +81,8 @@ pub struct Incident {
     pub services: Vec<Slot>,
     /// When the last of its alarms cleared, while none is active.
     pub all_clear_at: Option<Timestamp>,
-    /// Receive time of the raise that last made one of its alarms active.
-    pub last_raise_at: Timestamp,
+    /// When the raise was received that last made one of its alarms active.
+    pub last_raise_at: At,
     /// Checksum of what was last shown of it.
     pub shown: u32,
     /// What had happened to it when it was last shown.
@@ -115,7 +115,7 @@ impl Incident {
             no_ticket: None,
             services: Vec::new(),
             all_clear_at: None,
-            last_raise_at: at.wall,
+            last_raise_at: at,
             shown: 0,
             shown_as: IncidentEvent::Updated,
             told_at: EngineTime(0),

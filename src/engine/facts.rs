@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::engine::image::contract_service_name;
 use crate::engine::nature::nature_of;
 use crate::model::severity::Severity;
-use crate::model::time::Timestamp;
+use crate::model::time::{EngineTime, Timestamp};
 use crate::ticket::policy::{AffectedContract, IncidentFacts};
 use std::collections::{BTreeMap, btree_map};
 
@@ -27,11 +27,12 @@ impl Engine {
                 alarm: alarm.id,
                 occurred_at: alarm.occurred_at,
                 resource: alarm.resource,
+                active_since: alarm.active_since.engine,
             });
         let evidence = Evidence::of(active.collect());
         let first = *evidence.shown.first()?;
         let severity = incident.worst_active().unwrap_or(Severity::Indeterminate);
-        let failed_at = incident.last_raise_at;
+        let failed_at = incident.last_raise_at.engine;
         let root_slot = incident.root;
         // A root without an alarm of its own is shown by the earliest alarm of the incident.
         let shown = evidence.shown.iter().map(|one| one.resource);
@@ -80,7 +81,7 @@ impl Engine {
                 nature,
                 detected_at: by.detected_at,
                 occurred_at: by.occurred_at,
-                failed_at: failed_at.unwrap_or(by.detected_at),
+                failed_at: failed_at.map_or(by.active_since, |at| at.engine),
                 carried_until: since.and_then(ServiceSince::carried_until),
             });
         }
@@ -112,7 +113,7 @@ impl Engine {
             i64::try_from(self.correlator.settings.simultaneous_ms).unwrap_or(i64::MAX);
         let simultaneous_ns = simultaneous_ms.saturating_mul(1_000_000);
         let left_up_at = since.and_then(|since| since.left_up_at);
-        let from = left_up_at.map(|at| at.plus_ns(simultaneous_ns.saturating_neg()));
+        let from = left_up_at.map(|at| at.wall.plus_ns(simultaneous_ns.saturating_neg()));
         let shown = &evidence.shown;
         let earlier = shown.partition_point(|one| Some(one.detected_at) < from);
         if earlier == 0 || earlier == shown.len() {
@@ -177,4 +178,5 @@ struct Shown {
     alarm: u64,
     occurred_at: Option<Timestamp>,
     resource: Slot,
+    active_since: EngineTime,
 }

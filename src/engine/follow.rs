@@ -68,7 +68,7 @@ impl Engine {
         self.following.add_services(at, std::mem::take(&mut self.changes.services));
         for (id, has_failed) in std::mem::take(&mut self.changes.activity) {
             let Some(incident) = self.correlator.incidents.get(&id) else { continue };
-            let failed_at = has_failed.then_some(incident.last_raise_at);
+            let failed_at = has_failed.then_some(incident.last_raise_at.wall);
             if incident.all_clear_at.is_some() {
                 for key in self.desk.of_incident(id) {
                     self.following.add(at, *key, failed_at);

@@ -25,6 +25,7 @@ impl Engine {
     pub fn step(&mut self, at: At, position: u64, input: &Input<'_>, effects: &mut Vec<Effect>) {
         self.position = position;
         self.correlator.position = position;
+        self.correlator.now = at.engine;
         let is_pulse = matches!(input, Input::Pulse);
         if self.is_renewing() {
             if is_pulse {

@@ -145,7 +145,7 @@ impl Desk {
         changes: &mut TicketChanges,
     ) -> Result<u64, Refusal> {
         let (key, ticket) = self.ticket_mut(number)?;
-        ticket.close(said, at.wall)?;
+        ticket.close(said, at)?;
         let incident = ticket.incident;
         changes.push((key, TicketEvent::Closed));
         self.finished(at, key);
@@ -179,7 +179,7 @@ mod tests {
             nature: Nature::TotalOutage,
             detected_at: at(1).wall,
             occurred_at: None,
-            failed_at: at(1).wall,
+            failed_at: at(1).engine,
             carried_until: None,
         };
         let facts = IncidentFacts {
@@ -190,7 +190,7 @@ mod tests {
             contracts: vec![affected],
             detected_at: at(1).wall,
             occurred_at: None,
-            failed_at: at(1).wall,
+            failed_at: at(1).engine,
         };
         desk.decide(at(1), facts, "good", &mut TicketChanges::new()).expect("it needs a ticket");
         desk

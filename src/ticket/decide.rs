@@ -165,7 +165,7 @@ impl Desk {
             if ticket.is_refuted {
                 return Err(NoTicket::Refuted);
             }
-            is_closed |= ticket.time("closed_at") >= Some(facts.failed_at);
+            is_closed |= ticket.closed_at >= Some(facts.failed_at);
         }
         if is_closed {
             return Ok(());
@@ -203,7 +203,7 @@ impl Desk {
             if ticket.is_refuted {
                 known.refuted = known.refuted.max(ticket.nature);
             }
-            if ticket.time("closed_at") >= Some(affected.failed_at) {
+            if ticket.closed_at >= Some(affected.failed_at) {
                 known.closed = known.closed.max(ticket.nature);
             }
         }
@@ -331,7 +331,7 @@ mod tests {
             nature,
             detected_at: Timestamp(1),
             occurred_at: None,
-            failed_at: Timestamp(1),
+            failed_at: EngineTime(1),
             carried_until: None,
         }
     }
@@ -345,7 +345,7 @@ mod tests {
             root_resource: "core".into(),
             severity: Severity::Major,
             is_known: true,
-            failed_at: Timestamp(1),
+            failed_at: EngineTime(1),
             contracts: contracts.into_iter().collect(),
             detected_at: Timestamp(1),
             occurred_at: None,

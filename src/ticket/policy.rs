@@ -1,7 +1,7 @@
 //! What becomes a ticket: contract ticket, internal ticket, or none, each with its reason.
 
 use crate::model::severity::Severity;
-use crate::model::time::Timestamp;
+use crate::model::time::{EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -50,8 +50,8 @@ pub struct AffectedContract {
     pub detected_at: Timestamp,
     /// When the device of that alarm says that it happened.
     pub occurred_at: Option<Timestamp>,
-    /// When the last of its services failed.
-    pub failed_at: Timestamp,
+    /// Engine time at which the last of its services failed: whatever the wall clock is set to.
+    pub failed_at: EngineTime,
     /// When the backup failed that had carried all of them until then.
     pub carried_until: Option<Timestamp>,
 }
@@ -81,8 +81,8 @@ pub struct IncidentFacts {
     pub severity: Severity,
     /// Whether the inventory knows the root's device.
     pub is_known: bool,
-    /// When something of it failed last.
-    pub failed_at: Timestamp,
+    /// Engine time at which something of it failed last.
+    pub failed_at: EngineTime,
     /// Contracts that it affects, by id.
     pub contracts: Vec<AffectedContract>,
     /// Receive time of its earliest alarm.
@@ -138,7 +138,7 @@ mod tests {
             root_resource: "a".into(),
             severity,
             is_known,
-            failed_at: Timestamp(0),
+            failed_at: EngineTime(0),
             contracts: Vec::new(),
             detected_at: Timestamp(0),
             occurred_at: None,
@@ -156,7 +156,7 @@ mod tests {
             nature: Nature::BackupActive,
             detected_at: Timestamp(0),
             occurred_at: None,
-            failed_at: Timestamp(0),
+            failed_at: EngineTime(0),
             carried_until: None,
         });
         assert_eq!(decide(&affected, false), TicketDecision::Contracts);

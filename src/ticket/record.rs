@@ -13,7 +13,7 @@
 //! Refuting and merging are possible from Acknowledged and InProgress; merging from Resolved too.
 
 use crate::model::contract::{Contract, GtrStart};
-use crate::model::time::Timestamp;
+use crate::model::time::{At, EngineTime, Timestamp};
 use crate::ticket::clock::GtrClock;
 use crate::ticket::desk::TicketEvent;
 use crate::ticket::policy::Nature;
@@ -143,6 +143,8 @@ pub struct Ticket {
     pub covers: Vec<u64>,
     /// Since when the service has been back, while its stability is awaited.
     pub back_since: Option<Timestamp>,
+    /// Engine time of its closure.
+    pub closed_at: Option<EngineTime>,
     /// What had happened to it when it was last shown.
     pub shown_as: TicketEvent,
     times: Vec<Entry>,
@@ -175,6 +177,7 @@ impl Ticket {
             is_refuted: false,
             covers: Vec::new(),
             back_since: None,
+            closed_at: None,
             shown_as: TicketEvent::Opened,
             times: Vec::new(),
         };
@@ -318,9 +321,10 @@ impl Ticket {
     ///
     /// # Errors
     /// Unless it is restored.
-    pub fn close(&mut self, said: (&str, &str), at: Timestamp) -> Result<(), ImpossibleTransition> {
+    pub fn close(&mut self, said: (&str, &str), at: At) -> Result<(), ImpossibleTransition> {
         self.step(&[State::Resolved], State::Closed, "closed")?;
-        self.enter("closed_at", Some(at), said, at);
+        self.closed_at = Some(at.engine);
+        self.enter("closed_at", Some(at.wall), said, at.wall);
         Ok(())
     }
 
@@ -435,7 +439,7 @@ mod tests {
             ("take", |ticket| ticket.take("ann", Timestamp(1))),
             ("restore", |ticket| ticket.restore(Timestamp(1), (VIGIE, ""), Timestamp(1))),
             ("relapse", |ticket| ticket.relapse(Timestamp(1), Timestamp(1))),
-            ("close", |ticket| ticket.close((VIGIE, ""), Timestamp(1))),
+            ("close", |ticket| ticket.close((VIGIE, ""), At::default())),
             ("cancel", |ticket| ticket.cancel((VIGIE, ""), Timestamp(1))),
         ];
         let allowed = [
