@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vigie::classify::library;
 use vigie::classify::rules::{RuleSource, compile};
+use vigie::engine::effect::Effect;
 use vigie::model::settings::Settings;
 use vigie::shell::config::inventory::read_bytes;
 
@@ -206,4 +207,24 @@ fn compact_repeats_decide_as_whole_messages_do() {
         let whole = tell(&story, &script, false);
         assert_eq!(decisions(&compact.told), decisions(&whole.told), "{story}");
     }
+}
+
+#[test]
+fn the_record_says_whether_something_was_cleared_or_the_inventory_changed() {
+    let story = "moved_by_the_inventory";
+    let script = Script::parse(&text(story, "input.txt")).expect("a script");
+    let run = tell(story, &script, true);
+    let mut effects = Vec::new();
+    run.engine.show_everything(run.at(0), &mut effects);
+    let reasons: Vec<_> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Ticket(image) => Some(image),
+            _ => None,
+        })
+        .flat_map(|image| image.times.iter().filter(|entry| entry.name == "restored_at"))
+        .map(|entry| entry.reason.as_str())
+        .collect();
+    let by_inventory = "by the new inventory its services do not need what failed; stable";
+    assert_eq!(reasons, [by_inventory, "cleared and stable"]);
 }

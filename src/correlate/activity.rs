@@ -167,6 +167,7 @@ impl Correlator {
         let state = self.topology.state(slot);
         let known = self.service_since.entry(slot).or_insert(ServiceSince {
             changed_at: since,
+            is_by_inventory: false,
             left_up_at: None,
             failed_at: None,
         });
@@ -175,6 +176,7 @@ impl Correlator {
         let failed_at = known.failed_at.or(Some(since_at));
         *known = ServiceSince {
             changed_at: since,
+            is_by_inventory: false,
             left_up_at: left_up_at.filter(|_| state > NodeState::Up),
             failed_at: failed_at.filter(|_| state > NodeState::Backup),
         };

@@ -54,6 +54,8 @@ pub enum Deadline {
 pub struct ServiceSince {
     /// Last change.
     pub changed_at: Timestamp,
+    /// Whether that followed from another inventory, not from a message.
+    pub is_by_inventory: bool,
     /// When it left *up*, as long as it is not up again.
     pub left_up_at: Option<At>,
     /// When nothing carried it in full any more, as long as it is neither up nor on backup again.

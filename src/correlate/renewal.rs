@@ -380,6 +380,9 @@ impl Correlator {
         if let Some((slot, (before, since))) = renewal.states.pop_first() {
             if self.topology.state(slot) != before {
                 self.state_changed(slot, since, changes);
+                if let Some(service) = self.service_since.get_mut(&slot) {
+                    service.is_by_inventory = since == renewal.since.wall;
+                }
                 changes.resources.insert(slot);
             }
         } else if self.unsettled.as_ref().is_some_and(|heard| !heard.is_empty()) {

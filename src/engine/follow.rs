@@ -118,14 +118,21 @@ impl Engine {
         let Some(incident) = self.correlator.incidents.get(&ticket.incident) else { return };
         let out = failed_at.map_or(ServiceNews::Out, |since| ServiceNews::Failed { since });
         if ticket.contract.is_none() {
-            let news = incident.all_clear_at.map_or(out, |since| ServiceNews::Back { since });
+            let news = incident
+                .all_clear_at
+                .map_or(out, |since| ServiceNews::Back { since, is_by_inventory: false });
             self.desk.service_changed(at, key, news, &mut self.ticket_changes);
             return;
         }
-        let (worst, since) = self.worst_service(ticket, incident.all_clear_at);
+        let (worst, changed) = self.worst_service(ticket, incident.all_clear_at);
+        let (since, is_by_inventory) =
+            changed.map_or((None, false), |(since, by)| (Some(since), by));
         let is_back = is_within_commitment(ticket, worst);
-        let news =
-            if is_back { ServiceNews::Back { since: since.unwrap_or(at.wall) } } else { out };
+        let news = if is_back {
+            ServiceNews::Back { since: since.unwrap_or(at.wall), is_by_inventory }
+        } else {
+            out
+        };
         self.desk.service_changed(at, key, news, &mut self.ticket_changes);
         if !is_back && let Some(nature) = nature_of(worst) {
             let change = (nature, since.unwrap_or(at.wall));
@@ -133,13 +140,14 @@ impl Engine {
         }
     }
 
-    /// The worst state among a ticket's services, and when the last of them came to its state.
+    /// The worst state among a ticket's services, when the last of them came to its state, and
+    /// whether another inventory brought it there.
     /// A service that the inventory names no more is back only when all of the incident is.
     fn worst_service(
         &self,
         ticket: &Ticket,
         all_clear_at: Option<Timestamp>,
-    ) -> (NodeState, Option<Timestamp>) {
+    ) -> (NodeState, Option<(Timestamp, bool)>) {
         let mut worst = NodeState::Up;
         let mut since = None;
         for name in &ticket.services {
@@ -148,9 +156,12 @@ impl Engine {
             let (state, changed_at) = match (known, all_clear_at) {
                 (Some(slot), _) => (
                     self.correlator.topology.state(slot),
-                    self.correlator.service_since.get(&slot).map(|since| since.changed_at),
+                    self.correlator
+                        .service_since
+                        .get(&slot)
+                        .map(|since| (since.changed_at, since.is_by_inventory)),
                 ),
-                (None, Some(all_clear_at)) => (NodeState::Up, Some(all_clear_at)),
+                (None, Some(all_clear_at)) => (NodeState::Up, Some((all_clear_at, false))),
                 (None, None) => (ticket.nature.map_or(NodeState::Down, state_of), None),
             };
             worst = worst.max(state);

@@ -207,7 +207,12 @@ mod tests {
             let key = desk.key_of("VIG-000001").expect("it is open");
             let mut changes = TicketChanges::new();
             let since = at(50).wall;
-            desk.service_changed(at(50), key, ServiceNews::Back { since }, &mut changes);
+            desk.service_changed(
+                at(50),
+                key,
+                ServiceNews::Back { since, is_by_inventory: false },
+                &mut changes,
+            );
             desk.fire(at(61), Deadline::Breach(key), &mut changes);
             assert_eq!(changes, [], "it was back in time");
             let said_at = said.map(|at| at.wall);

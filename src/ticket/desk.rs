@@ -55,6 +55,8 @@ pub enum ServiceNews {
     Back {
         /// Since then.
         since: Timestamp,
+        /// Whether another inventory made them so, and nothing was cleared.
+        is_by_inventory: bool,
     },
     /// Not within it, and something failed just now.
     Failed {
@@ -233,9 +235,10 @@ impl Desk {
         };
         let is_restored = ticket.time("restored_at").is_some();
         match service {
-            ServiceNews::Back { since } => {
+            ServiceNews::Back { since, is_by_inventory } => {
                 if !is_restored && ticket.back_since.is_none() {
                     ticket.back_since = Some(since);
+                    ticket.is_back_by_inventory = is_by_inventory;
                     let due = at.engine.plus_ns(minutes_ns(stable_min));
                     self.timers.set(Deadline::Stable(key), due);
                 }
@@ -297,7 +300,8 @@ impl Desk {
             Deadline::Stable(key) => {
                 let Some(ticket) = self.tickets.get_mut(&key) else { return };
                 let Some(since) = ticket.back_since else { return };
-                if ticket.restore(since, (VIGIE, "cleared and stable"), at.wall).is_ok() {
+                let why = if ticket.is_back_by_inventory { OUT_OF_REACH } else { CLEARED };
+                if ticket.restore(since, (VIGIE, why), at.wall).is_ok() {
                     self.by_incident.note_restored(key, ticket);
                     self.timers.cancel(Deadline::Breach(key));
                     changes.push((key, TicketEvent::Restored));
@@ -352,5 +356,9 @@ fn minutes_ns(minutes: u32) -> u64 {
     u64::from(minutes).saturating_mul(60_000_000_000)
 }
 
+/// Why service is back.
+const CLEARED: &str = "cleared and stable";
+/// The same when nothing was cleared.
+const OUT_OF_REACH: &str = "by the new inventory its services do not need what failed; stable";
 /// How long finished tickets stay in memory, ns. History keeps them.
 const FORGET_AFTER_NS: u64 = 24 * 3_600_000_000_000;

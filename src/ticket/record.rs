@@ -143,6 +143,8 @@ pub struct Ticket {
     pub covers: Vec<u64>,
     /// Since when the service has been back, while its stability is awaited.
     pub back_since: Option<Timestamp>,
+    /// Whether that follows from another inventory.
+    pub is_back_by_inventory: bool,
     /// Engine time of its closure.
     pub closed_at: Option<EngineTime>,
     /// What had happened to it when it was last shown.
@@ -177,6 +179,7 @@ impl Ticket {
             is_refuted: false,
             covers: Vec::new(),
             back_since: None,
+            is_back_by_inventory: false,
             closed_at: None,
             shown_as: TicketEvent::Opened,
             times: Vec::new(),
