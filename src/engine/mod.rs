@@ -19,6 +19,7 @@ use crate::model::severity::Severity;
 use crate::model::time::EngineTime;
 use crate::ticket::desk::{Desk, TicketChanges};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 mod census;
 pub mod check;
@@ -122,6 +123,17 @@ impl Engine {
     #[must_use]
     pub fn is_idle_news(&self, event: &Event<'_>) -> bool {
         self.correlator.is_idle_news(event)
+    }
+
+    /// Type and qualifier of each active alarm of a resource, by its name.
+    #[must_use]
+    pub fn active_alarms_of(&self, device: &str, component: &str) -> Vec<(SmolStr, SmolStr)> {
+        let correlator = &self.correlator;
+        let slot = correlator.resources.find(&correlator.hasher, device, component);
+        let active = slot.map(|slot| &correlator.resources.get(slot).active);
+        let alarms = active.into_iter().flatten().filter_map(|slot| correlator.alarms.get(*slot));
+        let type_of = |number| correlator.types.get(number).id.clone();
+        alarms.map(|alarm| (type_of(alarm.alarm_type), SmolStr::new(&alarm.qualifier))).collect()
     }
 
     /// Hash of an alarm identity, [`Event::identity`].

@@ -283,6 +283,7 @@ impl Launch {
         let system = |doing| move |source| StartError::System { doing, source };
         let applied = replay.applied;
         let passed_over = replay.passed_over.clone();
+        let left = replay.engine.active_alarms_of(SELF, "");
         let kafka_cursor = replay.mark.as_ref().map_or(0, |mark| mark.kafka_cursor);
         let shared = Arc::new(Shared::new(Arc::new(Lanes::default())));
         shared.applied.store(applied, Ordering::Release);
@@ -424,6 +425,7 @@ impl Launch {
                 store: store.status(),
                 kafka: kafka.as_ref().map(KafkaPublisher::status),
                 sources: samples.status(),
+                left,
                 retirement,
                 own: own_alarms,
             },

@@ -19,6 +19,12 @@ pub enum LoadNews {
 }
 
 impl LoadWatch {
+    /// With the alarm of the run before, if that has left one.
+    #[must_use]
+    pub fn new(is_raised: bool, now_ns: u64) -> Self {
+        Self { seen: 0, raised_ns: is_raised.then_some(now_ns) }
+    }
+
     /// Takes one look: whether it is overloaded now, and how often it has come to be since the
     /// start.
     pub fn look(&mut self, is_overloaded: bool, times: u64, now_ns: u64) -> Option<LoadNews> {
@@ -43,6 +49,14 @@ const CALM_NS: u64 = 60_000_000_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_run_before_has_left_is_over_when_it_does_not_come_again() {
+        let mut watch = LoadWatch::new(true, CALM_NS);
+        assert_eq!(watch.look(false, 0, CALM_NS + 1), None);
+        assert_eq!(watch.look(false, 0, 2 * CALM_NS), Some(LoadNews::Clear));
+        assert_eq!(LoadWatch::new(false, 1).look(false, 0, 2 * CALM_NS), None);
+    }
 
     #[test]
     fn waves_of_overload_are_one_alarm_and_a_short_one_is_not_overlooked() {

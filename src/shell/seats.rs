@@ -63,15 +63,23 @@ impl Seats {
         Ok(Seat { held: Arc::clone(&self.held), peer })
     }
 
+    /// How many places are taken.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held.all.load(Ordering::Relaxed)
+    }
+
     /// Whether there is no place for anybody.
     #[must_use]
     pub fn are_taken(&self) -> bool {
-        self.held.all.load(Ordering::Relaxed) >= self.max
+        self.held() >= self.max
     }
 
-    /// Waits until a place was given back since the last time.
-    pub async fn freed(&self) {
-        self.held.freed.notified().await;
+    /// Waits until fewer places are taken.
+    pub async fn fewer_than(&self, held: usize) {
+        while self.held() >= held {
+            self.held.freed.notified().await;
+        }
     }
 }
 

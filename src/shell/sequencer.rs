@@ -204,7 +204,9 @@ impl Sequencer {
     }
 
     fn is_drained(&self) -> bool {
-        self.turns.is_empty() && self.shared.controls.is_empty() && self.coming.is_empty()
+        // What cannot become durable is not waited for.
+        let is_all = self.shared.controls.is_empty() && self.coming.is_empty();
+        self.turns.is_empty() && (is_all || self.journal.is_stuck())
     }
 
     /// One round: controls, what is due, then batches, urgent first, with a share for each lane;
@@ -212,12 +214,17 @@ impl Sequencer {
     fn round(&mut self) -> usize {
         let mut running = Running::begin();
         let at = self.clock.at();
-        let mut taken = self.take_controls(at);
-        taken = taken.saturating_add(self.further_settings(at));
-        self.watch_wall_clock(at);
-        running.done(Part::Controls);
-        taken = taken.saturating_add(self.pulse(at));
-        running.done(Part::Deadlines);
+        let mut taken = 0;
+        // While nothing becomes durable nothing is decided: what leaves would have to wait for it,
+        // in a queue that is full one day, and behind it the commit that ends the wait.
+        if !self.journal.is_stuck() {
+            taken = self.take_controls(at);
+            taken = taken.saturating_add(self.further_settings(at));
+            self.watch_wall_clock(at);
+            running.done(Part::Controls);
+            taken = taken.saturating_add(self.pulse(at));
+            running.done(Part::Deadlines);
+        }
         self.shared.lanes.judge_load();
         for (lane, share) in [(Lane::Urgent, 32), (Lane::Normal, 8), (Lane::Low, 2)] {
             for place in 0..share {
@@ -309,7 +316,9 @@ impl Sequencer {
         self.hashes = hashes;
         // With the time by which their ages were told.
         self.flush_repeats(at);
-        if batch.answers().len() > 0 {
+        let is_whole = usize::try_from(journaled).is_ok_and(|journaled| journaled == batch.len());
+        // Who gets no answer sends again.
+        if is_whole && batch.answers().len() > 0 {
             let position = self.journal.next_position().saturating_sub(1);
             self.journal.hurry();
             for answer in batch.answers() {
@@ -319,7 +328,6 @@ impl Sequencer {
         if let Some(counters) = self.counters.get(usize::from(listener)) {
             counters.journaled.fetch_add(journaled, Ordering::Relaxed);
         }
-        let is_whole = usize::try_from(journaled).is_ok_and(|journaled| journaled == batch.len());
         if let Some(receipt) = batch.take_receipt().filter(|_| is_whole) {
             let position = self.journal.next_position().saturating_sub(1);
             self.journal.hurry();
@@ -350,10 +358,9 @@ impl Sequencer {
         self.flush_repeats(at);
         let head = event_head(event);
         let parts = event_parts(&head, event);
-        let has_priority = match event.verb {
-            Verb::Clear => self.journal.has_room_for_clears(),
-            _ => event.channel == Channel::Internal,
-        };
+        let is_own = event.channel == Channel::Internal;
+        let is_clear = event.verb == Verb::Clear && self.journal.has_room_for_clears();
+        let has_priority = is_own || is_clear;
         let Ok(position) = self.append(at, Kind::Event, &parts, has_priority) else {
             return false;
         };
@@ -498,7 +505,7 @@ impl Sequencer {
         // Snapshots are of marks, and begin with an input, not amid the pieces of one.
         let is_amid = self.coming.front().is_some_and(NewSettings::is_begun);
         let is_due = at.engine.0.saturating_sub(self.marked_at) >= MARK_NS;
-        if is_due && (!is_amid || self.are_settings_journaled) {
+        if is_due && !self.journal.is_stuck() && (!is_amid || self.are_settings_journaled) {
             self.mark(at);
         }
     }

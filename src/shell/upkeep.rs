@@ -20,6 +20,7 @@ use crate::shell::self_alarm::{
 };
 use crate::shell::shared::{Control, Shared};
 use crate::shell::store::thread::StoreStatus;
+use smol_str::SmolStr;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ pub struct Watched {
     pub kafka: Option<Arc<PublisherStatus>>,
     /// Sources of samples, by name.
     pub sources: Vec<(String, Arc<SourceStatus>)>,
+    /// Alarms about vigie itself that the run before has left: type and qualifier.
+    pub left: Vec<(SmolStr, SmolStr)>,
     /// The way to give journal segments back.
     pub retirement: Retirement,
     /// The way in for alarms about vigie itself.
@@ -65,6 +68,10 @@ impl Upkeep {
         watched: Watched,
     ) -> io::Result<Self> {
         let is_stopping = Arc::new(AtomicBool::new(false));
+        let left = |alarm_type: &str, qualifier: &str| {
+            let mut all = watched.left.iter();
+            all.any(|(known, of)| *known == alarm_type && *of == qualifier)
+        };
         let mut rounds = Rounds {
             state_dir: config.state.dir.clone(),
             snapshot_every_ns: u64::try_from(config.state.snapshot_every.as_nanos())
@@ -77,12 +84,16 @@ impl Upkeep {
             dropped: vec![0; sockets.len()],
             shed: vec![0; watched.ledger.len()],
             refused: shared.gauges.load().as_ref().as_ref().map_or(0, |all| all.alarms_refused),
-            is_journal_full: false,
-            failing: (false, false),
-            failing_sources: vec![false; watched.sources.len()],
+            is_journal_full: left(JOURNAL_FULL, ""),
+            failing: (left(SINK_FAILING, "history"), left(SINK_FAILING, "kafka")),
+            failing_sources: watched
+                .sources
+                .iter()
+                .map(|(name, _)| left(SOURCE_FAILING, name))
+                .collect(),
             seen: Vec::new(),
             shared,
-            load: LoadWatch::default(),
+            load: LoadWatch::new(left(OVERLOADED, ""), clock::boot_ns()),
             sockets,
             watched,
         };
@@ -167,14 +178,22 @@ impl Rounds {
     }
 
     /// So are messages that were shed.
+    ///
+    /// While the journal has no room that alarm says it all, and its reserve is not for counts:
+    /// they are told when there is room again.
     fn note_shed(&mut self) {
+        if self.shared.room.get() != Room::Enough {
+            return;
+        }
         for ((name, ledger), before) in self.watched.ledger.iter().zip(&mut self.shed) {
             let now = ledger.shed().map(|(_, _, count)| count).fold(0, u64::saturating_add);
             let count = now.saturating_sub(*before);
             *before = now;
             if count > 0 {
                 tracing::error!(listener = name, count, "messages were shed");
-                let text = format!("{name}: {count} messages were shed under overload");
+                let text = format!(
+                    "{name}: {count} messages were shed, under overload or for want of disk"
+                );
                 self.watched.own.raise(DATA_LOST, name, &text);
                 let reason = "shed".to_owned();
                 let loss = Loss { listener: name.clone(), reason, count };

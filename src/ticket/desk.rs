@@ -137,7 +137,7 @@ impl Desk {
         &self.counters
     }
 
-    /// Keys of an incident's unfinished tickets, in the order of opening.
+    /// Keys of an incident's unfinished tickets, in the order in which it got them.
     #[must_use]
     pub fn of_incident(&self, incident: u64) -> &[u64] {
         self.by_incident.running(incident)
@@ -151,14 +151,15 @@ impl Desk {
         internal.filter(open).chain(self.by_incident.restored(incident))
     }
 
-    /// An incident's tickets, finished ones too: the first `most` in the order of opening.
+    /// An incident's tickets in the order of opening, at most so many: unfinished ones before
+    /// finished ones, and of those the newest.
     #[must_use]
     pub fn all_of_incident(&self, incident: u64, most: usize) -> Vec<&Ticket> {
         let finished = self.by_incident.finished(incident);
-        let mut keys: Vec<u64> =
-            self.of_incident(incident).iter().chain(finished).copied().collect();
+        let running = self.of_incident(incident).iter();
+        let mut keys: Vec<u64> = running.chain(finished.iter().rev()).copied().take(most).collect();
         keys.sort_unstable();
-        keys.into_iter().take(most).filter_map(|key| self.tickets.get(&key)).collect()
+        keys.into_iter().filter_map(|key| self.tickets.get(&key)).collect()
     }
 
     /// Whether none of the incident's tickets is open, or about to be.
@@ -360,5 +361,5 @@ fn minutes_ns(minutes: u32) -> u64 {
 const CLEARED: &str = "cleared and stable";
 /// The same when nothing was cleared.
 const OUT_OF_REACH: &str = "by the new inventory its services do not need what failed; stable";
-/// How long finished tickets stay in memory, ns. History keeps them.
+/// How long finished tickets stay in memory at least, ns. History keeps them.
 const FORGET_AFTER_NS: u64 = 24 * 3_600_000_000_000;

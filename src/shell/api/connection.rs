@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 /// Connections at once. When they are all taken, the one that rests longest between two requests
-/// makes room; if none rests, further ones wait in the kernel's backlog.
+/// makes room; if none rests, the next client waits, and others in the kernel's backlog.
 pub const CONNECTIONS_MAX: usize = 256;
 /// Connections of one client at once, as many as the shards of a busy collector or a proxy have.
 pub const CLIENT_CONNECTIONS_MAX: usize = CONNECTIONS_MAX / 2;
@@ -36,6 +36,8 @@ pub const LIFE_TIME: Duration = Duration::from_secs(600);
 
 /// How long a client waits for a place before it is looked again whether one rests.
 const SEAT_TIME: Duration = Duration::from_millis(100);
+/// How long for the place of one that was told to go.
+const OUST_TIME: Duration = Duration::from_secs(2);
 
 /// Times of a connection; the constants above, but for tests.
 #[derive(Clone, Copy, Debug)]
@@ -111,21 +113,22 @@ impl GuardedListener {
     async fn seat(&self, address: SocketAddr) -> Option<Seat> {
         let client = address.ip().to_canonical();
         loop {
-            match self.seats.take(client) {
+            let held = self.seats.held();
+            let is_ousted = match self.seats.take(client) {
                 Ok(seat) => return Some(seat),
-                Err(NoSeat::All(_)) => {
-                    self.resting.oust(None);
-                }
+                Err(NoSeat::All(_)) => self.resting.oust(None),
                 Err(NoSeat::Peer(held)) => {
                     if !self.resting.oust(Some(client)) {
                         let detail = format!("it has {held} connections, which is its share");
                         self.gate.refused(HttpRefusal::Connections, address, &detail);
                         return None;
                     }
+                    true
                 }
-            }
-            // One may begin to rest meanwhile, without any other being given back.
-            let _ = timeout(SEAT_TIME, self.seats.freed()).await;
+            };
+            // One that was told to go does so in a moment; else one may begin to rest.
+            let patience = if is_ousted { OUST_TIME } else { SEAT_TIME };
+            let _ = timeout(patience, self.seats.fewer_than(held)).await;
         }
     }
 }
@@ -231,7 +234,6 @@ impl GuardedStream {
     fn has_written(&mut self, written: &Poll<io::Result<usize>>) {
         if matches!(written, Poll::Ready(Ok(bytes)) if *bytes > 0) {
             self.is_between_requests = true;
-            self.place.rest(&self.peer);
             self.wait_at_most(self.patience.idle);
         }
     }
@@ -268,6 +270,7 @@ impl AsyncWrite for GuardedStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.expire(context)?;
+        self.place.is_in_use();
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.has_written(&written);
         self.expire(context)?;
@@ -280,6 +283,7 @@ impl AsyncWrite for GuardedStream {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.expire(context)?;
+        self.place.is_in_use();
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
         self.has_written(&written);
         self.expire(context)?;
@@ -292,8 +296,13 @@ impl AsyncWrite for GuardedStream {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        if flushed.is_pending() {
-            self.expire(context)?;
+        match &flushed {
+            Poll::Pending => self.expire(context)?,
+            Poll::Ready(_) if self.is_between_requests => {
+                let Self { place, peer, .. } = &mut *self;
+                place.rest(peer);
+            }
+            Poll::Ready(_) => {}
         }
         flushed
     }

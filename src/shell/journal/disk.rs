@@ -20,6 +20,8 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Creates an empty file, or empties the one that is there.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file for reading and writing as it is; makes an empty one if there is none.
+    fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// Opens a file for reading.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// Renames, replacing what has the new name.
@@ -155,6 +157,12 @@ impl Disk for RealDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true).mode(0o640);
+        Ok(Arc::new(RealFile(options.open(path)?)))
+    }
+
+    fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o640);
         Ok(Arc::new(RealFile(options.open(path)?)))
     }
 

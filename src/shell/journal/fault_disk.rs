@@ -304,6 +304,10 @@ impl Disk for FaultDisk {
         Ok(Arc::new(FaultFile { disk: self.clone(), number }))
     }
 
+    fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.open(path).or_else(|_| self.create(path))
+    }
+
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let number = *self.lock().now.get(path).ok_or(io::ErrorKind::NotFound)?;
         Ok(Arc::new(FaultFile { disk: self.clone(), number }))
@@ -412,7 +416,7 @@ impl DiskFile for FaultFile {
         if bytes.saturating_sub(content.claimed.max(wide(content.now.len()))) > free {
             return Err(io::Error::from_raw_os_error(libc::ENOSPC));
         }
-        content.claimed = bytes;
+        content.claimed = content.claimed.max(bytes);
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! disk takes what is free, and would have taken all of it at once.
 
 use crate::shell::journal::disk::{DiskFile, write_all};
+use crate::shell::journal::error::is_no_room;
 use crate::shell::journal::folder::Folder;
 use std::io;
 use std::sync::Arc;
@@ -22,14 +23,16 @@ pub(super) struct Reserve {
 
 const RESERVE_NAME: &str = "RESERVE";
 /// Given up at a time, at least: file systems give room back in blocks.
-const PIECE_BYTES: u64 = 256 * 1024;
+pub(super) const PIECE_BYTES: u64 = 256 * 1024;
 
 impl Reserve {
-    /// Claims the room, or as much of it as there is.
+    /// Claims the room, or as much of it as there is. What a run before has left of it stays.
     pub(super) fn keep(folder: Folder, bytes: u64) -> Self {
-        let mut reserve = Self { folder, bytes, left: 0, file: None };
+        let file = folder.disk.open_to_write(&folder.path(RESERVE_NAME)).ok();
+        let left = file.as_ref().and_then(|file| file.length().ok()).unwrap_or(0);
+        let mut reserve = Self { folder, bytes, left, file };
         let mut wanted = bytes;
-        while wanted > 0 && !reserve.claim(wanted) {
+        while wanted > reserve.left && !reserve.claim(wanted) {
             wanted = if wanted > PIECE_BYTES { wanted / 2 } else { 0 };
         }
         if reserve.left == 0 {
@@ -43,7 +46,12 @@ impl Reserve {
         self.left >= self.bytes
     }
 
-    /// Whether so little is left that it is for commands and vigie's own alarms alone.
+    /// Whether nothing is left, or none was asked for.
+    pub(super) const fn is_used_up(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Whether so little is left that clears may not have it: the rest is for what people say.
     pub(super) const fn is_low(&self) -> bool {
         self.left < self.bytes / 4
     }
@@ -86,10 +94,14 @@ impl Reserve {
     fn occupy(&mut self, bytes: u64) -> io::Result<()> {
         let file = match &self.file {
             Some(file) => Arc::clone(file),
-            None => self.folder.disk.create(&self.folder.path(RESERVE_NAME))?,
+            None => self.folder.disk.open_to_write(&self.folder.path(RESERVE_NAME))?,
         };
         self.file = Some(Arc::clone(&file));
-        if file.allocate(bytes).is_err() {
+        let claimed = file.allocate(bytes);
+        if claimed.as_ref().is_err_and(is_no_room) {
+            return claimed;
+        }
+        if claimed.is_err() {
             // A file system without reservations: occupy the room by writing.
             let zeros = vec![0; 64 * 1024];
             let mut offset = self.left;

@@ -12,7 +12,7 @@ use crate::shell::journal::options::{Options, SyncMode};
 use crate::shell::journal::reader::Reader;
 use crate::shell::journal::record::{Draft, Kind, encode, finish};
 use crate::shell::journal::recovery::{Recovery, recover};
-use crate::shell::journal::reserve::Reserve;
+use crate::shell::journal::reserve::{PIECE_BYTES, Reserve};
 use crate::shell::journal::retire::Retirement;
 use crate::shell::journal::segment::{DATA_START, Header, Uuid, file_name};
 use crate::shell::journal::sync::{Alarm, Pace, Sync, Target};
@@ -206,9 +206,11 @@ impl Journal {
                 && result == Err(AppendError::Full)
                 && self.reserve.release(waiting.saturating_add(DATA_START))
             {
+                self.claim_for(waiting);
                 result = self.write_buffer();
             }
-            self.is_stuck = self.has_priority && result == Err(AppendError::Full);
+            let is_used_up = self.has_priority || self.reserve.is_used_up();
+            self.is_stuck = is_used_up && result == Err(AppendError::Full);
         }
         result?;
         self.is_stuck = false;
@@ -222,6 +224,17 @@ impl Journal {
             self.seal()?;
         }
         Ok(())
+    }
+
+    /// What the reserve has given up is for the next commits, not for whoever comes first.
+    fn claim_for(&self, bytes: u64) {
+        if let Some(segment) = &self.segment {
+            // Without that the write itself shows whether there is room.
+            let _ = segment
+                .target
+                .file
+                .allocate(segment.end.saturating_add(bytes).saturating_add(PIECE_BYTES));
+        }
     }
 
     /// All that was appended is written: if somebody waits for it, now is the time to say so.

@@ -185,7 +185,8 @@ impl Writer {
             if may_write && is_drained && stop_at_ns.is_none() && !self.has_work() {
                 self.remove_what_is_too_old(now_ns);
             }
-            let is_done = is_drained && !self.has_work();
+            // What is not written now is applied again at the next start.
+            let is_done = is_drained && (!may_write || !self.has_work());
             if stop_at_ns.is_some_and(|at_ns| is_done || now_ns >= at_ns) {
                 return self.store;
             }

@@ -93,9 +93,7 @@ async fn accept(
 ) -> (TcpStream, SocketAddr, Seat) {
     loop {
         // Before a client is accepted: what is accepted here must not be given up on the way.
-        while seats.are_taken() {
-            seats.freed().await;
-        }
+        seats.fewer_than(CONNECTIONS_MAX).await;
         match listener.accept().await {
             Ok((stream, address)) => {
                 let Some(seat) = seat(address, seats, gate) else { continue };
