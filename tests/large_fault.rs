@@ -298,6 +298,8 @@ fn each_of_a_thousand_contracts_has_one_ticket() {
     noc.say(50_000 * MS, Verb::Raise, "core");
     noc.pass_until(90_000 * MS);
     noc.assert_one_ticket_each();
+    let [incident] = noc.open_incidents()[..] else { panic!("one incident") };
+    assert_eq!(incident.tickets.len(), 100, "as many as are listed, not those of the first step");
     noc.say(100_000 * MS, Verb::Clear, "core");
     noc.pass_until(2_000_000 * MS);
     noc.assert_all_restored_at(100_000 * MS);

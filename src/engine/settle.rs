@@ -44,7 +44,9 @@ impl Engine {
         let before = self.ticket_changes.len();
         let changes = &mut self.ticket_changes;
         if let Some(decided) = self.desk.open_further(at, &self.clock_quality, changes) {
+            let id = decided.0;
             self.decided(at, decided, before);
+            self.correlator.tell_later(at, id);
         }
     }
 

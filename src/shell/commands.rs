@@ -24,7 +24,7 @@ pub enum Unanswered {
     )]
     NoRoom,
     /// It was taken; nobody knows what became of it.
-    #[error("no durable answer within 10 s: look at what it is about before trying again")]
+    #[error("no durable answer within 8 s: look at what it is about before trying again")]
     Late,
 }
 
@@ -69,8 +69,8 @@ impl Commands {
     }
 }
 
-/// How long a command may take to become durable.
-pub const ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// How long a command may take to become durable; less than a request over HTTP may last.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(8);
 
 #[cfg(test)]
 mod tests {

@@ -265,6 +265,9 @@ impl Daemon {
     }
 }
 
+/// What SQLite wants to open a history on a full disk, bytes: its files beside it.
+const HISTORY_BYTES_MIN: u64 = 512 * 1024;
+
 /// What [`Daemon::start`] has gathered.
 struct Launch {
     config: Config,
@@ -279,7 +282,7 @@ struct Launch {
 impl Launch {
     fn launch(self) -> Result<Daemon, StartError> {
         let Self { config, supervision, http, links, bound, core, ledger } = self;
-        let Core { journal, replay, journal_uuid, clock, hash_seed } = core;
+        let Core { mut journal, replay, journal_uuid, clock, hash_seed } = core;
         let system = |doing| move |source| StartError::System { doing, source };
         let applied = replay.applied;
         let passed_over = replay.passed_over.clone();
@@ -288,6 +291,7 @@ impl Launch {
         let shared = Arc::new(Shared::new(Arc::new(Lanes::default())));
         shared.applied.store(applied, Ordering::Release);
         shared.kafka_cursor.store(kafka_cursor, Ordering::Release);
+        recover::remove_unfinished_snapshots(&config.state.dir);
         let writer = ViewWriter::new(ViewBounds::default());
         let view = writer.shared();
         let durable = journal.durable();
@@ -295,7 +299,8 @@ impl Launch {
         let (end, mut out) = outbox(Arc::clone(&durable), writer);
         let after = applied.saturating_sub(1);
         let (store_feed, store_end) = feed(after, HISTORY_EFFECTS_MAX);
-        let store = sinks::open_store(&config.store_path, applied)?;
+        let make_room = || journal.give_up_room(HISTORY_BYTES_MIN);
+        let store = sinks::open_store(&config.store_path, applied, make_room)?;
         let room = Arc::clone(&shared.room);
         let store = StoreThread::start(store, (store_end, room), config.history)
             .map_err(system("history thread"))?;

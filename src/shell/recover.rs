@@ -435,13 +435,17 @@ pub fn write_snapshot(state_dir: &Path, snapshot: &Snapshot) -> Result<PathBuf, 
         written = file.write_all(piece);
         written.is_ok()
     });
-    written.map_err(in_file)?;
-    encoded?;
-    let renamed = file
-        .sync_all()
-        .and_then(|()| fs::rename(&part, &path))
-        .and_then(|()| fs::File::open(&dir)?.sync_all());
-    renamed.map_err(in_file)?;
+    let placed = written
+        .and_then(|()| file.sync_all())
+        .map_err(in_file)
+        .and_then(|()| Ok(encoded?))
+        .and_then(|()| fs::rename(&part, &path).map_err(in_file));
+    if placed.is_err() {
+        // What is left of it only takes room, most likely where there is none.
+        let _ = fs::remove_file(&part);
+    }
+    placed?;
+    fs::File::open(&dir).and_then(|dir| dir.sync_all()).map_err(in_file)?;
     let mut known = snapshots(state_dir)?;
     known.truncate(known.len().saturating_sub(SNAPSHOTS_KEPT));
     for old in known {
@@ -449,6 +453,17 @@ pub fn write_snapshot(state_dir: &Path, snapshot: &Snapshot) -> Result<PathBuf, 
         let _ = fs::remove_file(old);
     }
     Ok(path)
+}
+
+/// Removes what snapshots have left that were not finished, as when the host went down.
+pub fn remove_unfinished_snapshots(state_dir: &Path) {
+    let entries = fs::read_dir(snapshot_dir(state_dir)).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        if path.extension().is_some_and(|end| end == "part") {
+            // One that cannot be removed costs room, not truth.
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// Position that is covered even if the newest snapshot should be damaged.

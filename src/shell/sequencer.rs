@@ -54,7 +54,7 @@ pub struct Sequencer {
     wall_offset: i64,
     marked_at: u64,
     told_at: u64,
-    retried_at: u64,
+    full_told_at: u64,
     watch: RoundWatch,
     pace: Pace,
 }
@@ -97,7 +97,7 @@ impl Sequencer {
             wall_offset: offset(at),
             marked_at: at.engine.0,
             told_at: at.engine.0,
-            retried_at: 0,
+            full_told_at: 0,
             watch: RoundWatch::default(),
             pace: Pace::default(),
         }
@@ -453,7 +453,7 @@ impl Sequencer {
     fn commit(&mut self) {
         match self.journal.commit() {
             Ok(()) => {}
-            Err(AppendError::Full) => self.retry_when_full(),
+            Err(AppendError::Full) => self.tell_full(PERIOD_NS),
             Err(error) => tracing::error!(%error, "the commit was not written"),
         }
         self.tell_room();
@@ -476,10 +476,10 @@ impl Sequencer {
         self.shared.room.set(room);
     }
 
-    fn retry_when_full(&mut self) {
+    fn tell_full(&mut self, every_ns: u64) {
         let now = self.clock.now().0;
-        if now.saturating_sub(self.retried_at) >= PERIOD_NS {
-            self.retried_at = now;
+        if now.saturating_sub(self.full_told_at) >= every_ns {
+            self.full_told_at = now;
             tracing::error!("no room on the disk of the journal: free some; vigie goes on then");
         }
     }
@@ -488,8 +488,8 @@ impl Sequencer {
     fn periodic(&mut self, at: At) {
         if at.engine.0.saturating_sub(self.told_at) >= PERIOD_NS {
             self.told_at = at.engine.0;
-            if self.journal.is_full() {
-                self.journal.make_room();
+            if self.journal.is_full() && !self.journal.make_room() {
+                self.tell_full(FULL_TOLD_NS);
             }
             let told = self.engine.take_touched(COUNTS_MAX);
             if !told.is_empty() {
@@ -574,6 +574,8 @@ const PULSES_MAX: usize = 64;
 /// Nor further pulses after that, ns.
 const PULSES_NS_MAX: u64 = 1_000_000;
 const PERIOD_NS: u64 = 1_000_000_000;
+/// As long as there is no room, that is in the log again after so long, ns.
+const FULL_TOLD_NS: u64 = 10_000_000_000;
 const MARK_NS: u64 = 10_000_000_000;
 /// Rounds without input before the sequencer parks instead of polling.
 const PACE_ROUNDS: u32 = 5;

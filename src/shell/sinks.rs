@@ -74,9 +74,15 @@ impl DecisionLog for JournalDecisions {
 /// Opens the history. One that cannot be read, or that knows positions which the journal does not
 /// have (it belongs to another), is set aside, never mixed.
 ///
+/// On a full disk it wants a little room all the same: `make_room` gives some.
+///
 /// # Errors
-/// When the file cannot be opened.
-pub fn open_store(path: &Path, applied: u64) -> Result<Store, StoreError> {
+/// When the file cannot be opened, or there is no room for that.
+pub fn open_store(
+    path: &Path,
+    applied: u64,
+    make_room: impl FnOnce(),
+) -> Result<Store, StoreError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     if let Some(parent) = path.parent() {
         // A folder that cannot be made shows when the file cannot be opened.
@@ -85,7 +91,16 @@ pub fn open_store(path: &Path, applied: u64) -> Result<Store, StoreError> {
     // Names and addresses are nobody else's business. SQLite takes a file that is there and empty
     // for a new one, and gives its own files beside it the same mode.
     let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o640).open(path);
-    let why = match Store::open(path) {
+    let mut opened = Store::open(path);
+    if opened.is_err() && has_no_room(path) {
+        make_room();
+        opened = Store::open(path);
+        // It may be whole: nothing is set aside for want of room.
+        if opened.is_err() && has_no_room(path) {
+            return Err(StoreError::NoRoom);
+        }
+    }
+    let why = match opened {
         Ok(store) if store.cursor() <= applied => return Ok(store),
         Ok(_) => "the history is of another journal".to_owned(),
         // The history can be made again from now on; supervision cannot wait for it.
@@ -102,6 +117,15 @@ pub fn open_store(path: &Path, applied: u64) -> Result<Store, StoreError> {
     // When it cannot be moved, opening it again says so through the cursor at the next start.
     let _ = std::fs::rename(path, aside);
     Store::open(path)
+}
+
+/// Whether the disk beside that file takes nothing more.
+fn has_no_room(path: &Path) -> bool {
+    let probe = path.with_extension("probe");
+    let written = std::fs::write(&probe, vec![1; 64 * 1024]);
+    let _ = std::fs::remove_file(&probe);
+    let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+    written.is_err_and(|error| kinds.contains(&error.kind()))
 }
 
 /// The Kafka settings of a configuration, with what was read from files and credentials.

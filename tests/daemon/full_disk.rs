@@ -36,9 +36,9 @@ fn until_refused(daemon: &Daemon<'_>, home: &Home) -> u16 {
     last
 }
 
-/// What `vigie ticket` says about that ticket, in the daemon's view of its folder.
-fn ticket(home: &Home, disk: &Path, arguments: &[&str]) -> String {
-    let output = home.run_in(disk, &[&["ticket"], arguments].concat());
+/// What `vigie ticket` says about that ticket.
+fn ticket(home: &Home, arguments: &[&str]) -> String {
+    let output = home.run(&[&["ticket"], arguments].concat());
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{arguments:?}: {said}{complaint}");
@@ -49,7 +49,7 @@ fn ticket(home: &Home, disk: &Path, arguments: &[&str]) -> String {
 fn a_full_disk_is_told_outlived_and_over_when_there_is_room() {
     let home = Home::new().on_a_disk_of(24).with("journal.segment_mib=1");
     let daemon = home.start();
-    let disk = daemon.state_dir_inside();
+    let disk = home.state_dir_on_disk();
     for number in [1, 2] {
         link_down(home.traps, number);
     }
@@ -72,7 +72,7 @@ fn a_full_disk_is_told_outlived_and_over_when_there_is_room() {
     daemon.alarm("interface-down", &device(1).to_string(), is_cleared);
     for (number, verb) in [(0, "confirm"), (1, "confirm"), (0, "take"), (1, "take")] {
         fill(&disk);
-        assert!(ticket(&home, &disk, &[verb, &numbers[number]]).contains(&numbers[number]));
+        assert!(ticket(&home, &[verb, &numbers[number]]).contains(&numbers[number]));
     }
     let tickets = daemon.list("tickets").unwrap();
     let found = tickets.iter().find(|one| text(one, "number") == numbers[1]).unwrap();
@@ -91,6 +91,43 @@ fn a_full_disk_is_told_outlived_and_over_when_there_is_room() {
         if waiting == 0.0 { Ok(()) } else { Err(format!("{waiting} wait")) }
     });
     daemon.metrics().unwrap().ledger().unwrap();
-    assert!(home.run_in(&disk, &["journal", "verify"]).status.success());
+    assert!(home.run(&["journal", "verify"]).status.success());
     assert!(daemon.terminate().success());
+}
+
+#[test]
+fn a_start_on_a_full_disk_keeps_the_history_and_what_was_told_of_it_ends_with_it() {
+    let home = Home::new().on_a_disk_of(24).with("journal.segment_mib=1");
+    let disk = home.state_dir_on_disk();
+    let daemon = home.start();
+    link_down(home.traps, 1);
+    daemon.alarm("interface-down", &device(1).to_string(), is_active);
+    assert!(daemon.terminate().success());
+    fill(&disk);
+
+    // The history was closed in order: to open it takes room, and there is none but the reserve.
+    let mut process = home.spawn();
+    eventually("it is up, and says that there is no room", PATIENCE, || {
+        assert_eq!(process.exit_status(), None, "{}", process.log());
+        let answer = http::get(home.http, "/readyz")?;
+        let is_up = answer.status == 503 && answer.body.contains("no room on the disk");
+        if is_up { Ok(()) } else { Err(format!("{answer:?}")) }
+    });
+    let daemon = home.adopt(process);
+    daemon.alarm("vigie-journal-full", "vigie", is_active);
+    let listing = std::fs::read_dir(&disk).unwrap();
+    let names: Vec<String> =
+        listing.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    assert!(!names.iter().any(|name| name.ends_with(".sqlite")), "set aside: {names:?}");
+    assert!(daemon.terminate().success());
+    let left = std::fs::read_dir(disk.join("snapshots")).into_iter().flatten();
+    let parts = left.filter(|entry| entry.as_ref().unwrap().path().ends_with(".part"));
+    assert_eq!(parts.count(), 0, "a snapshot that failed leaves nothing");
+
+    std::fs::remove_file(disk.join("FILLER")).unwrap();
+    let daemon = home.start();
+    daemon.alarm("vigie-journal-full", "vigie", is_cleared);
+    daemon.alarm("interface-down", &device(1).to_string(), is_active);
+    assert!(daemon.terminate().success());
+    assert!(home.run(&["journal", "verify"]).status.success());
 }

@@ -7,6 +7,7 @@ use crate::support::ports::free_port;
 use crate::support::process::Process;
 use crate::support::scratch::Scratch;
 use crate::support::service_manager::ServiceManager;
+use crate::support::small_disk::SmallDisk;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
@@ -25,7 +26,7 @@ pub(crate) struct Home {
     scratch: Rc<Scratch>,
     settings: Vec<String>,
     variables: Vec<(&'static str, String)>,
-    disk_mib: Option<u32>,
+    disk: Option<Rc<SmallDisk>>,
 }
 
 impl Home {
@@ -39,7 +40,7 @@ impl Home {
             scratch: Rc::new(Scratch::new("vigie")),
             settings: Vec::new(),
             variables: Vec::new(),
-            disk_mib: None,
+            disk: None,
         }
     }
 
@@ -49,10 +50,16 @@ impl Home {
         self
     }
 
-    /// On a disk of its own of that size, MiB, which only the daemon sees, and which goes with it.
+    /// On a disk of its own of that size, MiB, which goes with this home.
     pub(crate) fn on_a_disk_of(mut self, mib: u32) -> Self {
-        self.disk_mib = Some(mib);
+        self.disk = Some(Rc::new(SmallDisk::new(mib, &self.state_dir())));
         self
+    }
+
+    /// The state directory as the test reaches it.
+    pub(crate) fn state_dir_on_disk(&self) -> PathBuf {
+        let Some(disk) = &self.disk else { return self.state_dir() };
+        disk.root().join(self.state_dir().strip_prefix("/").expect("it is absolute"))
     }
 
     /// With one more variable in its environment.
@@ -97,8 +104,8 @@ impl Home {
     pub(crate) fn on_other_ports(&self) -> Self {
         let [traps, syslog, http] = std::array::from_fn(|_| free_port());
         let (settings, variables) = (self.settings.clone(), self.variables.clone());
-        let (scratch, disk_mib) = (Rc::clone(&self.scratch), self.disk_mib);
-        Self { traps, syslog, http, scratch, settings, variables, disk_mib }
+        let (scratch, disk) = (Rc::clone(&self.scratch), self.disk.clone());
+        Self { traps, syslog, http, scratch, settings, variables, disk }
     }
 
     /// The digest with which the last daemon here ended, as it said when it stopped.
@@ -131,6 +138,11 @@ impl Home {
         Daemon { home: self, process }
     }
 
+    /// A daemon that was started and is to be taken for ready.
+    pub(crate) fn adopt(&self, process: Process) -> Daemon<'_> {
+        Daemon { home: self, process }
+    }
+
     /// Starts a daemon and waits for nothing.
     pub(crate) fn spawn(&self) -> Process {
         Process::start(&mut self.command(), &self.log())
@@ -142,26 +154,20 @@ impl Home {
 
     /// Runs another of the program's commands on the state directory, to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        self.run_in(&self.state_dir(), arguments)
-    }
-
-    /// The same on another view of it.
-    pub(crate) fn run_in(&self, state_dir: &Path, arguments: &[&str]) -> Output {
-        Command::new(PROGRAM)
+        self.program()
             .args(arguments)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .arg("--state-dir")
-            .arg(state_dir)
+            .arg(self.state_dir())
             .output()
             .expect("vigie can be started")
     }
 
     fn program(&self) -> Command {
-        let Some(mib) = self.disk_mib else { return Command::new(PROGRAM) };
-        let mut command = Command::new("sh");
-        command.args(["-c", OWN_DISK, ON_A_DISK, &mib.to_string()]).arg(self.state_dir());
-        command.arg(PROGRAM);
-        command
+        match &self.disk {
+            Some(disk) => disk.command(),
+            None => Command::new(PROGRAM),
+        }
     }
 
     /// The one place that knows how a daemon is told its ports.
@@ -185,13 +191,6 @@ impl Home {
         command
     }
 }
-
-/// Goes into a mount namespace of its own and becomes the next script, which it gets as its name.
-const OWN_DISK: &str =
-    "test $(id -u) = 0 && how=-m || how=-Urm; exec unshare $how sh -c \"$0\" sh \"$@\"";
-/// Makes the disk there and becomes the program.
-const ON_A_DISK: &str =
-    "mkdir -p \"$2\" && mount -t tmpfs -o size=\"$1\"m tmpfs \"$2\" && shift 2 && exec \"$@\"";
 
 /// A daemon that was ready to work. Killed when dropped.
 #[derive(Debug)]
@@ -229,12 +228,6 @@ impl Daemon<'_> {
     /// Ends it at once; it gets no chance to tidy up.
     pub(crate) fn kill(mut self) {
         self.process.kill();
-    }
-
-    /// The state directory as the daemon sees it.
-    pub(crate) fn state_dir_inside(&self) -> PathBuf {
-        let root = PathBuf::from(format!("/proc/{}/root", self.process.id()));
-        root.join(self.home.state_dir().strip_prefix("/").expect("it is absolute"))
     }
 
     /// What it says of itself.
@@ -321,5 +314,5 @@ pub(crate) fn is_cleared(alarm: &Value) -> bool {
     alarm.get("is_cleared") == Some(&Value::Bool(true))
 }
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_vigie");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_vigie");
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/minimal.toml");

@@ -18,3 +18,4 @@ pub(crate) mod rules;
 pub(crate) mod scratch;
 pub(crate) mod sender;
 pub(crate) mod service_manager;
+pub(crate) mod small_disk;

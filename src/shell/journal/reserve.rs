@@ -31,13 +31,7 @@ impl Reserve {
         let file = folder.disk.open_to_write(&folder.path(RESERVE_NAME)).ok();
         let left = file.as_ref().and_then(|file| file.length().ok()).unwrap_or(0);
         let mut reserve = Self { folder, bytes, left, file };
-        let mut wanted = bytes;
-        while wanted > reserve.left && !reserve.claim(wanted) {
-            wanted = if wanted > PIECE_BYTES { wanted / 2 } else { 0 };
-        }
-        if reserve.left == 0 {
-            reserve.remove();
-        }
+        reserve.refill();
         reserve
     }
 
@@ -70,9 +64,14 @@ impl Reserve {
         true
     }
 
-    /// Claims all of the room again. Says whether it is claimed now.
+    /// Claims the room again, or as much of it as there is. Says whether it is all there now.
     pub(super) fn refill(&mut self) -> bool {
-        if !self.is_whole() && !self.claim(self.bytes) && self.left == 0 {
+        let mut wanted = self.bytes;
+        while wanted > self.left && !self.claim(wanted) {
+            let missing = wanted.saturating_sub(self.left);
+            wanted = if missing > PIECE_BYTES { wanted.saturating_sub(missing / 2) } else { 0 };
+        }
+        if self.left == 0 {
             self.remove();
         }
         self.is_whole()

@@ -346,6 +346,11 @@ impl Journal {
         self.is_stuck
     }
 
+    /// Gives up so much of the reserve for another file of vigie on that disk.
+    pub fn give_up_room(&mut self, bytes: u64) {
+        self.is_full |= self.reserve.release(bytes);
+    }
+
     /// The position that the next record gets.
     #[must_use]
     pub const fn next_position(&self) -> u64 {

@@ -37,6 +37,9 @@ pub enum StoreError {
         /// Newest schema that is known.
         known: i64,
     },
+    /// The disk is full.
+    #[error("no room on the disk of the history: free some")]
+    NoRoom,
     /// SQLite said no.
     #[error("sqlite: {0}")]
     Sqlite(#[from] rusqlite::Error),
