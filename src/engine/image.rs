@@ -16,7 +16,7 @@ use crate::model::alarm_type::EventType;
 use crate::model::event::Channel;
 use crate::model::inventory::{service_name, split_resource};
 use crate::model::time::{At, NS_PER_S};
-use crate::ticket::desk::TicketEvent;
+use crate::ticket::event::TicketEvent;
 use crate::ticket::record::{State, Ticket};
 use postcard::ser_flavors::Flavor;
 use smol_str::{SmolStr, SmolStrBuilder, ToSmolStr, format_smolstr};

@@ -17,7 +17,8 @@ use crate::engine::unshown::Unshown;
 use crate::model::event::Event;
 use crate::model::severity::Severity;
 use crate::model::time::EngineTime;
-use crate::ticket::desk::{Desk, TicketChanges};
+use crate::ticket::desk::Desk;
+use crate::ticket::event::TicketChanges;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 

@@ -5,7 +5,7 @@ use crate::correlate::incident::Status;
 use crate::correlate::reason::Why;
 use crate::engine::Engine;
 use crate::model::time::At;
-use crate::ticket::desk::TicketEvent;
+use crate::ticket::event::TicketEvent;
 use crate::ticket::policy::NoTicket;
 use std::collections::BTreeSet;
 

@@ -5,7 +5,7 @@
 use crate::correlate::alarm_table::AlarmSlot;
 use crate::correlate::resource::Slot;
 use crate::model::time::EngineTime;
-use crate::ticket::desk::{TicketChanges, TicketEvent};
+use crate::ticket::event::{TicketChanges, TicketEvent};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
 

@@ -1,7 +1,8 @@
 //! What operators say about tickets: each command carried out, or refused with its reason.
 
 use crate::model::time::{At, Timestamp};
-use crate::ticket::desk::{Deadline, Desk, TicketChanges, TicketEvent};
+use crate::ticket::desk::{Deadline, Desk};
+use crate::ticket::event::{TicketChanges, TicketEvent};
 use crate::ticket::record::{ImpossibleTransition, Ticket};
 use smol_str::SmolStr;
 

@@ -3,7 +3,8 @@
 
 use crate::model::severity::Severity;
 use crate::model::time::{At, EngineTime};
-use crate::ticket::desk::{Desk, TicketChanges, TicketEvent};
+use crate::ticket::desk::Desk;
+use crate::ticket::event::{TicketChanges, TicketEvent};
 use crate::ticket::policy::decide;
 use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature, NoTicket, TicketDecision};
 use crate::ticket::record::Opening;

@@ -5,6 +5,7 @@ use crate::model::settings::TicketSettings;
 use crate::model::time::{At, Timestamp};
 use crate::model::timer::Timers;
 use crate::ticket::decide::Unopened;
+use crate::ticket::event::{TicketChanges, TicketEvent};
 use crate::ticket::of_incident::OfIncident;
 use crate::ticket::policy::Nature;
 use crate::ticket::record::{Opening, Ticket, VIGIE};
@@ -25,29 +26,6 @@ pub enum Deadline {
     Forget(u64),
 }
 
-/// What happened to a ticket.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub enum TicketEvent {
-    /// Its content changed.
-    Updated,
-    /// It opened.
-    Opened,
-    /// It was confirmed.
-    Confirmed,
-    /// Its target was passed.
-    Breached,
-    /// Service is back.
-    Restored,
-    /// Service failed again.
-    Reopened,
-    /// It was refuted.
-    Refuted,
-    /// Another goes on in its place.
-    Merged,
-    /// It was closed.
-    Closed,
-}
-
 /// What is new about the services of a ticket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ServiceNews {
@@ -66,9 +44,6 @@ pub enum ServiceNews {
     /// Not within it, as before.
     Out,
 }
-
-/// What a step of the desk changed, in order.
-pub type TicketChanges = Vec<(u64, TicketEvent)>;
 
 /// The tickets. Keys are their ordinal over all series, in the order of opening.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

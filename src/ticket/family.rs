@@ -2,7 +2,8 @@
 //! counted already, and what becomes of the tickets of incidents that turn out to be one.
 
 use crate::model::time::At;
-use crate::ticket::desk::{Desk, TicketChanges, TicketEvent};
+use crate::ticket::desk::Desk;
+use crate::ticket::event::{TicketChanges, TicketEvent};
 use crate::ticket::of_incident::contract_of;
 use crate::ticket::policy::AffectedContract;
 use crate::ticket::record::{Ticket, VIGIE};

@@ -15,7 +15,7 @@
 use crate::model::contract::{Contract, GtrStart};
 use crate::model::time::{At, EngineTime, Timestamp};
 use crate::ticket::clock::GtrClock;
-use crate::ticket::desk::TicketEvent;
+use crate::ticket::event::TicketEvent;
 use crate::ticket::policy::Nature;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
