@@ -148,8 +148,8 @@ fn no_samples() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::api::Readiness;
     use crate::shell::api::view::{ViewBounds, ViewWriter};
+    use crate::shell::readiness::Readiness;
 
     #[test]
     fn a_socket_of_systemd_beyond_loopback_is_not_answered_without_clients() {

@@ -29,6 +29,7 @@ pub mod pipeline;
 pub mod poison;
 pub mod priority;
 pub mod publish;
+pub mod readiness;
 pub mod receipt;
 pub mod recover;
 pub mod repair;

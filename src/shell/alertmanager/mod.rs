@@ -19,10 +19,10 @@ mod silences;
 mod status;
 
 use crate::model::time::Timestamp;
-use crate::shell::api::Readiness;
 use crate::shell::api::view::SharedView;
 use crate::shell::commands::Commands;
 use crate::shell::pipeline::SharedClassifier;
+use crate::shell::readiness::Readiness;
 use crate::shell::submission::Way;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
