@@ -8,6 +8,7 @@ use crate::support::sender::{device, link_down, link_up};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
+use std::process::Command;
 
 const HISTORY: &[(&str, &str)] = &[("sink", "history")];
 
@@ -45,6 +46,15 @@ fn ticket(home: &Home, arguments: &[&str]) -> String {
     said
 }
 
+/// Whether an INFORM about a fault that nobody has told yet is acknowledged within a second.
+fn inform(home: &Home) -> bool {
+    let target = format!("udp:127.0.0.1:{}", home.traps);
+    let fault = ["", ".1.3.6.1.6.3.1.1.5.3", ".1.3.6.1.2.1.2.2.1.1.77", "i", "77"];
+    let mut command = Command::new("snmpinform");
+    command.args(["-M", "", "-m", "", "-v", "2c", "-c", "public", "-r", "0", "-t", "1", &target]);
+    command.args(fault).status().expect("net-snmp is there").success()
+}
+
 #[test]
 fn a_full_disk_is_told_outlived_and_over_when_there_is_room() {
     let home = Home::new().on_a_disk_of(24).with("journal.segment_mib=1");
@@ -67,6 +77,9 @@ fn a_full_disk_is_told_outlived_and_over_when_there_is_room() {
     assert!(ready.body.contains("no room on the disk of the journal"), "{}", ready.body);
     assert!(daemon.metrics().unwrap().sum("vigie_journal_full", &[]) >= 1.0);
 
+    // What is refused is not acknowledged: its sender sends it again.
+    assert!(!inform(&home), "the journal did not take it");
+
     // Whatever becomes free is taken by somebody else; clears and people are heard all the same.
     link_up(home.traps, 1);
     daemon.alarm("interface-down", &device(1).to_string(), is_cleared);
@@ -84,6 +97,7 @@ fn a_full_disk_is_told_outlived_and_over_when_there_is_room() {
     std::fs::remove_file(disk.join("FILLER")).unwrap();
     daemon.alarm("vigie-journal-full", "vigie", is_cleared);
     assert_eq!(http::get(home.http, "/readyz").unwrap().status, 200);
+    assert!(inform(&home), "now it does");
     link_down(home.traps, last + 1);
     daemon.alarm("interface-down", &device(last + 1).to_string(), is_active);
     eventually("the history has caught up", PATIENCE, || {
