@@ -2,7 +2,7 @@
 
 use crate::shell::codec::Decision;
 use crate::shell::config::Kafka;
-use crate::shell::journal::{Durable, Kind, ReadError, RealDisk, read_from};
+use crate::shell::journal::{Durable, Kind, ReadError, RealDisk, is_no_room, read_from};
 use crate::shell::kafka_link::Properties;
 use crate::shell::publish::Published;
 use crate::shell::publish::cloud_event::Speaker;
@@ -124,8 +124,7 @@ fn has_no_room(path: &Path) -> bool {
     let probe = path.with_extension("probe");
     let written = std::fs::write(&probe, vec![1; 64 * 1024]);
     let _ = std::fs::remove_file(&probe);
-    let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
-    written.is_err_and(|error| kinds.contains(&error.kind()))
+    written.is_err_and(|error| is_no_room(&error))
 }
 
 /// The Kafka settings of a configuration, with what was read from files and credentials.

@@ -238,17 +238,16 @@ impl Rounds {
     fn note_room(&mut self) {
         let is_full = self.shared.room.get() != Room::Enough;
         let own = &self.watched.own;
-        if is_full && !self.is_journal_full {
-            own.raise(
+        match turn(&mut self.is_journal_full, is_full) {
+            Some(true) => own.raise(
                 JOURNAL_FULL,
                 "",
                 "no room on the disk of the journal: new alarms are refused and counted as shed, \
                  clears and commands are taken as long as the reserve lasts; free some",
-            );
-        } else if self.is_journal_full && !is_full {
-            own.clear(JOURNAL_FULL, "", "the journal has room again");
+            ),
+            Some(false) => own.clear(JOURNAL_FULL, "", "the journal has room again"),
+            None => {}
         }
-        self.is_journal_full = is_full;
     }
 
     fn note_sinks(&mut self) {
@@ -257,29 +256,34 @@ impl Rounds {
         for (name, now, before) in
             [("history", history, &mut self.failing.0), ("kafka", kafka, &mut self.failing.1)]
         {
-            if now && !*before {
-                let text = format!("{name} cannot be written; what is for it waits");
-                self.watched.own.raise(SINK_FAILING, name, &text);
-            } else if *before && !now {
-                self.watched.own.clear(SINK_FAILING, name, &format!("{name} is written again"));
+            match turn(before, now) {
+                Some(true) => {
+                    let text = format!("{name} cannot be written; what is for it waits");
+                    self.watched.own.raise(SINK_FAILING, name, &text);
+                }
+                Some(false) => {
+                    self.watched.own.clear(SINK_FAILING, name, &format!("{name} is written again"));
+                }
+                None => {}
             }
-            *before = now;
         }
     }
 
     fn note_sources(&mut self) {
         for ((name, status), before) in self.watched.sources.iter().zip(&mut self.failing_sources) {
-            let now = status.is_failing();
-            if now && !*before {
-                let words = status.words();
-                tracing::error!(source = name, words, "the source cannot be read");
-                let text =
-                    format!("{name} cannot be read, or not all of it; it waits there: {words}");
-                self.watched.own.raise(SOURCE_FAILING, name, &text);
-            } else if *before && !now {
-                self.watched.own.clear(SOURCE_FAILING, name, &format!("{name} is read again"));
+            match turn(before, status.is_failing()) {
+                Some(true) => {
+                    let words = status.words();
+                    tracing::error!(source = name, words, "the source cannot be read");
+                    let text =
+                        format!("{name} cannot be read, or not all of it; it waits there: {words}");
+                    self.watched.own.raise(SOURCE_FAILING, name, &text);
+                }
+                Some(false) => {
+                    self.watched.own.clear(SOURCE_FAILING, name, &format!("{name} is read again"));
+                }
+                None => {}
             }
-            *before = now;
         }
     }
 
@@ -391,4 +395,9 @@ impl Rounds {
         let newest = recover::newest_snapshot(&self.state_dir);
         tracing::debug!(?newest, "upkeep ends");
     }
+}
+
+/// Notes how a thing is now; says it if that is news.
+fn turn(before: &mut bool, now: bool) -> Option<bool> {
+    (std::mem::replace(before, now) != now).then_some(now)
 }

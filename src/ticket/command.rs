@@ -110,10 +110,7 @@ impl Desk {
         said: (&str, &str),
         changes: &mut TicketChanges,
     ) -> Result<(), Refusal> {
-        let key = self.key_of(number)?;
-        let Some(ticket) = self.tickets.get_mut(&key) else {
-            return Err(Refusal::Unknown(number.to_owned()));
-        };
+        let (key, ticket) = self.ticket_mut(number)?;
         let restored_at = restored_at.or(ticket.back_since).unwrap_or(at.wall);
         if restored_at > at.wall {
             return Err(Refusal::TimeImpossible(restored_at, "in the future"));
@@ -128,7 +125,7 @@ impl Desk {
             changes.push((key, TicketEvent::Breached));
         }
         changes.push((key, TicketEvent::Restored));
-        self.by_incident.note_restored(key, ticket);
+        self.note_restored(key);
         self.timers.cancel(Deadline::Breach(key));
         self.timers.cancel(Deadline::Stable(key));
         Ok(())

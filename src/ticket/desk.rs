@@ -176,6 +176,13 @@ impl Desk {
         changes.push((key, TicketEvent::Opened));
     }
 
+    /// The ticket has been restored, or has failed again.
+    pub(super) fn note_restored(&mut self, key: u64) {
+        if let Some(ticket) = self.tickets.get(&key) {
+            self.by_incident.note_restored(key, ticket);
+        }
+    }
+
     /// The engine's deadline for a wall-clock instant; set again when the wall clock is.
     fn set_breach(&mut self, at: At, key: u64) {
         let Some(ticket) = self.tickets.get(&key) else { return };
@@ -227,7 +234,7 @@ impl Desk {
             }
             ServiceNews::Failed { since } => {
                 if ticket.relapse(since, at.wall).is_ok() {
-                    self.by_incident.note_restored(key, ticket);
+                    self.note_restored(key);
                     changes.push((key, TicketEvent::Reopened));
                     self.set_breach(at, key);
                 }
@@ -278,7 +285,7 @@ impl Desk {
                 let Some(since) = ticket.back_since else { return };
                 let why = if ticket.is_back_by_inventory { OUT_OF_REACH } else { CLEARED };
                 if ticket.restore(since, (VIGIE, why), at.wall).is_ok() {
-                    self.by_incident.note_restored(key, ticket);
+                    self.note_restored(key);
                     self.timers.cancel(Deadline::Breach(key));
                     changes.push((key, TicketEvent::Restored));
                 }

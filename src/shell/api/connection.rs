@@ -8,7 +8,6 @@
 use crate::shell::api::access::gate::Gate;
 use crate::shell::api::channel::Channel;
 use crate::shell::api::resting::{End, Resting};
-use crate::shell::observe::counters::HttpRefusal;
 use crate::shell::seats::{NoSeat, Seat, Seats};
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
@@ -119,8 +118,7 @@ impl GuardedListener {
                 Err(NoSeat::All(_)) => self.resting.oust(None),
                 Err(NoSeat::Peer(held)) => {
                     if !self.resting.oust(Some(client)) {
-                        let detail = format!("it has {held} connections, which is its share");
-                        self.gate.refused(HttpRefusal::Connections, address, &detail);
+                        self.gate.refused_by_share(address, held);
                         return None;
                     }
                     true

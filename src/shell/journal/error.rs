@@ -152,6 +152,6 @@ pub(super) fn lost_words(from: u64, to: u64) -> String {
 }
 
 /// Whether the system said that there is no room.
-pub(super) fn is_no_room(error: &io::Error) -> bool {
+pub(in crate::shell) fn is_no_room(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

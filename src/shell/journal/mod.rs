@@ -44,6 +44,7 @@ mod tests;
 pub use chain::Root;
 pub use disk::{Disk, RealDisk};
 pub use durable::{Durable, Waited};
+pub(in crate::shell) use error::is_no_room;
 pub use error::{AppendError, Failure, JournalError, ReadError};
 pub use founding::{Ended, found};
 pub use leading::leading;

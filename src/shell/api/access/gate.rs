@@ -97,6 +97,12 @@ impl Gate {
         }
     }
 
+    /// The same for a client that has as many connections as one may have.
+    pub fn refused_by_share(&self, peer: SocketAddr, held: usize) {
+        let detail = format!("it has {held} connections, which is its share");
+        self.refused(HttpRefusal::Connections, peer, &detail);
+    }
+
     /// Whose request this is, if he may do that. A refusal is counted and told.
     ///
     /// # Errors

@@ -116,8 +116,7 @@ async fn accept(
 fn seat(address: SocketAddr, seats: &Seats, gate: &Gate) -> Option<Seat> {
     let taken = seats.take(address.ip().to_canonical());
     if let Err(NoSeat::Peer(held)) = taken {
-        let detail = format!("it has {held} connections, which is its share");
-        gate.refused(HttpRefusal::Connections, address, &detail);
+        gate.refused_by_share(address, held);
     }
     taken.ok()
 }
