@@ -146,6 +146,12 @@ fn needs(devices: usize) -> impl Strategy<Value = Vec<(Vec<usize>, bool)>> {
     (0..devices).map(one).collect::<Vec<_>>()
 }
 
+fn slices() -> impl Strategy<Value = Slices> {
+    let small = (1_usize..12, prop_oneof![0_usize..4, Just(usize::MAX)]);
+    let small = small.prop_map(|(units, between_messages)| Slices { units, between_messages });
+    prop_oneof![Just(AT_ONCE), small]
+}
+
 /// By which names a message calls a port.
 #[derive(Clone, Copy, Debug, Default)]
 enum Called {
@@ -274,8 +280,21 @@ fn said(at_ns: u64, turn: &Turn) -> Message {
     }
 }
 
-fn begin(settings: Arc<Settings>) -> Run {
-    let mut run = Run::new();
+/// How long work goes on.
+#[derive(Clone, Copy, Debug)]
+struct Slices {
+    /// What one may cost.
+    units: usize,
+    /// How many at most are due before a message comes.
+    between_messages: usize,
+}
+
+/// More than any story needs.
+const PULSES_MAX: usize = 100_000;
+const AT_ONCE: Slices = Slices { units: usize::MAX, between_messages: usize::MAX };
+
+fn begin(settings: Arc<Settings>, slices: Slices) -> Run {
+    let mut run = Run::new().in_slices_of(slices.units);
     run.give(run.at(0), Given::Boot(0));
     run.give(run.at(0), Given::Settings(settings));
     run
@@ -322,12 +341,20 @@ impl Shown {
 }
 
 fn pass(run: &mut Run, shown: &mut Shown, until_ns: u64) {
-    while let Some(due) = run.engine.next_deadline() {
+    pass_some(run, shown, until_ns, PULSES_MAX);
+    let due_ns = run.engine.next_deadline().map(|due| due.0.saturating_sub(run::ENGINE_START_NS));
+    assert!(due_ns.is_none_or(|due_ns| due_ns > until_ns), "time does not pass");
+}
+
+/// So many pulses at most.
+fn pass_some(run: &mut Run, shown: &mut Shown, until_ns: u64, most: usize) {
+    for _ in 0..most {
+        let Some(due) = run.engine.next_deadline() else { return };
         let due_ns = due.0.saturating_sub(run::ENGINE_START_NS);
         if due_ns > until_ns {
             return;
         }
-        run.pass_until(due_ns);
+        run.pulse(due_ns);
         shown.take(run);
     }
 }
@@ -362,12 +389,14 @@ fn live(
     settings: Arc<Settings>,
     turns: &[Turn],
     steps: &BTreeMap<usize, i64>,
+    slices: Slices,
 ) -> (Run, Shown, u64) {
     let devices = settings.inventory.devices.len();
-    let (mut run, mut shown, mut now_ns) = (begin(settings), Shown::default(), SECOND_NS * 10);
+    let (mut run, mut shown) = (begin(settings, slices), Shown::default());
+    let mut now_ns = SECOND_NS * 10;
     for (number, turn) in turns.iter().enumerate() {
         now_ns += turn.wait_ms * 1_000_000;
-        pass(&mut run, &mut shown, now_ns);
+        pass_some(&mut run, &mut shown, now_ns, slices.between_messages);
         if let Some(step_s) = steps.get(&number) {
             let (at, step_ns) = (run.at(now_ns), step_s * 1_000_000_000);
             run.give(At { wall: at.wall.plus_ns(step_ns), ..at }, Given::ClockStep(step_ns));
@@ -416,8 +445,9 @@ proptest! {
         turns in proptest::collection::vec(turn(6), 1..60),
         steps in proptest::collection::btree_map(0_usize..60, -100_000_i64..100_000, 0..3),
         cut in 0.0_f64..1.0,
+        slices in slices(),
     ) {
-        let (run, shown, _) = live(place(&needs, has_links), &turns, &steps);
+        let (run, shown, _) = live(place(&needs, has_links), &turns, &steps, slices);
         prop_assert!(shown.tickets.iter().all(|ticket| ticket.elapsed_s >= 0));
         prop_assert_eq!(run.again(None).digest(), run.digest());
         prop_assert_eq!(run.told_otherwise_after_a_restart(), []);
@@ -438,8 +468,9 @@ proptest! {
         needs in needs(6),
         has_links in any::<bool>(),
         turns in proptest::collection::vec(turn(6), 1..60),
+        slices in slices(),
     ) {
-        let (mut run, mut shown, now_ns) = live(place(&needs, has_links), &turns, &BTreeMap::new());
+        let (mut run, mut shown, now_ns) = live(place(&needs, has_links), &turns, &BTreeMap::new(), slices);
         let mut elapsed: BTreeMap<SmolStr, i64> = BTreeMap::new();
         let mut opened = 0;
         for ticket in &shown.tickets {
@@ -494,7 +525,7 @@ proptest! {
             let other = usize::try_from(seed >> 33).expect("31 bits") % (last + 1);
             heard.swap(last, other);
         }
-        let (mut run, mut shown) = (begin(place(&needs, has_links)), Shown::default());
+        let (mut run, mut shown) = (begin(place(&needs, has_links), AT_ONCE), Shown::default());
         let mut now_ns = SECOND_NS * 100;
         for device in heard {
             now_ns += SECOND_NS;
@@ -527,7 +558,7 @@ proptest! {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 heard.swap(last, usize::try_from(seed >> 33).expect("31 bits") % (last + 1));
             }
-            let (mut run, mut shown) = (begin(place(&needs, true)), Shown::default());
+            let (mut run, mut shown) = (begin(place(&needs, true), AT_ONCE), Shown::default());
             let mut now_ns = SECOND_NS * 100;
             for (device, port) in heard {
                 now_ns += SECOND_NS / 10;

@@ -1,7 +1,12 @@
 //! One fault below which thousands of devices alarm: one incident, one root, and no step of the
 //! engine that does all the work at once.
 
+#[path = "support/counting.rs"]
+mod counting;
+
+use counting::Counting;
 use smol_str::SmolStr;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -16,6 +21,16 @@ use vigie::model::inventory::{Dependency, Device, Inventory, Service};
 use vigie::model::settings::Settings;
 use vigie::model::severity::Severity;
 use vigie::model::time::{At, EngineTime, Timestamp};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting(|_, _| {
+    CALLS.set(CALLS.get() + 1);
+});
+
+thread_local! {
+    /// Calls of the allocator by this test.
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
 
 /// Devices below `core`; together with it more than one search looks at in one step.
 const BELOW: u64 = 3_000;
@@ -35,6 +50,9 @@ struct Noc {
     incidents: BTreeMap<SmolStr, Arc<IncidentImage>>,
     tickets: BTreeMap<SmolStr, Arc<TicketImage>>,
     most_told: usize,
+    /// Calls of the allocator by one step: work on many things takes and gives back many pieces of
+    /// memory, and unlike time they can be counted.
+    most_calls: u64,
 }
 
 impl Noc {
@@ -71,10 +89,12 @@ impl Noc {
             incidents: BTreeMap::new(),
             tickets: BTreeMap::new(),
             most_told: 0,
+            most_calls: 0,
         };
-        noc.step(0, &Input::Settings(Arc::new(settings)));
+        let settings = Arc::new(settings);
+        noc.step(0, &Input::Settings(Arc::clone(&settings)));
         noc.pass_until(0);
-        noc.most_told = 0;
+        (noc.most_told, noc.most_calls) = (0, 0);
         noc
     }
 
@@ -84,7 +104,11 @@ impl Noc {
     }
 
     fn with_services(devices: Vec<Device>, need: &Dependency) -> Self {
-        let names: Vec<String> = (0..CONTRACTS).map(|number| format!("c{number}")).collect();
+        Self::with_many_services(CONTRACTS, devices, need)
+    }
+
+    fn with_many_services(count: usize, devices: Vec<Device>, need: &Dependency) -> Self {
+        let names: Vec<String> = (0..count).map(|number| format!("c{number}")).collect();
         let service = |name: &String| Service {
             name: name.clone(),
             contract: name.clone(),
@@ -100,7 +124,9 @@ impl Noc {
     fn step(&mut self, at_ns: u64, input: &Input<'_>) {
         self.position += 1;
         let mut effects = Vec::new();
+        let before = CALLS.get();
         self.engine.step(at(at_ns), self.position, input, &mut effects);
+        self.most_calls = self.most_calls.max(CALLS.get() - before);
         self.most_told = self.most_told.max(effects.len());
         for effect in effects {
             match effect {
@@ -407,4 +433,47 @@ fn a_relapse_while_tickets_are_being_told_restores_none() {
     noc.pass_until(4_000_000 * MS);
     assert!(!noc.tickets.values().any(is_told));
     noc.assert_one_ticket_each();
+}
+
+/// Two faults below each of which there is half of very many contracts, their common cause, and
+/// service restored: gives the most calls of the allocator that one step took. The engine is
+/// restarted now and then.
+fn life_of_contracts(count: usize) -> u64 {
+    let needs = |upstream: &str| vec![Dependency { any_of: vec![upstream.to_owned()], needed: 1 }];
+    let power = Device { name: "power".to_owned(), ..Device::default() };
+    let core = Device { depends_on: needs("power"), ..core() };
+    let spare = Device { name: "spare".to_owned(), ..core.clone() };
+    let need = Dependency { any_of: vec!["core".to_owned(), "spare".to_owned()], needed: 1 };
+    let mut noc = Noc::with_many_services(count, vec![power, core, spare], &need);
+    noc.say(1_000 * MS, Verb::Raise, "core");
+    noc.restart();
+    noc.pass_until(30_000 * MS);
+    assert_eq!(noc.tickets.len(), count);
+    noc.say(40_000 * MS, Verb::Raise, "spare");
+    noc.step(40_000 * MS, &Input::Pulse);
+    noc.restart();
+    noc.pass_until(60_000 * MS);
+    let is_out = |ticket: &Arc<TicketImage>| ticket.nature.as_deref() == Some("total-outage");
+    assert!(noc.tickets.values().all(is_out), "all are told");
+    noc.say(70_000 * MS, Verb::Raise, "power");
+    noc.pass_until(100_000 * MS);
+    noc.step(100_000 * MS, &Input::ClockStep { step_ns: 1 });
+    noc.pass_until(110_000 * MS);
+    for device in ["power", "core", "spare"] {
+        noc.say(120_000 * MS, Verb::Clear, device);
+        noc.restart();
+    }
+    noc.pass_until(20_000_000 * MS);
+    let restored =
+        noc.tickets.values().filter(|ticket| ticket.restored_at == Some(at(120_000 * MS).wall));
+    assert_eq!((restored.count(), noc.tickets.len()), (count, count));
+    noc.assert_small_steps();
+    noc.most_calls
+}
+
+/// What one step costs does not grow with what is below a fault.
+#[test]
+fn ten_times_as_many_contracts_take_more_steps_and_no_larger_ones() {
+    let (some, many) = (life_of_contracts(4_000), life_of_contracts(40_000));
+    assert!(many < some * 3 / 2, "{many} calls of the allocator in one step, {some} before");
 }

@@ -13,8 +13,9 @@ mod run;
 #[path = "scenarios/script.rs"]
 mod script;
 
-use run::{Given, Run};
+use run::{ENGINE_START_NS, Given, Run};
 use script::{Act, Script};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vigie::classify::library;
@@ -81,11 +82,14 @@ fn settings(story: &str, file: &str, set: &[(String, String)]) -> Arc<Settings> 
 }
 
 fn tell(story: &str, script: &Script, may_be_compact: bool) -> Run {
-    let mut run = Run::new();
+    tell_in(Run::new(), story, script, may_be_compact)
+}
+
+fn tell_in(mut run: Run, story: &str, script: &Script, may_be_compact: bool) -> Run {
     run.give(run.at(0), Given::Boot(0));
     run.give(run.at(0), Given::Settings(settings(story, "inventory.toml", &script.set)));
     for step in &script.steps {
-        run.pass_until(step.at_ns);
+        pass_until(&mut run, step.at_ns);
         let at = run.at(step.at_ns);
         match &step.act {
             Act::Message(message) => run.message(step.at_ns, message.clone(), may_be_compact),
@@ -105,6 +109,17 @@ fn tell(story: &str, script: &Script, may_be_compact: bool) -> Run {
         }
     }
     run
+}
+
+/// Lets time pass, one pulse per deadline.
+fn pass_until(run: &mut Run, until_ns: u64) {
+    for _ in 0..100_000 {
+        let due = run.engine.next_deadline();
+        let due_ns = due.map(|due| due.0.saturating_sub(ENGINE_START_NS));
+        let Some(due_ns) = due_ns.filter(|due_ns| *due_ns <= until_ns) else { return };
+        run.pulse(due_ns);
+    }
+    panic!("time does not pass: something is due again and again");
 }
 
 /// What was in a band for a moment only raises nothing, and is forgotten in few pulses.
@@ -206,6 +221,34 @@ fn compact_repeats_decide_as_whole_messages_do() {
         let compact = tell(&story, &script, true);
         let whole = tell(&story, &script, false);
         assert_eq!(decisions(&compact.told), decisions(&whole.told), "{story}");
+    }
+}
+
+/// Everything said about tickets, and what each incident was in the end.
+fn outcome(run: &Run) -> (Vec<String>, BTreeMap<String, String>) {
+    let (tickets, others): (Vec<_>, Vec<_>) =
+        decisions(&run.told).into_iter().partition(|line| line.contains("  ticket "));
+    let last = others.iter().filter_map(|line| {
+        let (_, line) = line.split_once("  incident ")?;
+        let (name, _) = line.split_once(' ')?;
+        let (_, state) = line.split_once(": ")?;
+        Some((name.to_owned(), state.to_owned()))
+    });
+    (tickets, last.collect())
+}
+
+/// What is too much for one step decides as if it were not.
+#[test]
+fn work_in_small_slices_decides_as_at_once() {
+    for story in stories() {
+        let script = Script::parse(&text(&story, "input.txt")).expect("a script");
+        let at_once = tell(&story, &script, true);
+        for units in [1, 7] {
+            let mut sliced = tell_in(Run::new().in_slices_of(units), &story, &script, true);
+            pass_until(&mut sliced, script.steps.last().map_or(0, |step| step.at_ns));
+            let (sliced, at_once) = (outcome(&sliced), outcome(&at_once));
+            assert_eq!(sliced, at_once, "{story} in slices of {units}");
+        }
     }
 }
 

@@ -1,16 +1,16 @@
-//! What follows when an alarm becomes active, changes, or ceases to be: flapping, counts, the
-//! states of resources and services, its incident.
+//! What follows when an alarm becomes active, changes, or ceases to be: flapping, counts, states,
+//! its incident.
 
 use crate::correlate::alarm::Transition;
 use crate::correlate::alarm_table::AlarmSlot;
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::{Correlator, Deadline, ServiceSince};
 use crate::correlate::incident::Status;
-use crate::correlate::resource::{ResourceKind, Slot};
+use crate::correlate::resource::Slot;
 use crate::correlate::topology::NodeState;
+use crate::correlate::unsettled::Origin;
 use crate::model::severity::Severity;
-use crate::model::time::{At, Timestamp};
-use std::collections::BTreeSet;
+use crate::model::time::At;
 
 impl Correlator {
     /// An alarm was raised or cleared by a message: flapping first, then what follows.
@@ -130,55 +130,20 @@ impl Correlator {
         self.forget_later(at, slot);
     }
 
-    /// Works out the states that follow, and notes what is to be shown. `since` is when the message
-    /// was received that led to it. While new settings come into force it waits for their graph.
-    pub(crate) fn propagate(&mut self, from: &[Slot], since: Timestamp, changes: &mut Changes) {
-        if let Some(unsettled) = &mut self.unsettled {
-            unsettled.extend(from.iter().map(|slot| (*slot, since)));
-            return;
-        }
-        let changed = self.topology.propagate(from);
-        let is_shown = |slot: &Slot| {
-            // A part that only goes down with its device is not shown again with it.
-            let needs = self.topology.get(*slot).map_or(0, |node| node.needs.len());
-            self.resources.get(*slot).kind != ResourceKind::Component
-                || needs > 1
-                || from.contains(slot)
-        };
-        // In slot order: a set of tens of thousands is made at once, not one by one.
-        let shown: BTreeSet<Slot> =
-            changed.iter().map(|(slot, _)| *slot).filter(is_shown).collect();
-        if changes.resources.is_empty() {
-            changes.resources = shown;
-        } else {
-            changes.resources.extend(shown);
-        }
-        for (slot, _) in changed {
-            self.state_changed(slot, since, changes);
-        }
-    }
-
     /// Notes since when a service has its state.
-    pub(crate) fn state_changed(&mut self, slot: Slot, since: Timestamp, changes: &mut Changes) {
-        if self.resources.get(slot).kind != ResourceKind::Service {
-            return;
-        }
+    pub(crate) fn service_changed(&mut self, slot: Slot, origin: Origin, changes: &mut Changes) {
         changes.services.push(slot);
         let state = self.topology.state(slot);
-        let known = self.service_since.entry(slot).or_insert(ServiceSince {
-            changed_at: since,
-            is_by_inventory: false,
-            left_up_at: None,
-            failed_at: None,
-        });
-        let since_at = At { engine: self.now, wall: since };
-        let left_up_at = known.left_up_at.or(Some(since_at));
-        let failed_at = known.failed_at.or(Some(since_at));
-        *known = ServiceSince {
-            changed_at: since,
-            is_by_inventory: false,
+        let since = origin.at;
+        let known = self.service_since.get(&slot);
+        let left_up_at = known.and_then(|known| known.left_up_at).or(Some(since));
+        let failed_at = known.and_then(|known| known.failed_at).or(Some(since));
+        let known = ServiceSince {
+            changed_at: since.wall,
+            is_by_inventory: origin.is_by_inventory,
             left_up_at: left_up_at.filter(|_| state > NodeState::Up),
             failed_at: failed_at.filter(|_| state > NodeState::Backup),
         };
+        self.service_since.insert(slot, known);
     }
 }

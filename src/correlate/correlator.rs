@@ -5,13 +5,14 @@ use crate::correlate::alarm_table::{AlarmSlot, AlarmTable, AlarmTypes, identity_
 use crate::correlate::changes::Changes;
 use crate::correlate::incident::Incident;
 use crate::correlate::muting::Silences;
-use crate::correlate::renewal::{RENEWAL_UNITS, Renewal};
+use crate::correlate::renewal::Renewal;
 use crate::correlate::resource::{ResourceTable, Slot};
 use crate::correlate::session::{Sessions, may_mean_another};
 use crate::correlate::spread::Spread;
 use crate::correlate::threshold::Watches;
 use crate::correlate::topology::{Group, Topology};
 use crate::correlate::twin::text_with_name;
+use crate::correlate::unsettled::Unsettled;
 use crate::correlate::withdrawal::Withdrawals;
 use crate::model::event::{Channel, Event, Verb};
 use crate::model::index::KeyHasher;
@@ -118,18 +119,18 @@ pub struct Correlator {
     touched: Vec<AlarmSlot>,
     /// New settings on their way into force.
     pub(crate) renewal: Option<Box<Renewal>>,
-    /// Resources whose states wait for that, each with the receipt of the message that it is about.
-    pub(crate) unsettled: Option<Vec<(Slot, Timestamp)>>,
-    /// [`RENEWAL_UNITS`]; less in tests.
-    #[serde(skip, default = "renewal_units")]
-    pub(crate) renewal_units: usize,
+    /// States that are to be worked out and told, when that takes more than a step.
+    pub(crate) unsettled: Option<Box<Unsettled>>,
+    /// What a slice of long work may cost at most: nothing less than it does, but in tests.
+    #[serde(skip, default = "any_units")]
+    pub(crate) slice_units: usize,
     /// [`ALARMS_MAX`]; less in tests.
     #[serde(skip, default = "alarms_max")]
     pub(crate) alarms_max: usize,
 }
 
-const fn renewal_units() -> usize {
-    RENEWAL_UNITS
+const fn any_units() -> usize {
+    usize::MAX
 }
 
 const fn alarms_max() -> usize {
@@ -170,7 +171,7 @@ impl Correlator {
             touched: Vec::new(),
             renewal: None,
             unsettled: None,
-            renewal_units: RENEWAL_UNITS,
+            slice_units: any_units(),
             alarms_max: ALARMS_MAX,
         }
     }
@@ -494,6 +495,21 @@ impl Correlator {
         // Behind the address may stand the VRF.
         let address: IpAddr = alarm.qualifier.split(' ').next()?.parse().ok()?;
         self.addresses.get(&address).copied()
+    }
+
+    /// What a slice of long work may cost that usually costs so many units.
+    pub(crate) fn slice(&self, usual: usize) -> usize {
+        usual.min(self.slice_units)
+    }
+
+    /// An incident, or the one that has taken it over.
+    #[must_use]
+    pub fn incident_of_now(&self, id: u64) -> Option<&Incident> {
+        let mut incident = self.incidents.get(&id)?;
+        while let Some(survivor) = incident.merged_into {
+            incident = self.incidents.get(&survivor)?;
+        }
+        Some(incident)
     }
 
     /// The hold-off, ns.

@@ -148,6 +148,11 @@ impl Correlator {
             return;
         }
         let id = self.gather_silent(at, id, changes);
+        if self.unsettled.is_some() {
+            // It goes by what is down with the silent device, and that is not all known yet.
+            self.timers.set_earliest(Deadline::Decide(id), at.engine);
+            return;
+        }
         let id = self.gather_same_device(at, id, changes);
         self.timers.cancel(Deadline::Decide(id));
         let Some(incident) = self.incidents.get_mut(&id) else { return };
@@ -192,13 +197,14 @@ impl Correlator {
     }
 
     fn forget_incident(&mut self, at: At, id: u64) {
-        let Some(incident) = self.incidents.get(&id) else { return };
+        let Some(incident) = self.incidents.get_mut(&id) else { return };
         // It came to life again in the meantime.
         if incident.is_live() {
             self.timers.set(Deadline::ForgetIncident(id), at.engine.plus_ns(FORGET_AFTER_NS));
             return;
         }
-        for (slot, alarm_id) in incident.alarms.clone() {
+        let rest = incident.alarms.len().saturating_sub(FORGOTTEN_AT_ONCE);
+        for (slot, alarm_id) in incident.alarms.split_off(rest) {
             if let Some(alarm) = self.alarms.get_mut(slot)
                 && alarm.id == alarm_id
                 && alarm.incident == Some(id)
@@ -206,7 +212,11 @@ impl Correlator {
                 alarm.incident = None;
             }
         }
-        self.incidents.remove(&id);
+        if rest > 0 {
+            self.timers.set(Deadline::ForgetIncident(id), at.engine);
+        } else {
+            self.incidents.remove(&id);
+        }
     }
 
     pub(crate) fn forget_later(&mut self, at: At, slot: AlarmSlot) {
@@ -233,6 +243,8 @@ impl Correlator {
     }
 }
 
+/// Alarms of a large incident that forget it at once.
+const FORGOTTEN_AT_ONCE: usize = 256;
 /// Watches at most whose time has passed at once.
 const WATCHES_AT_ONCE: usize = 8;
 /// How long cleared alarms and closed incidents stay in memory, ns. History keeps them.

@@ -265,11 +265,18 @@ impl Correlator {
 
     /// The alarms of one incident become those of another.
     fn take_over(&mut self, survivor: u64, gone: &Incident, changes: &mut Changes) {
+        let mut moved = Vec::with_capacity(gone.alarms.len());
         for (slot, alarm_id) in &gone.alarms {
             if let Some(alarm) = self.alarms.get_mut(*slot).filter(|alarm| alarm.id == *alarm_id) {
                 alarm.incident = Some(survivor);
-                changes.alarms.insert(*slot);
+                moved.push(*slot);
             }
+        }
+        if changes.alarms.is_empty() {
+            // A set of tens of thousands is made at once, not one by one.
+            changes.alarms = moved.into_iter().collect();
+        } else {
+            changes.alarms.extend(moved);
         }
         let Some(into) = self.incidents.get_mut(&survivor) else { return };
         into.alarms.extend(&gone.alarms);

@@ -6,6 +6,7 @@
 //!
 //! - [`alarm`], [`alarm_table`], [`flap`], [`sent`]: the life of one alarm, and all of them;
 //! - [`resource`], [`topology`], [`slot_set`]: what there is, and what needs what;
+//! - [`unsettled`]: the states that follow, in slices;
 //! - [`renewal`], [`naming`]: how new settings come into force, and what they call things;
 //! - [`activity`]: what follows when an alarm becomes active or ceases to be;
 //! - [`administrator`]: what was taken out of service on purpose;
@@ -49,6 +50,7 @@ pub mod spread;
 pub mod threshold;
 pub mod topology;
 pub mod twin;
+pub mod unsettled;
 pub mod withdrawal;
 
 #[cfg(test)]

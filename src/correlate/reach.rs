@@ -1,64 +1,71 @@
 //! How far what is at fault reaches among the resources that do not work as they should: downward
-//! to the services, and upward from one of them.
+//! to the services, a slice at a time, and upward from one of them.
 
-use crate::correlate::correlator::Correlator;
-use crate::correlate::resource::{ResourceKind, Slot};
+use crate::correlate::resource::Slot;
 use crate::correlate::slot_set::SlotSet;
 use crate::correlate::topology::{NodeState, Topology};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-impl Correlator {
-    /// Services below these resources that are not up, by slot, each with the place of the first of
-    /// `from` that reaches it.
-    pub(crate) fn services_below(&self, from: &[Slot]) -> Vec<(Slot, usize)> {
-        let is_service = |slot| self.resources.get(slot).kind == ResourceKind::Service;
-        self.topology.reached_from(from, is_service)
+/// A walk downward through what is not up. It can be taken up again, as long as states stand still.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Descent {
+    seen: SlotSet,
+    /// Resources to go on from, each with its first dependent that was not looked at.
+    ahead: Vec<(Slot, Option<usize>)>,
+}
+
+impl Descent {
+    /// Whether everything below is reached.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ahead.is_empty()
+    }
+
+    /// Goes down from here as well, unless it was here.
+    pub(crate) fn begin_at(&mut self, slot: Slot) {
+        if !self.seen.contains(slot) {
+            self.seen.insert(slot);
+            self.ahead.push((slot, None));
+        }
+    }
+
+    /// The next resource that it reaches, each once; none when it is over or `left` is spent.
+    pub(crate) fn next(&mut self, topology: &Topology, left: &mut usize) -> Option<Slot> {
+        while *left > 0 {
+            *left = left.saturating_sub(1);
+            let (slot, from) = self.ahead.pop()?;
+            let Some(from) = from else {
+                self.ahead.push((slot, Some(0)));
+                return Some(slot);
+            };
+            let dependents = topology.get(slot).map_or(&[][..], |node| &node.dependents);
+            let rest = dependents.get(from..).unwrap_or_default();
+            if rest.len() > DEPENDENTS_PER_UNIT {
+                self.ahead.push((slot, Some(from.saturating_add(DEPENDENTS_PER_UNIT))));
+            }
+            for next in rest.iter().take(DEPENDENTS_PER_UNIT) {
+                if topology.state(*next) != NodeState::Up {
+                    self.begin_at(*next);
+                }
+            }
+        }
+        None
     }
 }
 
 impl Topology {
-    /// Resources that count and that one of `from` reaches, by slot, each with the place of the
-    /// first that does. The way goes down through what is not up.
-    fn reached_from(&self, from: &[Slot], counts: impl Fn(Slot) -> bool) -> Vec<(Slot, usize)> {
-        let mut reached = Vec::new();
-        let mut seen = SlotSet::default();
-        let mut ahead = Vec::new();
-        for (place, start) in from.iter().enumerate() {
-            if seen.contains(*start) {
-                continue;
-            }
-            seen.insert(*start);
-            ahead.push(*start);
-            while let Some(slot) = ahead.pop() {
-                if counts(slot) {
-                    reached.push((slot, place));
-                }
-                let Some(node) = self.get(slot) else { continue };
-                for next in &node.dependents {
-                    if self.state(*next) != NodeState::Up && !seen.contains(*next) {
-                        seen.insert(*next);
-                        ahead.push(*next);
-                    }
-                }
-            }
-        }
-        reached.sort_unstable();
-        reached
-    }
-
-    /// The least of the places that `place_of` gives to the resources which reach this one, itself
-    /// included: the same ways as downward, walked up.
-    pub(crate) fn first_above(
+    /// The first of what `rank_of` gives to the resources which reach this one, itself included:
+    /// the same ways as downward, walked up.
+    pub(crate) fn first_above<R: Ord>(
         &self,
         slot: Slot,
-        place_of: impl Fn(Slot) -> Option<usize>,
-    ) -> Option<usize> {
+        rank_of: impl Fn(Slot) -> Option<R>,
+    ) -> Option<R> {
         let mut seen = BTreeSet::from([slot]);
         let mut ahead = vec![slot];
-        let mut first: Option<usize> = None;
+        let mut first: Option<R> = None;
         while let Some(slot) = ahead.pop() {
-            let place = place_of(slot);
-            first = first.into_iter().chain(place).min();
+            first = first.into_iter().chain(rank_of(slot)).min();
             // What is up is at most where a way begins.
             let Some(node) = self.get(slot).filter(|node| node.state != NodeState::Up) else {
                 continue;
@@ -73,10 +80,14 @@ impl Topology {
     }
 }
 
+/// Dependents that are looked at for one unit.
+const DEPENDENTS_PER_UNIT: usize = 16;
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::correlate::topology::Group;
+    use crate::correlate::unsettled::tests::settle_all;
     use proptest::prelude::*;
 
     /// Resources, each of which may need some of those before it, and some of which are down.
@@ -99,10 +110,27 @@ mod tests {
                         topology.add_need(slot, Group { members, needed });
                     }
                 }
-                topology.propagate(&[slot]);
+                settle_all(&mut topology, &[slot], 100);
             }
             topology
         })
+    }
+
+    /// Everything that is reached, each with the place of the first of `from` that does.
+    fn reached_from(topology: &Topology, from: &[Slot], units: usize) -> Vec<(Slot, usize)> {
+        let mut descent = Descent::default();
+        let mut reached = Vec::new();
+        for (place, start) in from.iter().enumerate() {
+            descent.begin_at(*start);
+            while !descent.is_over() {
+                let mut left = units;
+                while let Some(slot) = descent.next(topology, &mut left) {
+                    reached.push((slot, place));
+                }
+            }
+        }
+        reached.sort_unstable();
+        reached
     }
 
     proptest! {
@@ -111,7 +139,8 @@ mod tests {
             topology in graph(),
             from in proptest::collection::vec(0_u32..24, 1..6),
         ) {
-            let reached = topology.reached_from(&from, |_| true);
+            let reached = reached_from(&topology, &from, 1_000);
+            prop_assert_eq!(&reached, &reached_from(&topology, &from, 1), "slice by slice");
             for slot in 0..24 {
                 if topology.state(slot) == NodeState::Up {
                     continue;
@@ -124,5 +153,18 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_very_many_need_is_left_and_come_back_to() {
+        let mut topology = Topology::default();
+        for slot in 1..=1_000 {
+            topology.add_need(slot, Group { members: vec![0], needed: 1 });
+        }
+        topology.node_mut(0).down_alarms = 1;
+        settle_all(&mut topology, &[0], 100);
+        let reached = reached_from(&topology, &[0], 3);
+        let all: Vec<(Slot, usize)> = (0..=1_000).map(|slot| (slot, 0)).collect();
+        assert_eq!(reached, all, "each once");
     }
 }

@@ -15,11 +15,12 @@ use crate::correlate::correlator::{Correlator, Deadline};
 use crate::correlate::incident::Status;
 use crate::correlate::resource::Slot;
 use crate::correlate::slot_set::SlotSet;
-use crate::correlate::topology::{Group, NodeState};
+use crate::correlate::topology::Group;
+use crate::correlate::unsettled::{Origin, SETTLED_UNITS};
 use crate::model::inventory::{Component, Dependency, Device, INDEX_PREFIX};
 use crate::model::inventory::{service_resource, split_resource};
 use crate::model::settings::Settings;
-use crate::model::time::{At, EngineTime, Timestamp};
+use crate::model::time::{At, EngineTime};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -41,8 +42,6 @@ pub struct Renewal {
     contract_of: ContractOf,
     /// Whose needs or effects are others now.
     moved: Vec<Slot>,
-    /// States before, and since when they may be others.
-    states: BTreeMap<Slot, (NodeState, Timestamp)>,
 }
 
 /// Contract of each service that has one, by the service's slot.
@@ -79,10 +78,8 @@ enum Stage {
     Neighbours(AlarmSlot),
     /// Parts of that device that were heard under names that the inventory gives to others.
     Twins(usize),
-    /// States that follow from what was moved, from that place on.
-    States(usize),
-    /// States that are others now.
-    Told,
+    /// States that follow from what was moved.
+    States,
     /// Open incidents from that one on are looked at again: other needs may mean other services.
     Incidents(u64),
     /// Nothing is left.
@@ -97,9 +94,11 @@ impl Correlator {
         self.stable_ns = u64::from(settings.tickets.stable_min).saturating_mul(60_000_000_000);
         // Settings that come before the last ones are through take their place.
         let former = self.renewal.take();
-        let (mut moved, states) =
-            former.map(|former| (former.moved, former.states)).unwrap_or_default();
-        self.unsettled.get_or_insert_default();
+        let mut moved = former.map(|former| former.moved).unwrap_or_default();
+        self.hold_states();
+        if let Some(unsettled) = &mut self.unsettled {
+            unsettled.untell();
+        }
         self.take_over_types(settings, &mut moved);
         let types = &self.types;
         let orphans = self.watches.update(&settings.thresholds, |id| types.find(id));
@@ -114,7 +113,6 @@ impl Correlator {
             peers: BTreeMap::new(),
             contract_of: ContractOf::new(),
             moved,
-            states,
         }));
     }
 
@@ -127,7 +125,7 @@ impl Correlator {
     /// Takes new settings one slice further. Gives them when they are in force.
     pub fn renew(&mut self, at: At, changes: &mut Changes) -> Option<Renewed> {
         let mut renewal = self.renewal.take()?;
-        let mut left = self.renewal_units;
+        let mut left = self.slice(RENEWAL_UNITS);
         while left > 0 {
             let units = self.renew_one(at, &mut renewal, changes);
             left = left.saturating_sub(units.max(1));
@@ -175,13 +173,12 @@ impl Correlator {
             Stage::Neighbours(slot) => self.neighbours(slot, renewal),
             Stage::Twins(place) => {
                 let Some(device) = inventory.devices.get(place) else {
-                    return renewal.go_on_with(Stage::States(0));
+                    return renewal.go_on_with(Stage::States);
                 };
                 renewal.stage = Stage::Twins(place.saturating_add(1));
                 self.unite_named_parts(at, device, changes)
             }
-            Stage::States(place) => self.work_out_states(place, renewal),
-            Stage::Told => self.tell_states(renewal, changes),
+            Stage::States => self.renew_states(renewal, changes),
             Stage::Incidents(id) => self.decide_later_again(at, id, renewal),
             Stage::Over => 0,
         }
@@ -289,19 +286,20 @@ impl Correlator {
             groups.push(Group { members, needed: need.needed });
         }
         renewal.placed.insert(slot);
-        self.stand_on(slot, groups, renewal);
-        units
+        units.saturating_add(self.stand_on(slot, groups, renewal))
     }
 
-    /// Every part needs its device too.
-    fn stand_on(&mut self, slot: Slot, mut groups: Vec<Group>, renewal: &mut Renewal) {
+    /// Every part needs its device too. Gives the units of work beyond one.
+    fn stand_on(&mut self, slot: Slot, mut groups: Vec<Group>, renewal: &mut Renewal) -> usize {
         let resource = self.resources.get(slot);
         if resource.parent != slot && resource.is_now.is_none() {
             groups.push(Group { members: vec![resource.parent], needed: 1 });
         }
-        if self.topology.set_needs(slot, groups) {
+        let units = self.topology.set_needs(slot, groups);
+        if units.is_some() {
             renewal.moved.push(slot);
         }
+        units.unwrap_or(0)
     }
 
     /// What the inventory does not give needs to has none but its device.
@@ -313,9 +311,10 @@ impl Correlator {
     ) -> usize {
         let slots = self.resources.slots().end;
         let to = from.saturating_add(SLOTS_PER_UNIT).min(slots);
+        let mut units = 1_usize;
         for slot in from..to {
             if !renewal.placed.contains(slot) {
-                self.stand_on(slot, Vec::new(), renewal);
+                units = units.saturating_add(self.stand_on(slot, Vec::new(), renewal));
             }
             let resource = self.resources.get_mut(slot);
             if resource.is_known && !renewal.named.contains(slot) {
@@ -332,7 +331,7 @@ impl Correlator {
             self.by_neighbour.clear();
             renewal.stage = Stage::Neighbours(0);
         }
-        1
+        units
     }
 
     /// Other addresses mean other neighbours.
@@ -351,47 +350,19 @@ impl Correlator {
         1
     }
 
-    /// States that follow from other needs, and from what messages have told meanwhile. They are
-    /// told when all of them are worked out: on the way one may be what it is neither before nor
-    /// after.
-    fn work_out_states(&mut self, place: usize, renewal: &mut Renewal) -> usize {
-        let heard = self.unsettled.replace(Vec::new()).unwrap_or_default();
-        let mut units = heard.len();
-        for (slot, since) in heard {
-            for (slot, before) in self.topology.propagate(&[slot]) {
-                renewal.states.entry(slot).or_insert((before, since));
-            }
-        }
-        let rest = renewal.moved.get(place..).unwrap_or_default();
-        let part = rest.get(..STATES_AT_ONCE).unwrap_or(rest);
-        for (slot, before) in self.topology.propagate(part) {
-            renewal.states.entry(slot).or_insert((before, renewal.since.wall));
-        }
-        units = units.saturating_add(part.len());
-        renewal.stage = if part.is_empty() {
-            Stage::Told
-        } else {
-            Stage::States(place.saturating_add(part.len()))
-        };
-        units
-    }
-
-    fn tell_states(&mut self, renewal: &mut Renewal, changes: &mut Changes) -> usize {
-        if let Some((slot, (before, since))) = renewal.states.pop_first() {
-            if self.topology.state(slot) != before {
-                self.state_changed(slot, since, changes);
-                if let Some(service) = self.service_since.get_mut(&slot) {
-                    service.is_by_inventory = since == renewal.since.wall;
-                }
-                changes.resources.insert(slot);
-            }
-        } else if self.unsettled.as_ref().is_some_and(|heard| !heard.is_empty()) {
-            renewal.stage = Stage::States(renewal.moved.len());
-        } else {
-            self.unsettled = None;
+    /// States that follow from other needs, and from what messages have told meanwhile.
+    fn renew_states(&mut self, renewal: &mut Renewal, changes: &mut Changes) -> usize {
+        let mut unsettled = self.unsettled.take().unwrap_or_default();
+        let origin = Origin { at: renewal.since, is_by_inventory: true };
+        unsettled.add(renewal.moved.drain(..), origin);
+        let at_once = self.slice(SETTLED_UNITS);
+        let mut left = at_once;
+        if self.settle(&mut unsettled, &mut left, changes) {
             renewal.stage = Stage::Incidents(0);
+        } else {
+            self.unsettled = Some(unsettled);
         }
-        1
+        at_once.saturating_sub(left) / LOOKS_PER_UNIT
     }
 
     fn decide_later_again(&mut self, at: At, from: u64, renewal: &mut Renewal) -> usize {
@@ -410,8 +381,8 @@ impl Correlator {
 }
 
 /// Work on new settings in one step, in units of about a microsecond each.
-pub(crate) const RENEWAL_UNITS: usize = 1_000;
+const RENEWAL_UNITS: usize = 1_000;
 /// Slots that are looked through for one unit.
 const SLOTS_PER_UNIT: u32 = 8;
-/// Resources whose states are worked out together.
-const STATES_AT_ONCE: usize = 64;
+/// Looks at resources, to work out states, for one unit.
+const LOOKS_PER_UNIT: usize = 4;

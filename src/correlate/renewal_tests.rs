@@ -123,7 +123,7 @@ fn hear(correlator: &mut Correlator, position: u64, message: &Message, changes: 
 /// Brings settings into force, `units` at a time; between two slices one message each.
 fn renew(correlator: &mut Correlator, settings: &Settings, units: usize, messages: &[Message]) {
     let mut changes = Changes::default();
-    correlator.renewal_units = units;
+    correlator.slice_units = units;
     let mut messages = (1_000..).zip(messages);
     correlator.begin_renewal(at(100), &Arc::new(settings.clone()), &mut changes);
     while correlator.renew(at(100), &mut changes).is_none() {
@@ -134,7 +134,7 @@ fn renew(correlator: &mut Correlator, settings: &Settings, units: usize, message
         let bytes = postcard::to_stdvec(correlator).expect("it can be written");
         *correlator = postcard::from_bytes(&bytes).expect("it can be read");
         correlator.rebuild();
-        correlator.renewal_units = units;
+        correlator.slice_units = units;
     }
     for (position, message) in messages {
         hear(correlator, position, message, &mut changes);
@@ -217,7 +217,7 @@ proptest! {
         holds(&correlator);
         if is_overtaken {
             // Settings that are not through when others come.
-            correlator.renewal_units = units * 3;
+            correlator.slice_units = units * 3;
             let other = settings(&before, ResourceEffect::None);
             correlator.begin_renewal(at(99), &Arc::new(other), &mut Changes::default());
             for _ in 0..units {

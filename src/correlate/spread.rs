@@ -29,9 +29,24 @@ struct Search {
     /// Alarm whose incident takes in what is found.
     fault: AlarmSlot,
     seen: BTreeSet<Slot>,
-    ahead: VecDeque<(Slot, usize)>,
+    ahead: VecDeque<Ahead>,
     /// Alarms of the resource looked at last, the next one last.
     alarms: Vec<AlarmSlot>,
+}
+
+/// A resource that was reached, how far down it is, and the first of those next to it that was not
+/// looked at.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Ahead {
+    slot: Slot,
+    depth: usize,
+    from: usize,
+}
+
+impl Ahead {
+    const fn new(slot: Slot, depth: usize) -> Self {
+        Self { slot, depth, from: 0 }
+    }
 }
 
 impl Spread {
@@ -55,10 +70,13 @@ impl Correlator {
             began: at.engine,
             fault,
             seen: BTreeSet::from([from]),
-            ahead: VecDeque::from([(from, 0)]),
+            ahead: VecDeque::from([Ahead::new(from, 0)]),
             alarms: Vec::new(),
         });
-        self.spread_further(at, changes);
+        // It goes by the states below; while they are worked out it waits.
+        if self.unsettled.is_none() {
+            self.spread_further(at, changes);
+        }
     }
 
     /// Takes the oldest search further, so far as one step may go.
@@ -92,31 +110,42 @@ impl Correlator {
                 let has_merged = is_elsewhere && self.join_cause(at, alarm, changes);
                 *left = left.saturating_sub(if has_merged { MERGE_UNITS } else { 1 });
             }
-            let Some((slot, depth)) = search.ahead.pop_front() else { return true };
+            let Some(next) = search.ahead.pop_front() else { return true };
             if *left == 0 {
-                search.ahead.push_front((slot, depth));
+                search.ahead.push_front(next);
                 return false;
             }
-            let told = self.by_neighbour.get(&slot).into_iter().flatten().copied();
-            search.alarms.extend(self.resources.get(slot).active.iter().copied().chain(told));
-            search.alarms.reverse();
-            if depth < DEPENDENCY_DEPTH_MAX {
-                *left = left.saturating_sub(self.look_below(slot, depth, search));
+            if next.from == 0 {
+                let told = self.by_neighbour.get(&next.slot).into_iter().flatten().copied();
+                let active = &self.resources.get(next.slot).active;
+                search.alarms.extend(active.iter().copied().chain(told));
+                search.alarms.reverse();
+            }
+            if next.depth < DEPENDENCY_DEPTH_MAX {
+                *left = left.saturating_sub(self.look_below(next, search));
             }
         }
     }
 
-    /// Notes the resources next to this one that are down with it; gives what that cost.
-    fn look_below(&self, slot: Slot, depth: usize, search: &mut Search) -> usize {
-        let Some(node) = self.topology.get(slot) else { return 1 };
-        for next in node.dependents.iter().copied().chain(node.peer) {
-            let counts = self.topology.state(next) == NodeState::Down
-                && self.resources.get(next).kind != ResourceKind::Service;
-            if counts && search.seen.insert(next) {
-                search.ahead.push_back((next, depth.saturating_add(1)));
+    /// Notes some of the resources next to this one that are down with it, and where to go on;
+    /// gives what that cost.
+    fn look_below(&self, at: Ahead, search: &mut Search) -> usize {
+        let Some(node) = self.topology.get(at.slot) else { return 1 };
+        let rest = node.dependents.get(at.from..).unwrap_or_default();
+        let is_last = rest.len() <= NEIGHBOURS_AT_ONCE;
+        let some = rest.iter().take(NEIGHBOURS_AT_ONCE).copied();
+        for slot in some.chain(node.peer.filter(|_| is_last)) {
+            let counts = self.topology.state(slot) == NodeState::Down
+                && self.resources.get(slot).kind != ResourceKind::Service;
+            if counts && search.seen.insert(slot) {
+                search.ahead.push_back(Ahead::new(slot, at.depth.saturating_add(1)));
             }
         }
-        (node.dependents.len() / NEIGHBOURS_PER_UNIT).saturating_add(1)
+        if !is_last {
+            let from = at.from.saturating_add(NEIGHBOURS_AT_ONCE);
+            search.ahead.push_front(Ahead { from, ..at });
+        }
+        (rest.len().min(NEIGHBOURS_AT_ONCE) / NEIGHBOURS_PER_UNIT).saturating_add(1)
     }
 }
 
@@ -126,3 +155,5 @@ const SPREAD_UNITS: usize = 512;
 const MERGE_UNITS: usize = 16;
 /// And so many resources next to one as much as an alarm.
 const NEIGHBOURS_PER_UNIT: usize = 16;
+/// Resources next to one that are looked at together.
+const NEIGHBOURS_AT_ONCE: usize = 1_024;

@@ -10,7 +10,6 @@ use crate::correlate::resource::Slot;
 use crate::model::alarm_type::ResourceEffect;
 use crate::model::paged::Paged;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 
 /// State of a resource, best first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
@@ -122,9 +121,16 @@ impl Topology {
 
     /// Adds a need, and the way back from each member.
     pub fn add_need(&mut self, slot: Slot, group: Group) {
+        self.note_need(slot, group);
+    }
+
+    /// Adds a need; gives the units of work.
+    fn note_need(&mut self, slot: Slot, group: Group) -> usize {
+        let mut units = 0_usize;
         for member in &group.members {
             let dependents = &mut self.node_mut(*member).dependents;
             if let Err(place) = dependents.binary_search(&slot) {
+                units = units.saturating_add(units_to_move(dependents.len(), place));
                 dependents.insert(place, slot);
             }
         }
@@ -132,18 +138,20 @@ impl Topology {
         let needs = &mut self.node_mut(slot).needs;
         needs.reserve_exact(1);
         needs.push(group);
+        units
     }
 
-    /// Makes these the needs of a resource; `false` if they were already.
-    pub fn set_needs(&mut self, slot: Slot, groups: Vec<Group>) -> bool {
+    /// Makes these the needs of a resource; gives the units of work, nothing if they were its needs
+    /// already.
+    pub fn set_needs(&mut self, slot: Slot, groups: Vec<Group>) -> Option<usize> {
         if self.get(slot).map_or(&[][..], |node| &node.needs) == groups {
-            return false;
+            return None;
         }
-        self.detach(slot);
+        let mut units = self.detach(slot);
         for group in groups {
-            self.add_need(slot, group);
+            units = units.saturating_add(self.note_need(slot, group));
         }
-        true
+        Some(units)
     }
 
     /// Notes what is at the other end of a resource's link, if it is one.
@@ -153,16 +161,19 @@ impl Topology {
         }
     }
 
-    /// Nothing needs the resource any more, and it needs nothing.
-    pub fn detach(&mut self, slot: Slot) {
+    /// The resource needs nothing any more; gives the units of work.
+    pub fn detach(&mut self, slot: Slot) -> usize {
+        let mut units = 0_usize;
         for group in std::mem::take(&mut self.node_mut(slot).needs) {
             for member in group.members {
                 let dependents = &mut self.node_mut(member).dependents;
                 if let Ok(place) = dependents.binary_search(&slot) {
+                    units = units.saturating_add(units_to_move(dependents.len(), place));
                     dependents.remove(place);
                 }
             }
         }
+        units
     }
 
     /// Counts one active alarm on a resource by its effect, or takes it off.
@@ -176,32 +187,30 @@ impl Topology {
         *count = if is_more { count.saturating_add(1) } else { count.saturating_sub(1) };
     }
 
-    /// Works out the state of a resource and of all that follows from it. Gives the resources whose
-    /// state changed, in slot order, each with the state before.
-    pub fn propagate(&mut self, from: &[Slot]) -> Vec<(Slot, NodeState)> {
-        let mut before = Vec::new();
-        let mut queue: VecDeque<Slot> = from.iter().copied().collect();
-        // Each change moves a resource at most through its four states and back, so that a graph
-        // with an undetected cycle ends too.
-        let mut steps_left = self.nodes.len().saturating_mul(8).saturating_add(64);
-        while let Some(slot) = queue.pop_front() {
-            steps_left = match steps_left.checked_sub(1) {
-                Some(left) => left,
-                None => break,
-            };
-            let new = self.state_of(slot);
-            let node = self.node_mut(slot);
-            if node.state != new {
-                before.push((slot, node.state));
-                node.state = new;
-                queue.extend(node.dependents.iter().copied());
-            }
-        }
-        // A stable sort: of several changes of one resource, the first tells the state before.
-        before.sort_by_key(|(slot, _)| *slot);
-        before.dedup_by_key(|(slot, _)| *slot);
-        before.retain(|(slot, old)| self.state(*slot) != *old);
-        before
+    /// More looks than it can take until every state that follows from one change is known: each
+    /// resource moves at most through its four states and back, even around a cycle.
+    #[must_use]
+    pub fn looks_max(&self) -> usize {
+        self.nodes.len().saturating_mul(8).saturating_add(64)
+    }
+
+    /// Works out the state of one resource; gives the state before when it is another one now.
+    pub fn renew_state(&mut self, slot: Slot) -> Option<NodeState> {
+        let new = self.state_of(slot);
+        let node = self.node_mut(slot);
+        let before = std::mem::replace(&mut node.state, new);
+        (before != new).then_some(before)
+    }
+
+    /// What it costs to work out a state, about in looks at resources.
+    #[must_use]
+    pub fn units_of(&self, slot: Slot) -> usize {
+        let Some(node) = self.get(slot) else { return 1 };
+        let members = node.needs.iter().map(|group| group.members.len());
+        let members = members.fold(0, usize::saturating_add);
+        (members / MEMBERS_PER_UNIT)
+            .saturating_add(node.dependents.len() / DEPENDENTS_PER_UNIT)
+            .saturating_add(1)
     }
 
     fn state_of(&self, slot: Slot) -> NodeState {
@@ -247,61 +256,14 @@ fn place(slot: Slot) -> usize {
     usize::try_from(slot).unwrap_or(usize::MAX)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn group(members: &[Slot], needed: u32) -> Group {
-        Group { members: members.to_vec(), needed }
-    }
-
-    #[test]
-    fn redundancy_decides_between_backup_and_down() {
-        let mut topology = Topology::default();
-        topology.add_need(10, group(&[1, 2], 1));
-        topology.add_need(11, group(&[10], 1));
-        topology.add_need(12, group(&[11], 1));
-        topology.add_need(13, group(&[3, 11], 1));
-        topology.node_mut(1).down_alarms = 1;
-        let changed: Vec<Slot> = topology.propagate(&[1]).iter().map(|(slot, _)| *slot).collect();
-        assert_eq!(topology.state(10), NodeState::Backup);
-        assert_eq!(topology.state(11), NodeState::Backup);
-        assert_eq!(topology.state(12), NodeState::Backup, "up a chain of any length");
-        assert_eq!(topology.state(13), NodeState::Up, "the other member has full redundancy");
-        assert_eq!(changed, [1, 10, 11, 12]);
-        topology.node_mut(2).down_alarms = 1;
-        topology.propagate(&[2]);
-        assert_eq!(topology.state(11), NodeState::Down);
-        topology.node_mut(1).down_alarms = 0;
-        topology.propagate(&[1]);
-        assert_eq!(
-            (topology.state(10), topology.state(11)),
-            (NodeState::Backup, NodeState::Backup)
-        );
-        topology.node_mut(2).down_alarms = 0;
-        topology.propagate(&[2]);
-        assert_eq!((topology.state(10), topology.state(12)), (NodeState::Up, NodeState::Up));
-    }
-
-    #[test]
-    fn degraded_members_degrade_what_cannot_do_without_them() {
-        let mut topology = Topology::default();
-        topology.add_need(10, group(&[1, 2], 1));
-        topology.node_mut(1).degraded_alarms = 1;
-        topology.propagate(&[1]);
-        assert_eq!(topology.state(10), NodeState::Up);
-        topology.node_mut(2).down_alarms = 1;
-        topology.propagate(&[2]);
-        assert_eq!(topology.state(10), NodeState::Degraded);
-    }
-
-    #[test]
-    fn a_cycle_ends() {
-        let mut topology = Topology::default();
-        topology.add_need(1, group(&[2], 1));
-        topology.add_need(2, group(&[1], 1));
-        topology.node_mut(1).down_alarms = 1;
-        topology.propagate(&[1]);
-        assert_eq!(topology.state(2), NodeState::Down);
-    }
+/// What it costs to put one of very many dependents in at that place, or to take it out.
+const fn units_to_move(dependents: usize, place: usize) -> usize {
+    dependents.saturating_sub(place) / MOVED_PER_UNIT
 }
+
+/// Dependents that move up or down for one unit.
+const MOVED_PER_UNIT: usize = 4_096;
+/// Members of groups that are looked at for one unit.
+const MEMBERS_PER_UNIT: usize = 8;
+/// Dependents that are noted for one unit.
+const DEPENDENTS_PER_UNIT: usize = 256;

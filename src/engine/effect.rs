@@ -146,7 +146,7 @@ pub struct IncidentImage {
     pub why: String,
     /// Every decision with its reason, oldest first, bounded.
     pub trail: Vec<TrailEntry>,
-    /// Services that it affects.
+    /// Services that it affects, at most 1,000.
     pub services: Vec<SmolStr>,
     /// Receive time of its earliest alarm.
     pub opened_at: Timestamp,
@@ -160,6 +160,9 @@ pub struct IncidentImage {
     pub tickets: Vec<SmolStr>,
     /// Why there is no ticket, when there is none.
     pub no_ticket_reason: Option<SmolStr>,
+    /// Number of services that it affects, beyond the list too.
+    #[serde(default)]
+    pub service_count: u64,
 }
 
 /// One decision and its reason.
@@ -234,7 +237,7 @@ pub struct TicketImage {
     pub customer: Option<String>,
     /// Resource held to be the root cause.
     pub root_resource: SmolStr,
-    /// Services of the contract that are affected.
+    /// Services of the contract that are affected, at most 1,000.
     pub services: Vec<SmolStr>,
     /// Why it was opened (closed list, kebab-case).
     pub reason: SmolStr,
@@ -278,6 +281,9 @@ pub struct TicketImage {
     pub observe: bool,
     /// Every value that each of the times has had, oldest first: the last holds.
     pub times: Vec<TimeEntry>,
+    /// Number of services of the contract that are affected, beyond the list too.
+    #[serde(default)]
+    pub service_count: u64,
 }
 
 /// One entry of one of a ticket's times. None is ever overwritten.

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::engine::image::contract_service_name;
 use crate::engine::nature::{nature_of, state_of};
 use crate::model::time::{At, EngineTime, Timestamp};
-use crate::ticket::desk::ServiceNews;
+use crate::ticket::desk::{FIRST, ServiceNews, TicketPlace};
 use crate::ticket::policy::Nature;
 use crate::ticket::record::Ticket;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ use std::collections::{BTreeMap, VecDeque};
 pub(super) struct Following {
     /// Services whose state changed, of which the tickets are still to be looked for.
     services: VecDeque<Slot>,
+    /// Incidents of which all tickets are concerned, each with the time at which it failed anew, if
+    /// it did, and the last ticket that was noted.
+    incidents: VecDeque<((u64, Option<Timestamp>), TicketPlace)>,
     /// Each with the time at which its incident failed anew, if it did.
     tickets: BTreeMap<u64, Option<Timestamp>>,
     since: EngineTime,
@@ -40,6 +43,16 @@ impl Following {
         }
     }
 
+    /// There may be news for every ticket of this incident.
+    fn add_incident(&mut self, at: At, id: u64, failed_at: Option<Timestamp>) {
+        self.begins_to_wait(at);
+        let begins = self.incidents.iter_mut().filter(|(_, after)| *after == FIRST);
+        match begins.map(|(news, _)| news).find(|(known, _)| *known == id) {
+            Some((_, known)) => *known = (*known).max(failed_at),
+            None => self.incidents.push_back(((id, failed_at), FIRST)),
+        }
+    }
+
     fn begins_to_wait(&mut self, at: At) {
         if self.waits_since().is_none() {
             self.since = at.engine;
@@ -55,10 +68,14 @@ impl Following {
         Some((key, failed_at))
     }
 
+    /// Whether there may be news for tickets that are still to be looked for.
+    fn looks_for_tickets(&self) -> bool {
+        !self.services.is_empty() || !self.incidents.is_empty()
+    }
+
     /// Since when there may be news that is not told.
     pub(super) fn waits_since(&self) -> Option<EngineTime> {
-        let nothing_waits = self.tickets.is_empty() && self.services.is_empty();
-        (!nothing_waits).then_some(self.since)
+        (self.looks_for_tickets() || !self.tickets.is_empty()).then_some(self.since)
     }
 }
 
@@ -70,9 +87,7 @@ impl Engine {
             let Some(incident) = self.correlator.incidents.get(&id) else { continue };
             let failed_at = has_failed.then_some(incident.last_raise_at.wall);
             if incident.all_clear_at.is_some() {
-                for key in self.desk.of_incident(id) {
-                    self.following.add(at, *key, failed_at);
-                }
+                self.following.add_incident(at, id, failed_at);
             } else {
                 for key in self.desk.of_incident_itself(id) {
                     self.following.add(at, key, failed_at);
@@ -88,14 +103,30 @@ impl Engine {
         }
     }
 
-    /// Tells the next of them.
+    /// Tells the next of them. While the engine is at long work they wait: states may be worked out
+    /// and not told since when they hold.
     pub(super) fn follow_tickets(&mut self, at: At) {
-        let count = self.following.services.len().min(SERVICES_MAX);
+        if self.long_work().is_some() {
+            return;
+        }
+        let count = self.following.services.len().min(LOOKED_UP_MAX);
         let services: Vec<Slot> = self.following.services.drain(..count).collect();
         for slot in services {
             let name = contract_service_name(self.correlator.resources.get(slot));
             for key in self.desk.of_service(&name) {
                 self.following.add(at, key, None);
+            }
+        }
+        if let Some((news, after)) = self.following.incidents.pop_front() {
+            let (id, failed_at) = news;
+            let places: Vec<_> = self.desk.of_incident(id, after).take(LOOKED_UP_MAX).collect();
+            for (_, key) in &places {
+                self.following.add(at, *key, failed_at);
+            }
+            if places.len() == LOOKED_UP_MAX
+                && let Some(last) = places.last()
+            {
+                self.following.incidents.push_front((news, last.clone()));
             }
         }
         for _ in 0..FOLLOWED_MAX {
@@ -106,8 +137,11 @@ impl Engine {
 
     /// Tells this one now, if there may be news for it.
     pub(super) fn follow_at_once(&mut self, at: At, key: u64) {
+        if self.long_work().is_some() {
+            return;
+        }
         let waits = self.following.tickets.remove(&key);
-        if waits.is_some() || !self.following.services.is_empty() {
+        if waits.is_some() || self.following.looks_for_tickets() {
             self.follow_ticket(at, key, waits.flatten());
         }
     }
@@ -115,7 +149,7 @@ impl Engine {
     /// Tells a ticket whether what it is about is back.
     fn follow_ticket(&mut self, at: At, key: u64, failed_at: Option<Timestamp>) {
         let Some(ticket) = self.desk.get(key).filter(|ticket| ticket.is_open()) else { return };
-        let Some(incident) = self.correlator.incidents.get(&ticket.incident) else { return };
+        let Some(incident) = self.correlator.incident_of_now(ticket.incident) else { return };
         let out = failed_at.map_or(ServiceNews::Out, |since| ServiceNews::Failed { since });
         if ticket.contract.is_none() {
             let news = incident
@@ -179,7 +213,7 @@ fn is_within_commitment(ticket: &Ticket, worst: NodeState) -> bool {
     worst == NodeState::Up || (worst == NodeState::Backup && backup_counts)
 }
 
-/// Services whose tickets are looked for by one step for each thing that it does.
-const SERVICES_MAX: usize = 256;
+/// Services, and tickets of an incident, looked up by one step for each thing that it does.
+const LOOKED_UP_MAX: usize = 256;
 /// Tickets told by one step for each thing that it does.
 const FOLLOWED_MAX: usize = 64;

@@ -24,6 +24,9 @@ use std::sync::Arc;
 
 /// Alarm ids listed with an incident at most.
 const LISTED_ALARMS_MAX: usize = 1_000;
+/// Services listed with an incident or a ticket at most: an image has to fit into a record of the
+/// journal and into a message of Kafka.
+const LISTED_SERVICES_MAX: usize = 1_000;
 
 impl Engine {
     /// Shows what the step changed.
@@ -143,6 +146,7 @@ impl Engine {
         let services = incident
             .services
             .iter()
+            .take(LISTED_SERVICES_MAX)
             .map(|slot| contract_service_name(self.correlator.resources.get(*slot)));
         IncidentImage {
             id: incident_name(incident.id),
@@ -156,7 +160,7 @@ impl Engine {
                 .take(LISTED_ALARMS_MAX)
                 .map(|(_, id)| alarm_name(*id))
                 .collect(),
-            alarm_count: u64::try_from(incident.alarms.len()).unwrap_or(u64::MAX),
+            alarm_count: count(incident.alarms.len()),
             severity: incident.worst_active().unwrap_or(incident.worst),
             why: incident.why.sentence(),
             trail: incident
@@ -178,6 +182,7 @@ impl Engine {
                 .no_ticket
                 .as_ref()
                 .map(|why| SmolStr::new_static(why.code())),
+            service_count: count(incident.services.len()),
         }
     }
 
@@ -194,7 +199,7 @@ impl Engine {
             first_heard: resource.first_heard,
             admin_down: resource.admin_down_at.is_some(),
             state: self.correlator.topology.state_without(slot, device).as_str().into(),
-            active_alarms: u64::try_from(resource.active.len()).unwrap_or(u64::MAX),
+            active_alarms: count(resource.active.len()),
         }
     }
 
@@ -236,7 +241,7 @@ fn ticket_image(at: At, ticket: &Ticket, event: TicketEvent) -> TicketImage {
         contract: ticket.contract.as_ref().map(|contract| SmolStr::new(&contract.id)),
         customer: ticket.contract.as_ref().map(|contract| contract.customer.clone()),
         root_resource: ticket.root_resource.clone(),
-        services: ticket.services.clone(),
+        services: ticket.services.iter().take(LISTED_SERVICES_MAX).cloned().collect(),
         reason: if ticket.contract.is_some() {
             SmolStr::new_static("contract-service-affected")
         } else {
@@ -267,6 +272,7 @@ fn ticket_image(at: At, ticket: &Ticket, event: TicketEvent) -> TicketImage {
         clock_quality: ticket.clock_quality.clone(),
         observe: ticket.observe,
         times: ticket.times().iter().map(time_entry).collect(),
+        service_count: count(ticket.services.len()),
     }
 }
 
@@ -278,6 +284,10 @@ fn time_entry(entry: &crate::ticket::record::Entry) -> TimeEntry {
         reason: entry.reason.clone(),
         entered_at: entry.entered_at,
     }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// Tells two images of an incident apart.

@@ -3,7 +3,8 @@
 //!
 //! - [`input`], [`effect`]: the two closed lists;
 //! - [`step`]: what is due first, then the input, then what follows;
-//! - [`settle`], [`follow`], [`nature`]: what follows: tickets, restorations, closures;
+//! - [`long_work`]: what takes more than a step;
+//! - [`settle`], [`facts`], [`follow`], [`nature`]: what follows: tickets, restorations, closures;
 //! - [`image`], [`unshown`]: state to after-images, and what waits for its turn;
 //! - [`census`]: what is open, counted as it changes;
 //! - [`check`]: the invariants; [`digest`]: the rolling hash; [`snapshot`]: the state as bytes.
@@ -12,6 +13,7 @@ use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
 use crate::correlate::renewal::ContractOf;
 use crate::engine::census::Census;
+use crate::engine::facts::Gathering;
 use crate::engine::follow::Following;
 use crate::engine::unshown::Unshown;
 use crate::model::event::Event;
@@ -21,6 +23,7 @@ use crate::ticket::desk::Desk;
 use crate::ticket::event::TicketChanges;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+use std::collections::BTreeSet;
 
 mod census;
 pub mod check;
@@ -30,6 +33,7 @@ mod facts;
 mod follow;
 pub mod image;
 pub mod input;
+mod long_work;
 mod nature;
 pub mod settle;
 pub mod snapshot;
@@ -38,7 +42,7 @@ mod unshown;
 
 /// Version of the engine's decisions: digests compare within one version only. It changes together
 /// with the digest of the golden journal.
-pub const ENGINE_VERSION: u32 = 4;
+pub const ENGINE_VERSION: u32 = 5;
 
 /// The engine.
 #[derive(Clone, Serialize, Deserialize)]
@@ -51,6 +55,10 @@ pub struct Engine {
     pub(crate) position: u64,
     following: Following,
     unshown: Unshown,
+    /// Incidents whose tickets are to be decided.
+    due: BTreeSet<u64>,
+    /// The one of them that is looked at, since so long.
+    gathering: Option<(EngineTime, Box<Gathering>)>,
     #[serde(skip)]
     pub(crate) changes: Changes,
     #[serde(skip)]
@@ -71,6 +79,8 @@ impl Engine {
             position: 0,
             following: Following::default(),
             unshown: Unshown::default(),
+            due: BTreeSet::new(),
+            gathering: None,
             changes: Changes::default(),
             ticket_changes: TicketChanges::new(),
             census: Census::default(),
@@ -88,11 +98,11 @@ impl Engine {
         self.position
     }
 
-    /// When something is due next; the caller journals a pulse when that moment passes. While new
-    /// settings come into force that is now, and they are all that a pulse is for.
+    /// When something is due next; the caller journals a pulse when that moment passes. While the
+    /// engine is at long work that is now, and that work is all that a pulse is for.
     #[must_use]
     pub fn next_deadline(&self) -> Option<EngineTime> {
-        if let Some(since) = self.correlator.renewing_since() {
+        if let Some((since, _)) = self.long_work() {
             return Some(since);
         }
         let correlate = self.correlator.next_deadline();
@@ -100,10 +110,17 @@ impl Engine {
         let left_over = [
             self.correlator.spread.waits_since(),
             self.desk.waits_since(),
+            self.desk.breaches_wait_since(),
             self.following.waits_since(),
             self.unshown.waits_since(),
         ];
         [correlate, ticket].into_iter().chain(left_over).flatten().min()
+    }
+
+    /// What a slice of long work may cost at most from now on. Everybody leaves that as it is, but
+    /// tests, which have little that is large.
+    pub fn work_in_slices_of(&mut self, units: usize) {
+        self.correlator.slice_units = units;
     }
 
     /// Whether new settings are on their way into force: each pulse takes them further.

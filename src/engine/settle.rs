@@ -1,12 +1,13 @@
 //! What follows from what a step changed: tickets decided, services back or failed again,
 //! incidents closed. Runs to a fixed point that is reached in a few rounds.
 
+use crate::correlate::changes::IncidentEvent;
 use crate::correlate::incident::Status;
 use crate::correlate::reason::Why;
 use crate::engine::Engine;
 use crate::model::time::At;
 use crate::ticket::event::TicketEvent;
-use crate::ticket::policy::NoTicket;
+use crate::ticket::policy::{IncidentFacts, NoTicket};
 use std::collections::BTreeSet;
 
 impl Engine {
@@ -14,8 +15,11 @@ impl Engine {
     pub(crate) fn settle(&mut self, at: At) {
         let merged = std::mem::take(&mut self.changes.merged);
         let before = self.ticket_changes.len();
-        self.desk.merge(at, &merged, &mut self.ticket_changes);
-        self.follow_changed(at, before);
+        if !merged.is_empty() {
+            self.desk.merge(at, &merged);
+            self.desk.move_further(at, self.moved_max(), &mut self.ticket_changes);
+            self.follow_changed(at, before);
+        }
         let survivors: BTreeSet<u64> = merged.into_iter().map(|(_, survivor)| survivor).collect();
         for survivor in survivors {
             if let Some(incident) = self.correlator.incidents.get(&survivor) {
@@ -24,19 +28,34 @@ impl Engine {
             }
             self.name_tickets(survivor);
         }
-        for id in std::mem::take(&mut self.changes.due) {
-            self.decide_tickets(at, id);
-        }
+        self.decide_due(at);
         self.note_tickets_to_follow(at);
         self.follow_tickets(at);
         self.close_what_is_done(at);
     }
 
-    fn decide_tickets(&mut self, at: At, id: u64) {
-        let Some(facts) = self.facts(id) else { return };
+    /// Takes the tickets of incidents that were taken over further to the survivors.
+    pub(super) fn move_tickets(&mut self, at: At) {
+        let before = self.ticket_changes.len();
+        let moved = self.desk.move_further(at, self.moved_max(), &mut self.ticket_changes);
+        for survivor in moved {
+            // What has failed anew with the survivor has failed for them as well.
+            self.changes.active(survivor, true);
+            self.name_tickets(survivor);
+        }
+        self.follow_changed(at, before);
+    }
+
+    fn moved_max(&self) -> usize {
+        self.correlator.slice(MOVED_MAX)
+    }
+
+    pub(super) fn decide_tickets(&mut self, at: At, id: u64, facts: IncidentFacts) {
         let before = self.ticket_changes.len();
         let decided = self.desk.decide(at, facts, &self.clock_quality, &mut self.ticket_changes);
         self.decided(at, (id, decided), before);
+        // It may have been shown as open a few steps ago, without its tickets.
+        self.changes.incident(id, IncidentEvent::Updated);
     }
 
     /// Opens more of the tickets that were decided.
@@ -105,5 +124,7 @@ impl Engine {
     }
 }
 
+/// Tickets that come along to a survivor in one step for each thing that it does.
+const MOVED_MAX: usize = 256;
 /// Tickets listed with an incident at most, those that opened first.
 const LISTED_TICKETS_MAX: usize = 100;

@@ -27,14 +27,13 @@ impl Engine {
         self.correlator.position = position;
         self.correlator.now = at.engine;
         let is_pulse = matches!(input, Input::Pulse);
-        if self.is_renewing() {
-            if is_pulse {
-                self.renew(at);
-            }
+        if let Some((_, work)) = self.long_work() {
+            self.work_further(at, work, is_pulse);
         } else {
             if is_pulse {
                 self.correlator.spread_further(at, &mut self.changes);
                 self.open_further(at);
+                self.desk.set_breaches(at);
                 self.settle(at);
             }
             self.fire_due(at, if is_pulse { FIRED_BY_PULSE_MAX } else { FIRED_MAX });
@@ -47,7 +46,8 @@ impl Engine {
 
     fn fire_due(&mut self, at: At, most: usize) {
         for fired in 0..most {
-            if fired > 0 && self.weight() >= SHOWN_BY_PULSE_MAX {
+            let is_much = fired > 0 && self.weight() >= SHOWN_BY_PULSE_MAX;
+            if is_much || self.long_work().is_some() {
                 return;
             }
             let correlate = self.correlator.next_deadline().filter(|due| *due <= at.engine);
@@ -101,6 +101,7 @@ impl Engine {
             }
             Input::Command(command) => Some(self.command(at, command)),
             Input::Settings(settings) => {
+                self.gather_anew();
                 self.correlator.begin_renewal(at, settings, &mut self.changes);
                 self.renew(at);
                 None
@@ -140,13 +141,6 @@ impl Engine {
             };
             self.correlator.repeat(repeat.alarm, arrived, repeat.listener, &mut self.changes);
         }
-    }
-
-    /// Takes new settings further; what tickets go by changes when all the rest is in force.
-    fn renew(&mut self, at: At) {
-        let Some(renewed) = self.correlator.renew(at, &mut self.changes) else { return };
-        self.desk.apply_settings(&renewed.settings.tickets, &renewed.settings.contracts);
-        self.contract_of = renewed.contract_of;
     }
 
     fn command(&mut self, at: At, command: &Command) -> Answer {

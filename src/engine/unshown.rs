@@ -80,7 +80,11 @@ fn exchange(waiting: &mut BTreeSet<u32>, changed: BTreeSet<u32>) -> BTreeSet<u32
     if waiting.is_empty() && changed.len() <= SHOWN_MAX {
         return changed;
     }
-    waiting.extend(changed);
+    if waiting.is_empty() {
+        *waiting = changed;
+    } else {
+        waiting.extend(changed);
+    }
     let next = waiting.iter().nth(SHOWN_MAX).copied();
     let later = next.map(|next| waiting.split_off(&next)).unwrap_or_default();
     std::mem::replace(waiting, later)

@@ -370,10 +370,23 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Reads a decision's payload.
+    /// Reads a decision's payload. Those of engine version 4 and before end before the last field,
+    /// `service_count`: they list every service.
     #[must_use]
     pub fn read(payload: &[u8]) -> Option<Self> {
-        decode(payload)
+        if let Some(decision) = decode(payload) {
+            return Some(decision);
+        }
+        let mut decision: Self = decode(&[payload, &[0]].concat())?;
+        let count = |listed: &[_]| u64::try_from(listed.len()).unwrap_or(u64::MAX);
+        match &mut decision.effect {
+            Effect::Incident(image) => {
+                Arc::make_mut(image).service_count = count(&image.services);
+            }
+            Effect::Ticket(image) => Arc::make_mut(image).service_count = count(&image.services),
+            _ => return None,
+        }
+        Some(decision)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::engine::snapshot::Snapshot;
 use crate::engine::{ENGINE_VERSION, digest};
+use crate::model::contract::Contracts;
 use crate::model::diagnostic::Diagnostic;
 use crate::shell::alertmanager::{Alertmanager, Parts, Turns};
 use crate::shell::api::ApiState;
@@ -106,6 +107,8 @@ pub struct Daemon {
     stop: Arc<Stop>,
     clock: EngineClock,
     classifier: SharedClassifier,
+    /// Those in force: the engine lets the ones before go, and they are freed here.
+    contracts: Contracts,
     epoch: u32,
     addresses: Vec<(String, SocketAddr)>,
     ledger: Vec<(String, Arc<ListenerCounters>)>,
@@ -218,6 +221,7 @@ impl Daemon {
             tracing::warn!("new settings are still on their way: vigie is very busy");
         }
         self.epoch = epoch;
+        self.contracts = settings.contracts.clone();
         self.classifier.store(classifier);
         self.http.exchange(access);
         Ok(())
@@ -327,6 +331,7 @@ impl Launch {
         let outbox_status = Arc::clone(&out.status);
         let classifier: SharedClassifier =
             Arc::new(ArcSwap::new(Arc::clone(&supervision.classifier)));
+        let contracts = supervision.settings.contracts.clone();
         let stop = Arc::new(Stop::default());
         let runtime = runtime().map_err(system("runtime"))?;
         let intake = Intake {
@@ -443,6 +448,7 @@ impl Launch {
             stop,
             clock,
             classifier,
+            contracts,
             epoch: 1,
             addresses: opened.addresses,
             ledger,

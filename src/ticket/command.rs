@@ -185,7 +185,7 @@ mod tests {
             root_resource: "core".into(),
             severity: Severity::Major,
             is_known: true,
-            contracts: vec![affected],
+            contracts: [("c".into(), affected)].into(),
             detected_at: at(1).wall,
             occurred_at: None,
             failed_at: at(1).engine,

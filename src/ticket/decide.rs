@@ -5,12 +5,13 @@ use crate::model::severity::Severity;
 use crate::model::time::{At, EngineTime};
 use crate::ticket::desk::Desk;
 use crate::ticket::event::{TicketChanges, TicketEvent};
+use crate::ticket::policy::TicketDecision;
 use crate::ticket::policy::decide;
-use crate::ticket::policy::{AffectedContract, IncidentFacts, Nature, NoTicket, TicketDecision};
+use crate::ticket::policy::{AffectedContract, ByContract, IncidentFacts, Nature, NoTicket};
 use crate::ticket::record::Opening;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Contracts of an incident of which tickets are decided and not opened yet.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,13 +19,56 @@ pub(super) struct Unopened {
     since: EngineTime,
     /// What was known when they were decided; the contracts are below.
     facts: IncidentFacts,
-    contracts: VecDeque<AffectedContract>,
+    /// Those of each decision, the first of them first.
+    decided: VecDeque<ByContract>,
     /// Why one of those before got none.
     refused: Option<NoTicket>,
 }
 
+impl Unopened {
+    /// Another decision, or what another incident has brought along. What was decided first stays,
+    /// and comes first; a later look may add services to it, or find it worse, and each ticket is
+    /// told how its services are once it is open.
+    fn add(&mut self, contracts: ByContract) {
+        if contracts.len() > FEW {
+            self.decided.push_back(contracts);
+            return;
+        }
+        let mut new = ByContract::new();
+        for (contract, affected) in contracts {
+            let known = self.decided.iter_mut().find_map(|decided| decided.get_mut(&contract));
+            if let Some(known) = known {
+                known.find_again(affected);
+            } else {
+                new.insert(contract, affected);
+            }
+        }
+        let is_many = self.decided.len() >= PARTS_MAX;
+        match self.decided.back_mut() {
+            Some(last) if is_many => last.extend(new),
+            _ if new.is_empty() => {}
+            _ => self.decided.push_back(new),
+        }
+    }
+
+    /// The next contract, by all that was decided about it.
+    fn next(&mut self) -> Option<AffectedContract> {
+        let first = self.decided.iter_mut().find_map(ByContract::pop_first);
+        let (contract, mut affected) = first?;
+        for later in &mut self.decided {
+            if let Some(again) = later.remove(&contract) {
+                affected.find_again(again);
+            }
+        }
+        self.decided.retain(|contracts| !contracts.is_empty());
+        affected.services.sort();
+        affected.services.dedup();
+        Some(affected)
+    }
+}
+
 /// What a contract has of an incident already.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct OfContract {
     /// Its open ticket, the first where there are several.
     open: Option<u64>,
@@ -49,11 +93,14 @@ impl Desk {
         changes: &mut TicketChanges,
     ) -> Result<Vec<u64>, NoTicket> {
         let before = self.unopened.remove(&facts.incident);
-        let since = before.as_ref().map_or(at.engine, |before| before.since);
+        let decision = decide(&facts, self.settings.unknown_senders_open);
+        let contracts = std::mem::take(&mut facts.contracts);
         if let Some(before) = before {
-            facts.contracts = decided_first(before.contracts, facts.contracts);
+            let mut unopened = Unopened { facts, refused: None, ..before };
+            unopened.add(contracts);
+            return self.open_portion(at, unopened, (clock_quality, changes));
         }
-        match decide(&facts, self.settings.unknown_senders_open) {
+        match decision {
             TicketDecision::None(reason) => Err(reason),
             TicketDecision::Internal => {
                 if self.is_done(facts.incident) {
@@ -62,8 +109,8 @@ impl Desk {
                 Ok(Vec::new())
             }
             TicketDecision::Contracts => {
-                let contracts = VecDeque::from(std::mem::take(&mut facts.contracts));
-                let unopened = Unopened { since, facts, contracts, refused: None };
+                let decided = VecDeque::from([contracts]);
+                let unopened = Unopened { since: at.engine, facts, decided, refused: None };
                 self.open_portion(at, unopened, (clock_quality, changes))
             }
         }
@@ -91,17 +138,18 @@ impl Desk {
 
     /// The incident was taken over: what was decided for it is opened for the other one.
     pub(super) fn bring_unopened_along(&mut self, loser: u64, survivor: u64) {
-        let Some(moved) = self.unopened.remove(&loser) else { return };
-        let mut facts = moved.facts;
-        facts.incident = survivor;
+        let Some(mut moved) = self.unopened.remove(&loser) else { return };
+        moved.facts.incident = survivor;
         let unopened = match self.unopened.remove(&survivor) {
-            Some(known) => Unopened {
-                since: known.since.min(moved.since),
-                facts: known.facts,
-                contracts: decided_first(known.contracts, moved.contracts),
-                refused: known.refused.or(moved.refused),
-            },
-            None => Unopened { facts, ..moved },
+            Some(mut known) => {
+                known.since = known.since.min(moved.since);
+                known.refused = known.refused.or(moved.refused);
+                for contracts in moved.decided {
+                    known.add(contracts);
+                }
+                known
+            }
+            None => moved,
         };
         self.unopened.insert(survivor, unopened);
     }
@@ -125,8 +173,8 @@ impl Desk {
         (clock_quality, changes): (&str, &mut TicketChanges),
     ) -> Result<Vec<u64>, NoTicket> {
         let incident = unopened.facts.incident;
-        let count = unopened.contracts.len().min(OPENED_MAX);
-        let mut portion: Vec<AffectedContract> = unopened.contracts.drain(..count).collect();
+        let next = std::iter::from_fn(|| unopened.next());
+        let mut portion: Vec<AffectedContract> = next.take(OPENED_MAX).collect();
         portion.sort_unstable_by(|one, other| one.contract.cmp(&other.contract));
         let mut covering = Vec::new();
         for affected in &portion {
@@ -139,7 +187,7 @@ impl Desk {
         }
         let contracts = portion.into_iter().map(|affected| affected.contract);
         self.unify(at, incident, contracts, changes);
-        if !unopened.contracts.is_empty() {
+        if !unopened.decided.is_empty() {
             self.unopened.insert(incident, unopened);
             return Ok(covering);
         }
@@ -157,9 +205,9 @@ impl Desk {
         changes: &mut TicketChanges,
     ) -> Result<(), NoTicket> {
         let is_blocking = facts.severity == Severity::Critical;
-        let internal = self.by_incident.for_contract(facts.incident, SmolStr::default());
+        let said = self.by_incident.said_for(facts.incident, SmolStr::default());
         let mut is_closed = false;
-        for ticket in internal.filter_map(|key| self.tickets.get(&key)) {
+        for ticket in said.filter_map(|key| self.tickets.get(&key)) {
             if is_blocking && !ticket.is_blocking {
                 continue;
             }
@@ -195,12 +243,10 @@ impl Desk {
 
     /// What an affected contract has of an incident already.
     fn known_of(&self, incident: u64, affected: &AffectedContract) -> OfContract {
-        let mut known = OfContract::default();
-        let keys = self.by_incident.for_contract(incident, affected.contract.clone());
-        for (key, ticket) in keys.filter_map(|key| Some((key, self.tickets.get(&key)?))) {
-            if ticket.is_open() {
-                known.open = known.open.or(Some(key));
-            }
+        let open = self.by_incident.running_for(incident, affected.contract.clone()).next();
+        let mut known = OfContract { open, refuted: None, closed: None };
+        let said = self.by_incident.said_for(incident, affected.contract.clone());
+        for ticket in said.filter_map(|key| self.tickets.get(&key)) {
             if ticket.is_refuted {
                 known.refuted = known.refuted.max(ticket.nature);
             }
@@ -281,34 +327,10 @@ impl Desk {
     }
 }
 
-/// The contracts of two decisions. What was decided first stays, and comes first; a later look may
-/// add services to it, or find it worse, and each ticket is told how its services are once it is
-/// open.
-fn decided_first<C>(first: VecDeque<AffectedContract>, then: C) -> C
-where
-    C: IntoIterator<Item = AffectedContract> + FromIterator<AffectedContract>,
-{
-    let mut all: Vec<AffectedContract> = first.into();
-    let places: BTreeMap<SmolStr, usize> =
-        all.iter().enumerate().map(|(place, one)| (one.contract.clone(), place)).collect();
-    for affected in then {
-        match places.get(&affected.contract).and_then(|place| all.get_mut(*place)) {
-            Some(known) => {
-                if affected.nature > known.nature {
-                    known.nature = affected.nature;
-                    known.carried_until = affected.carried_until;
-                }
-                known.failed_at = known.failed_at.max(affected.failed_at);
-                known.services.extend(affected.services);
-                known.services.sort();
-                known.services.dedup();
-            }
-            None => all.push(affected),
-        }
-    }
-    all.into_iter().collect()
-}
-
+/// So few contracts of another decision are put to those decided before.
+const FEW: usize = 256;
+/// Into so many parts few contracts are not put apart from those decided before.
+const PARTS_MAX: usize = 8;
 /// Tickets opened at a time.
 const OPENED_MAX: usize = 64;
 
@@ -347,7 +369,7 @@ mod tests {
             severity: Severity::Major,
             is_known: true,
             failed_at: EngineTime(1),
-            contracts: contracts.into_iter().collect(),
+            contracts: contracts.into_iter().map(|one| (one.contract.clone(), one)).collect(),
             detected_at: Timestamp(1),
             occurred_at: None,
         }
@@ -413,7 +435,10 @@ mod tests {
         changes.clear();
         let (incident, _) = desk.open_further(at(8), "good", &mut changes).expect("two wait");
         assert_eq!((incident, changes.len()), (2, 100 - OPENED_MAX));
-        desk.merge(at(8), &[(3, 1)], &mut changes);
+        desk.merge(at(8), &[(3, 1)]);
+        while desk.moving_since().is_some() {
+            assert!(desk.move_further(at(8), 10, &mut changes).len() <= 1);
+        }
         desk.set_root(1, "power".into());
         assert_eq!(desk.unopened().collect::<Vec<_>>(), [1]);
         let mut opened = open_all(&mut desk);

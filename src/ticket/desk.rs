@@ -2,10 +2,11 @@
 
 use crate::model::contract::Contracts;
 use crate::model::settings::TicketSettings;
-use crate::model::time::{At, Timestamp};
+use crate::model::time::{At, EngineTime, Timestamp};
 use crate::model::timer::Timers;
 use crate::ticket::decide::Unopened;
 use crate::ticket::event::{TicketChanges, TicketEvent};
+use crate::ticket::family::Moving;
 use crate::ticket::of_incident::OfIncident;
 use crate::ticket::policy::Nature;
 use crate::ticket::record::{Opening, Ticket, VIGIE};
@@ -45,11 +46,18 @@ pub enum ServiceNews {
     Out,
 }
 
+/// A place among the tickets of an incident: contract (empty: none), and key.
+pub type TicketPlace = (SmolStr, u64);
+
+/// The place before all of them.
+pub const FIRST: TicketPlace = (SmolStr::new_static(""), 0);
+
 /// The tickets. Keys are their ordinal over all series, in the order of opening.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Desk {
     pub(super) tickets: BTreeMap<u64, Ticket>,
     pub(super) by_number: BTreeMap<SmolStr, u64>,
+    #[serde(skip)]
     pub(super) by_incident: OfIncident,
     pub(super) by_service: BTreeMap<SmolStr, BTreeSet<u64>>,
     counters: BTreeMap<String, u64>,
@@ -61,6 +69,10 @@ pub struct Desk {
     pub(super) contracts: Contracts,
     /// Tickets of incidents that are decided and not opened yet.
     pub(super) unopened: BTreeMap<u64, Unopened>,
+    /// Incidents that were taken over: tickets on their way to the survivor.
+    pub(super) moving: Moving,
+    /// The first ticket whose breach is to be worked out anew, since then.
+    breaches_from: Option<(EngineTime, u64)>,
 }
 
 impl Desk {
@@ -72,15 +84,13 @@ impl Desk {
 
     /// Builds the look-ups again after the tickets were read from a snapshot.
     pub fn rebuild(&mut self) {
-        self.by_incident.rebuild(&self.tickets);
+        self.by_incident = OfIncident::of(&self.tickets);
     }
 
     /// Whether the look-ups are what a restart would build.
     #[must_use]
     pub fn look_ups_are_right(&self) -> bool {
-        let mut anew = self.by_incident.clone();
-        anew.rebuild(&self.tickets);
-        self.by_incident == anew
+        self.by_incident == OfIncident::of(&self.tickets)
     }
 
     /// The ticket is shown after this happened to it.
@@ -112,27 +122,32 @@ impl Desk {
         &self.counters
     }
 
-    /// Keys of an incident's unfinished tickets, in the order in which it got them.
-    #[must_use]
-    pub fn of_incident(&self, incident: u64) -> &[u64] {
-        self.by_incident.running(incident)
+    /// Keys of an incident's unfinished tickets, behind that one, by contract and key; begin with
+    /// [`FIRST`].
+    pub fn of_incident(
+        &self,
+        incident: u64,
+        after: TicketPlace,
+    ) -> impl Iterator<Item = TicketPlace> {
+        let (contract, key) = after;
+        let from = (contract, key.saturating_add(1));
+        self.by_incident.running(incident, from).map(|(contract, key)| (contract.clone(), key))
     }
 
     /// Keys of an incident's unfinished tickets that do not only follow their services: internal
     /// ones, and those that are restored.
     pub fn of_incident_itself(&self, incident: u64) -> impl Iterator<Item = u64> + '_ {
-        let internal = self.by_incident.for_contract(incident, SmolStr::default());
-        let open = |key: &u64| self.tickets.get(key).is_some_and(Ticket::is_open);
-        internal.filter(open).chain(self.by_incident.restored(incident))
+        let internal = self.by_incident.running_for(incident, SmolStr::default());
+        internal.chain(self.by_incident.restored(incident))
     }
 
     /// An incident's tickets in the order of opening, at most so many: unfinished ones before
     /// finished ones, and of those the newest.
     #[must_use]
     pub fn all_of_incident(&self, incident: u64, most: usize) -> Vec<&Ticket> {
-        let finished = self.by_incident.finished(incident);
-        let running = self.of_incident(incident).iter();
-        let mut keys: Vec<u64> = running.chain(finished.iter().rev()).copied().take(most).collect();
+        let running = self.by_incident.running(incident, FIRST).map(|(_, key)| key);
+        let finished = self.by_incident.finished(incident).rev();
+        let mut keys: Vec<u64> = running.chain(finished).take(most).collect();
         keys.sort_unstable();
         keys.into_iter().filter_map(|key| self.tickets.get(&key)).collect()
     }
@@ -140,8 +155,9 @@ impl Desk {
     /// Whether none of the incident's tickets is open, or about to be.
     #[must_use]
     pub fn is_done(&self, incident: u64) -> bool {
-        let is_open = |key| self.tickets.get(key).is_some_and(Ticket::is_open);
-        !self.unopened.contains_key(&incident) && !self.of_incident(incident).iter().any(is_open)
+        !self.unopened.contains_key(&incident)
+            && !self.moving.leads_to(incident)
+            && self.by_incident.running(incident, FIRST).next().is_none()
     }
 
     /// Keys of the unfinished tickets that count an outage of the service, in the order of opening.
@@ -196,12 +212,30 @@ impl Desk {
         }
     }
 
-    /// The wall clock was set: every breach is due at another engine time.
+    /// The wall clock was set: every breach is due at another engine time. Those of very many
+    /// tickets are worked out in portions; one that fires before its turn finds that out itself.
     pub fn wall_clock_set(&mut self, at: At) {
-        let keys: Vec<u64> = self.tickets.keys().copied().collect();
-        for key in keys {
-            self.set_breach(at, key);
+        self.breaches_from = Some((at.engine, 0));
+        self.set_breaches(at);
+    }
+
+    /// Works out the next of them.
+    pub fn set_breaches(&mut self, at: At) {
+        let Some((since, from)) = self.breaches_from.take() else { return };
+        let next = self.tickets.range(from..).map(|(key, _)| *key);
+        let keys: Vec<u64> = next.take(BREACHES_AT_ONCE).collect();
+        for key in &keys {
+            self.set_breach(at, *key);
         }
+        if keys.len() == BREACHES_AT_ONCE {
+            self.breaches_from = keys.last().map(|last| (since, last.saturating_add(1)));
+        }
+    }
+
+    /// Since when breaches are due at another engine time than is known.
+    #[must_use]
+    pub fn breaches_wait_since(&self) -> Option<EngineTime> {
+        self.breaches_from.map(|(since, _)| since)
     }
 
     /// What a ticket is about is back, failed, or is still out.
@@ -345,3 +379,5 @@ const CLEARED: &str = "cleared and stable";
 const OUT_OF_REACH: &str = "by the new inventory its services do not need what failed; stable";
 /// How long finished tickets stay in memory at least, ns. History keeps them.
 const FORGET_AFTER_NS: u64 = 24 * 3_600_000_000_000;
+/// Breaches that are worked out anew by one step.
+const BREACHES_AT_ONCE: usize = 1_024;

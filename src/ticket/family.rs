@@ -1,14 +1,29 @@
 //! One outage, one ticket per contract: a second incident's effect on services whose outage is
 //! counted already, and what becomes of the tickets of incidents that turn out to be one.
 
-use crate::model::time::At;
-use crate::ticket::desk::Desk;
+use crate::model::time::{At, EngineTime};
+use crate::ticket::desk::{Desk, FIRST};
 use crate::ticket::event::{TicketChanges, TicketEvent};
 use crate::ticket::of_incident::contract_of;
 use crate::ticket::policy::AffectedContract;
 use crate::ticket::record::{Ticket, VIGIE};
+use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Incidents that were taken over and have tickets still: (loser, survivor), in that order.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Moving {
+    ahead: VecDeque<(u64, u64)>,
+    since: Option<EngineTime>,
+}
+
+impl Moving {
+    /// Whether tickets are on their way to that incident.
+    pub(super) fn leads_to(&self, incident: u64) -> bool {
+        self.ahead.iter().any(|(_, survivor)| *survivor == incident)
+    }
+}
 
 impl Desk {
     /// Tickets of the contract that run for some of the affected services, and the services left.
@@ -39,41 +54,69 @@ impl Desk {
         self.by_incident.add(incident, key, ticket);
     }
 
-    /// Incidents took others over (loser, survivor), in that order: the tickets come along. Where
-    /// two have one for the same contract (or both an internal one), the older goes on and the
-    /// other is cancelled.
-    pub fn merge(&mut self, at: At, merged: &[(u64, u64)], changes: &mut TicketChanges) {
-        let mut moved: BTreeMap<u64, BTreeSet<SmolStr>> = BTreeMap::new();
-        for (loser, survivor) in merged {
-            let contracts = self.bring_along(*loser, *survivor, changes);
-            moved.entry(*survivor).or_default().extend(contracts);
+    /// Incidents took others over (loser, survivor), in that order: the tickets are to come along.
+    pub fn merge(&mut self, at: At, merged: &[(u64, u64)]) {
+        if !merged.is_empty() && self.moving.since.is_none() {
+            self.moving.since = Some(at.engine);
         }
-        for (survivor, contracts) in moved {
-            self.unify(at, survivor, contracts, changes);
+        for (loser, survivor) in merged {
+            self.bring_unopened_along(*loser, *survivor);
+            self.moving.ahead.push_back((*loser, *survivor));
         }
     }
 
-    /// Gives the contracts of the tickets that came along.
+    /// Since when tickets are on their way to the incident that took theirs over.
+    #[must_use]
+    pub fn moving_since(&self) -> Option<EngineTime> {
+        self.moving.since
+    }
+
+    /// So many tickets at most come along. Where two are for the same contract (or both internal),
+    /// the older goes on and the other is cancelled. Gives the incidents that got some.
+    pub fn move_further(&mut self, at: At, most: usize, changes: &mut TicketChanges) -> Vec<u64> {
+        let mut moved: BTreeMap<u64, BTreeSet<SmolStr>> = BTreeMap::new();
+        let mut left = most;
+        while let Some((loser, survivor)) = self.moving.ahead.front().copied() {
+            let Some(key) = self.by_incident.next_of(loser) else {
+                self.moving.ahead.pop_front();
+                continue;
+            };
+            if left == 0 {
+                break;
+            }
+            left = left.saturating_sub(1);
+            if let Some(contract) = self.bring_along(key, (loser, survivor), changes) {
+                moved.entry(survivor).or_default().insert(contract);
+            }
+        }
+        if self.moving.ahead.is_empty() {
+            self.moving.since = None;
+        }
+        let survivors = moved.keys().copied().collect();
+        for (survivor, contracts) in moved {
+            self.unify(at, survivor, contracts, changes);
+        }
+        survivors
+    }
+
+    /// One ticket comes along. Gives its contract.
     fn bring_along(
         &mut self,
-        loser: u64,
-        survivor: u64,
+        key: u64,
+        (loser, survivor): (u64, u64),
         changes: &mut TicketChanges,
-    ) -> BTreeSet<SmolStr> {
-        self.bring_unopened_along(loser, survivor);
-        let mut contracts = BTreeSet::new();
-        for key in self.by_incident.bring_along((loser, survivor), &self.tickets) {
-            let Some(ticket) = self.tickets.get_mut(&key) else { continue };
-            contracts.insert(contract_of(ticket));
-            if ticket.incident == loser {
-                ticket.incident = survivor;
-                changes.push((key, TicketEvent::Updated));
-            } else {
-                ticket.covers.push(survivor);
-            }
-            ticket.covers.retain(|incident| *incident != loser);
+    ) -> Option<SmolStr> {
+        let ticket = self.tickets.get_mut(&key)?;
+        self.by_incident.leave(loser, key, ticket);
+        ticket.covers.retain(|incident| *incident != loser && *incident != survivor);
+        if ticket.incident == loser {
+            ticket.incident = survivor;
+            changes.push((key, TicketEvent::Updated));
+        } else if ticket.incident != survivor {
+            ticket.covers.push(survivor);
         }
-        contracts
+        self.by_incident.come(survivor, key, ticket);
+        Some(contract_of(ticket))
     }
 
     /// At most one open ticket of an incident for each of these contracts, the oldest; an internal
@@ -101,10 +144,8 @@ impl Desk {
         }
         // A rehearsal for a contract does not replace work.
         let is_work = |ticket: &Ticket| ticket.contract.is_some() && !ticket.observe;
-        let running = self.of_incident(incident).iter().copied();
-        let work = running.filter(|key| {
-            self.tickets.get(key).is_some_and(|ticket| ticket.is_open() && is_work(ticket))
-        });
+        let running = self.by_incident.running(incident, FIRST).map(|(_, key)| key);
+        let work = running.filter(|key| self.tickets.get(key).is_some_and(is_work));
         let goes_on = work.min().or(internal.first().copied());
         for key in internal.into_iter().filter(|key| Some(*key) != goes_on) {
             if let Some(goes_on) = goes_on {
@@ -115,8 +156,7 @@ impl Desk {
 
     /// The incident's open tickets for a contract, or its open internal ones, oldest first.
     fn open_for(&self, incident: u64, contract: SmolStr) -> Vec<u64> {
-        let is_open = |key: &u64| self.tickets.get(key).is_some_and(Ticket::is_open);
-        self.by_incident.for_contract(incident, contract).filter(is_open).collect()
+        self.by_incident.running_for(incident, contract).collect()
     }
 
     fn cancel_merged(&mut self, at: At, key: u64, holder: u64, changes: &mut TicketChanges) {

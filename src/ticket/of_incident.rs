@@ -1,56 +1,75 @@
-//! Which tickets an incident has: its own and those that cover it, by contract as well, since a
-//! large fault has tens of thousands.
+//! Which tickets an incident has: its own and those that cover it, by contract, since a large fault
+//! has tens of thousands. A look-up: it follows from the tickets, and no snapshot holds it.
 
 use crate::ticket::record::{State, Ticket};
-use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Ticket keys by incident.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct OfIncident {
-    /// Unfinished ones: a large incident that took over thousands has as many finished ones.
-    running: BTreeMap<u64, Vec<u64>>,
-    finished: BTreeMap<u64, Vec<u64>>,
-    /// All of them: (incident, contract, key); no contract is the empty one.
-    #[serde(skip)]
-    by_contract: BTreeSet<(u64, SmolStr, u64)>,
+    /// Unfinished ones.
+    running: BTreeSet<Entry>,
     /// Those that are restored and not finished: (incident, key).
-    #[serde(skip)]
     restored: BTreeSet<(u64, u64)>,
+    /// Finished ones: (incident, key). A large incident that took over thousands has as many.
+    finished: BTreeSet<(u64, u64)>,
+    /// Those among them by which somebody said something about the outage: that it is not real, or
+    /// that it is over.
+    said: BTreeSet<Entry>,
 }
 
+/// (Incident, contract, key); the contract of an internal ticket is the empty one.
+type Entry = (u64, SmolStr, u64);
+
 impl OfIncident {
-    /// Unfinished ones, in the order in which the incident got them.
-    pub(super) fn running(&self, incident: u64) -> &[u64] {
-        self.running.get(&incident).map_or(&[], Vec::as_slice)
+    /// Unfinished ones from `from` on, by contract and key: internal ones first.
+    pub(super) fn running(
+        &self,
+        incident: u64,
+        from: (SmolStr, u64),
+    ) -> impl Iterator<Item = (&SmolStr, u64)> + '_ {
+        let (contract, key) = from;
+        let from = self.running.range((incident, contract, key)..);
+        from.take_while(move |(of, _, _)| *of == incident)
+            .map(|(_, contract, key)| (contract, *key))
     }
 
-    /// Finished ones.
-    pub(super) fn finished(&self, incident: u64) -> &[u64] {
-        self.finished.get(&incident).map_or(&[], Vec::as_slice)
-    }
-
-    /// Those for a contract (empty: the internal ones), finished ones too, oldest first.
-    pub(super) fn for_contract(
+    /// Unfinished ones for a contract (empty: the internal ones), oldest first.
+    pub(super) fn running_for(
         &self,
         incident: u64,
         contract: SmolStr,
     ) -> impl Iterator<Item = u64> + '_ {
-        let last = (incident, contract.clone(), u64::MAX);
-        self.by_contract.range((incident, contract, 0)..=last).map(|(_, _, key)| *key)
+        for_contract(&self.running, incident, contract)
+    }
+
+    /// Those for a contract (empty: the internal ones) by which somebody said that the outage is
+    /// not real, or over.
+    pub(super) fn said_for(
+        &self,
+        incident: u64,
+        contract: SmolStr,
+    ) -> impl Iterator<Item = u64> + '_ {
+        for_contract(&self.said, incident, contract)
+    }
+
+    /// Finished ones, oldest first.
+    pub(super) fn finished(&self, incident: u64) -> impl DoubleEndedIterator<Item = u64> + '_ {
+        self.finished.range(all_of(incident)).map(|(_, key)| *key)
     }
 
     /// Those that are restored and not finished, oldest first.
     pub(super) fn restored(&self, incident: u64) -> impl Iterator<Item = u64> + '_ {
-        self.restored.range((incident, 0)..=(incident, u64::MAX)).map(|(_, key)| *key)
+        self.restored.range(all_of(incident)).map(|(_, key)| *key)
     }
 
     /// An unfinished ticket is the incident's own, or covers it.
     pub(super) fn add(&mut self, incident: u64, key: u64, ticket: &Ticket) {
-        self.running.entry(incident).or_default().push(key);
-        self.by_contract.insert((incident, contract_of(ticket), key));
-        self.note_restored(key, ticket);
+        self.running.insert((incident, contract_of(ticket), key));
+        if ticket.state() == State::Resolved {
+            self.restored.insert((incident, key));
+        }
     }
 
     /// The ticket is restored, or no more.
@@ -68,63 +87,72 @@ impl OfIncident {
     pub(super) fn finish(&mut self, key: u64, ticket: &Ticket) {
         for incident in incidents_of(ticket) {
             self.restored.remove(&(incident, key));
-            if drop_key(&mut self.running, incident, key) {
-                self.finished.entry(incident).or_default().push(key);
-            }
+            self.running.remove(&(incident, contract_of(ticket), key));
+            self.add_finished(incident, key, ticket);
+        }
+    }
+
+    fn add_finished(&mut self, incident: u64, key: u64, ticket: &Ticket) {
+        self.finished.insert((incident, key));
+        if ticket.is_refuted || ticket.closed_at.is_some() {
+            self.said.insert((incident, contract_of(ticket), key));
         }
     }
 
     /// The ticket is forgotten.
     pub(super) fn forget(&mut self, key: u64, ticket: &Ticket) {
         for incident in incidents_of(ticket) {
-            drop_key(&mut self.running, incident, key);
-            drop_key(&mut self.finished, incident, key);
-            self.by_contract.remove(&(incident, contract_of(ticket), key));
+            self.leave(incident, key, ticket);
         }
     }
 
-    /// An incident was taken over by another: gives the keys of its tickets, which are that one's
-    /// now.
-    pub(super) fn bring_along(
-        &mut self,
-        (loser, survivor): (u64, u64),
-        tickets: &BTreeMap<u64, Ticket>,
-    ) -> Vec<u64> {
-        let running = self.running.remove(&loser).unwrap_or_default();
-        let finished = self.finished.remove(&loser).unwrap_or_default();
-        let all: Vec<u64> = running.iter().chain(&finished).copied().collect();
-        for (key, ticket) in all.iter().filter_map(|key| tickets.get_key_value(key)) {
-            let contract = contract_of(ticket);
-            self.by_contract.remove(&(loser, contract.clone(), *key));
-            self.by_contract.insert((survivor, contract, *key));
-            if self.restored.remove(&(loser, *key)) {
-                self.restored.insert((survivor, *key));
-            }
+    /// The ticket is no more one of that incident's.
+    pub(super) fn leave(&mut self, incident: u64, key: u64, ticket: &Ticket) {
+        let entry = (incident, contract_of(ticket), key);
+        self.running.remove(&entry);
+        self.said.remove(&entry);
+        self.restored.remove(&(incident, key));
+        self.finished.remove(&(incident, key));
+    }
+
+    /// The ticket is one of that incident's too.
+    pub(super) fn come(&mut self, incident: u64, key: u64, ticket: &Ticket) {
+        if ticket.is_open() {
+            self.add(incident, key, ticket);
+        } else {
+            self.add_finished(incident, key, ticket);
         }
-        let moved = [(&mut self.running, running), (&mut self.finished, finished)];
-        for (index, more) in moved.into_iter().filter(|(_, more)| !more.is_empty()) {
-            let keys = index.entry(survivor).or_default();
-            keys.extend(more);
-            keys.sort_unstable();
-            keys.dedup();
+    }
+
+    /// The next of an incident's tickets, unfinished ones first.
+    pub(super) fn next_of(&self, incident: u64) -> Option<u64> {
+        let running = self.running(incident, (SmolStr::default(), 0)).map(|(_, key)| key);
+        running.chain(self.finished(incident)).next()
+    }
+
+    /// What follows from these tickets.
+    pub(super) fn of(tickets: &BTreeMap<u64, Ticket>) -> Self {
+        let mut all = Self::default();
+        for (key, ticket) in tickets {
+            for incident in incidents_of(ticket) {
+                all.come(incident, *key, ticket);
+            }
         }
         all
     }
+}
 
-    /// Builds what no snapshot holds.
-    pub(super) fn rebuild(&mut self, tickets: &BTreeMap<u64, Ticket>) {
-        self.by_contract.clear();
-        self.restored.clear();
-        let all = self.running.iter().chain(&self.finished);
-        let each = all.flat_map(|(incident, keys)| keys.iter().map(|key| (*incident, *key)));
-        for (incident, key) in each {
-            let Some(ticket) = tickets.get(&key) else { continue };
-            self.by_contract.insert((incident, contract_of(ticket), key));
-            if ticket.state() == State::Resolved {
-                self.restored.insert((incident, key));
-            }
-        }
-    }
+fn for_contract(
+    entries: &BTreeSet<Entry>,
+    incident: u64,
+    contract: SmolStr,
+) -> impl Iterator<Item = u64> + '_ {
+    let last = (incident, contract.clone(), u64::MAX);
+    entries.range((incident, contract, 0)..=last).map(|(_, _, key)| *key)
+}
+
+fn all_of(incident: u64) -> std::ops::RangeInclusive<(u64, u64)> {
+    (incident, 0)..=(incident, u64::MAX)
 }
 
 /// The incident that opened it, and those that it covers.
@@ -135,16 +163,4 @@ fn incidents_of(ticket: &Ticket) -> impl Iterator<Item = u64> + '_ {
 /// The contract of a ticket; empty for an internal one.
 pub(super) fn contract_of(ticket: &Ticket) -> SmolStr {
     ticket.contract.as_ref().map(|contract| SmolStr::new(&contract.id)).unwrap_or_default()
-}
-
-/// Whether the key was there.
-fn drop_key(index: &mut BTreeMap<u64, Vec<u64>>, incident: u64, key: u64) -> bool {
-    let Some(keys) = index.get_mut(&incident) else { return false };
-    let before = keys.len();
-    keys.retain(|known| *known != key);
-    let was_there = keys.len() < before;
-    if keys.is_empty() {
-        index.remove(&incident);
-    }
-    was_there
 }

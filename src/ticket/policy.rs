@@ -4,6 +4,7 @@ use crate::model::severity::Severity;
 use crate::model::time::{EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+use std::collections::BTreeMap;
 
 /// How the service is affected.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -42,7 +43,7 @@ impl Nature {
 pub struct AffectedContract {
     /// Contract id.
     pub contract: SmolStr,
-    /// Its affected services, sorted.
+    /// Its affected services, each once, sorted when its ticket is opened.
     pub services: Vec<SmolStr>,
     /// Worst nature among them.
     pub nature: Nature,
@@ -56,10 +57,13 @@ pub struct AffectedContract {
     pub carried_until: Option<Timestamp>,
 }
 
+/// Affected contracts by their id.
+pub type ByContract = BTreeMap<SmolStr, AffectedContract>;
+
 impl AffectedContract {
-    /// Adds other services of the same contract, behind those that it has.
-    pub fn take_in(&mut self, other: &mut Self) {
-        self.services.append(&mut other.services);
+    /// Another service of the same contract, seen in the same look.
+    pub fn take_in(&mut self, other: Self) {
+        self.services.extend(other.services);
         self.nature = self.nature.max(other.nature);
         self.failed_at = self.failed_at.max(other.failed_at);
         self.carried_until = self.carried_until.min(other.carried_until);
@@ -67,6 +71,17 @@ impl AffectedContract {
             self.detected_at = other.detected_at;
             self.occurred_at = other.occurred_at;
         }
+    }
+
+    /// The same contract in a later look: it may have lost more services, or be worse off; when it
+    /// began stays.
+    pub fn find_again(&mut self, later: Self) {
+        if later.nature > self.nature {
+            self.nature = later.nature;
+            self.carried_until = later.carried_until;
+        }
+        self.failed_at = self.failed_at.max(later.failed_at);
+        self.services.extend(later.services);
     }
 }
 
@@ -83,8 +98,8 @@ pub struct IncidentFacts {
     pub is_known: bool,
     /// Engine time at which something of it failed last.
     pub failed_at: EngineTime,
-    /// Contracts that it affects, by id.
-    pub contracts: Vec<AffectedContract>,
+    /// Contracts that it affects.
+    pub contracts: ByContract,
     /// Receive time of its earliest alarm.
     pub detected_at: Timestamp,
     /// When the device of that alarm says that it happened.
@@ -139,7 +154,7 @@ mod tests {
             severity,
             is_known,
             failed_at: EngineTime(0),
-            contracts: Vec::new(),
+            contracts: ByContract::new(),
             detected_at: Timestamp(0),
             occurred_at: None,
         };
@@ -150,7 +165,7 @@ mod tests {
         assert_eq!(decide(&unknown, true), TicketDecision::Internal);
         assert_eq!(decide(&facts(Severity::Major, true), false), TicketDecision::Internal);
         let mut affected = facts(Severity::Warning, false);
-        affected.contracts.push(AffectedContract {
+        let contract = AffectedContract {
             contract: "c".into(),
             services: vec!["s".into()],
             nature: Nature::BackupActive,
@@ -158,7 +173,8 @@ mod tests {
             occurred_at: None,
             failed_at: EngineTime(0),
             carried_until: None,
-        });
+        };
+        affected.contracts.insert("c".into(), contract);
         assert_eq!(decide(&affected, false), TicketDecision::Contracts);
     }
 }

@@ -141,9 +141,16 @@ pub(super) fn ticket(image: &TicketImage) -> [String; 2] {
     [first, second]
 }
 
+/// Services of a ticket that a line names.
+const NAMED_SERVICES_MAX: usize = 5;
+
 /// What has become of services, by the word of the API.
 fn affected(nature: &str, services: &[SmolStr]) -> String {
-    let services = services.join(", ");
+    let (named, others) = services.split_at(services.len().min(NAMED_SERVICES_MAX));
+    let services = match others.len() {
+        0 => named.join(", "),
+        others => format!("{} and {others} more", named.join(", ")),
+    };
     match nature {
         "total-outage" => format!("total outage of {services}"),
         "backup-active" => format!("{services} on backup"),

@@ -63,6 +63,7 @@ pub(crate) fn incident(id: &str, status: IncidentStatus, change: IncidentChange)
         merged_into: None,
         tickets: vec!["NOC-000001".into()],
         no_ticket_reason: None,
+        service_count: 1,
     }
 }
 
@@ -106,6 +107,7 @@ pub(crate) fn ticket(number: &str, state: TicketState, change: TicketChange) -> 
         clock_quality: "chrony, synchronised, error 12 us".to_owned(),
         observe: false,
         times: vec![entry("detected_at"), entry("opened_at")],
+        service_count: 1,
     }
 }
 
