@@ -470,7 +470,8 @@ proptest! {
         turns in proptest::collection::vec(turn(6), 1..60),
         slices in slices(),
     ) {
-        let (mut run, mut shown, now_ns) = live(place(&needs, has_links), &turns, &BTreeMap::new(), slices);
+        let place = place(&needs, has_links);
+        let (mut run, mut shown, now_ns) = live(place, &turns, &BTreeMap::new(), slices);
         let mut elapsed: BTreeMap<SmolStr, i64> = BTreeMap::new();
         let mut opened = 0;
         for ticket in &shown.tickets {
