@@ -8,7 +8,7 @@ use crate::correlate::correlator::{Correlator, Deadline, ServiceSince};
 use crate::correlate::incident::Status;
 use crate::correlate::resource::Slot;
 use crate::correlate::topology::NodeState;
-use crate::correlate::unsettled::Origin;
+use crate::correlate::unsettled::{Origin, Toggle};
 use crate::model::severity::Severity;
 use crate::model::time::At;
 
@@ -93,8 +93,7 @@ impl Correlator {
         if let Some(device) = neighbour {
             self.by_neighbour.entry(device).or_default().insert(slot);
         }
-        self.topology.count_effect(resource, effect, true);
-        self.propagate(&[resource], since, changes);
+        self.count_effect(resource, Toggle { effect, is_more: true }, since, changes);
         self.group(at, slot, changes);
     }
 
@@ -121,8 +120,7 @@ impl Correlator {
         {
             told.remove(&slot);
         }
-        self.topology.count_effect(resource, effect, false);
-        self.propagate(&[resource], cleared_at, changes);
+        self.count_effect(resource, Toggle { effect, is_more: false }, cleared_at, changes);
         if let Some(id) = incident {
             self.alarm_left(at, id, (severity, cleared_at), changes);
         }
@@ -130,10 +128,15 @@ impl Correlator {
         self.forget_later(at, slot);
     }
 
-    /// Notes since when a service has its state.
-    pub(crate) fn service_changed(&mut self, slot: Slot, origin: Origin, changes: &mut Changes) {
+    /// Notes since when a service has that state.
+    pub(crate) fn service_changed(
+        &mut self,
+        slot: Slot,
+        state: NodeState,
+        origin: Origin,
+        changes: &mut Changes,
+    ) {
         changes.services.push(slot);
-        let state = self.topology.state(slot);
         let since = origin.at;
         let known = self.service_since.get(&slot);
         let left_up_at = known.and_then(|known| known.left_up_at).or(Some(since));

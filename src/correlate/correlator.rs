@@ -121,7 +121,8 @@ pub struct Correlator {
     pub(crate) renewal: Option<Box<Renewal>>,
     /// States that are to be worked out and told, when that takes more than a step.
     pub(crate) unsettled: Option<Box<Unsettled>>,
-    /// What a slice of long work may cost at most: nothing less than it does, but in tests.
+    /// What any slice of long work may cost at most: no bound but in tests, which have little that
+    /// is large.
     #[serde(skip, default = "any_units")]
     pub(crate) slice_units: usize,
     /// [`ALARMS_MAX`]; less in tests.

@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Descent {
     seen: SlotSet,
-    /// Resources to go on from, each with its first dependent that was not looked at.
-    ahead: Vec<(Slot, Option<usize>)>,
+    /// Resources to go on from, each with the dependents before which all were looked at.
+    ahead: Vec<(Slot, Option<Slot>)>,
 }
 
 impl Descent {
@@ -39,9 +39,9 @@ impl Descent {
                 return Some(slot);
             };
             let dependents = topology.get(slot).map_or(&[][..], |node| &node.dependents);
-            let rest = dependents.get(from..).unwrap_or_default();
-            if rest.len() > DEPENDENTS_PER_UNIT {
-                self.ahead.push((slot, Some(from.saturating_add(DEPENDENTS_PER_UNIT))));
+            let rest = from_slot(dependents, from);
+            if let Some(next) = rest.get(DEPENDENTS_PER_UNIT) {
+                self.ahead.push((slot, Some(*next)));
             }
             for next in rest.iter().take(DEPENDENTS_PER_UNIT) {
                 if topology.state(*next) != NodeState::Up {
@@ -51,6 +51,11 @@ impl Descent {
         }
         None
     }
+}
+
+/// Of resources in slot order, those from that one on.
+pub(crate) fn from_slot(slots: &[Slot], from: Slot) -> &[Slot] {
+    slots.get(slots.partition_point(|slot| *slot < from)..).unwrap_or_default()
 }
 
 impl Topology {

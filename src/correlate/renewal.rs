@@ -178,7 +178,7 @@ impl Correlator {
                 renewal.stage = Stage::Twins(place.saturating_add(1));
                 self.unite_named_parts(at, device, changes)
             }
-            Stage::States => self.renew_states(renewal, changes),
+            Stage::States => self.renew_states(SETTLED_UNITS, renewal, changes),
             Stage::Incidents(id) => self.decide_later_again(at, id, renewal),
             Stage::Over => 0,
         }
@@ -350,12 +350,18 @@ impl Correlator {
         1
     }
 
-    /// States that follow from other needs, and from what messages have told meanwhile.
-    fn renew_states(&mut self, renewal: &mut Renewal, changes: &mut Changes) -> usize {
+    /// States that follow from other needs, and from what messages have told meanwhile: so many
+    /// looks at resources.
+    fn renew_states(
+        &mut self,
+        units: usize,
+        renewal: &mut Renewal,
+        changes: &mut Changes,
+    ) -> usize {
         let mut unsettled = self.unsettled.take().unwrap_or_default();
         let origin = Origin { at: renewal.since, is_by_inventory: true };
         unsettled.add(renewal.moved.drain(..), origin);
-        let at_once = self.slice(SETTLED_UNITS);
+        let at_once = self.slice(units);
         let mut left = at_once;
         if self.settle(&mut unsettled, &mut left, changes) {
             renewal.stage = Stage::Incidents(0);
@@ -363,6 +369,16 @@ impl Correlator {
             self.unsettled = Some(unsettled);
         }
         at_once.saturating_sub(left) / LOOKS_PER_UNIT
+    }
+
+    /// A message comes meanwhile: when very much waits to be worked out, it helps.
+    pub(crate) fn renew_by_message(&mut self, changes: &mut Changes) {
+        let Some(mut renewal) = self.renewal.take() else { return };
+        if renewal.stage == Stage::States {
+            let units = self.units_by_message();
+            self.renew_states(units, &mut renewal, changes);
+        }
+        self.renewal = Some(renewal);
     }
 
     fn decide_later_again(&mut self, at: At, from: u64, renewal: &mut Renewal) -> usize {

@@ -139,6 +139,9 @@ fn renew(correlator: &mut Correlator, settings: &Settings, units: usize, message
     for (position, message) in messages {
         hear(correlator, position, message, &mut changes);
     }
+    while correlator.unsettled_since().is_some() {
+        correlator.settle_states(units, &mut changes);
+    }
 }
 
 /// Needs of a resource, each with how many of its members must work; and the end of its link.

@@ -9,6 +9,7 @@
 use crate::correlate::alarm_table::AlarmSlot;
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
+use crate::correlate::reach::from_slot;
 use crate::correlate::resource::{ResourceKind, Slot};
 use crate::correlate::topology::NodeState;
 use crate::model::limits::DEPENDENCY_DEPTH_MAX;
@@ -34,13 +35,13 @@ struct Search {
     alarms: Vec<AlarmSlot>,
 }
 
-/// A resource that was reached, how far down it is, and the first of those next to it that was not
-/// looked at.
+/// A resource that was reached, how far down it is, and the resource before which all that need it
+/// were looked at.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Ahead {
     slot: Slot,
     depth: usize,
-    from: usize,
+    from: Slot,
 }
 
 impl Ahead {
@@ -131,18 +132,17 @@ impl Correlator {
     /// gives what that cost.
     fn look_below(&self, at: Ahead, search: &mut Search) -> usize {
         let Some(node) = self.topology.get(at.slot) else { return 1 };
-        let rest = node.dependents.get(at.from..).unwrap_or_default();
-        let is_last = rest.len() <= NEIGHBOURS_AT_ONCE;
+        let rest = from_slot(&node.dependents, at.from);
+        let next = rest.get(NEIGHBOURS_AT_ONCE).copied();
         let some = rest.iter().take(NEIGHBOURS_AT_ONCE).copied();
-        for slot in some.chain(node.peer.filter(|_| is_last)) {
+        for slot in some.chain(node.peer.filter(|_| next.is_none())) {
             let counts = self.topology.state(slot) == NodeState::Down
                 && self.resources.get(slot).kind != ResourceKind::Service;
             if counts && search.seen.insert(slot) {
                 search.ahead.push_back(Ahead::new(slot, at.depth.saturating_add(1)));
             }
         }
-        if !is_last {
-            let from = at.from.saturating_add(NEIGHBOURS_AT_ONCE);
+        if let Some(from) = next {
             search.ahead.push_front(Ahead { from, ..at });
         }
         (rest.len().min(NEIGHBOURS_AT_ONCE) / NEIGHBOURS_PER_UNIT).saturating_add(1)

@@ -7,11 +7,12 @@ use crate::correlate::incident::{Incident, Status};
 use crate::correlate::topology::NodeState;
 use crate::model::alarm_type::{AlarmType, EventType, ResourceEffect};
 use crate::model::event::{Channel, Event, Lane, Verb};
-use crate::model::inventory::{Dependency, Device, Inventory};
+use crate::model::inventory::{Dependency, Device, Inventory, Service};
 use crate::model::limits::{MORE_SENDERS, RESOURCES_MAX};
 use crate::model::settings::Settings;
 use crate::model::severity::Severity;
 use crate::model::time::{At, EngineTime, Timestamp, seconds_ns};
+use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -268,4 +269,56 @@ fn what_is_down_without_an_alarm_costs_a_search_too() {
     }
     assert!((4..8).contains(&pieces), "{pieces} pieces");
     assert_eq!(correlator.spread.waits_since(), None);
+}
+
+proptest! {
+    /// While states stand still messages wait their turn, and each counts from when it was
+    /// received: services have the times that they would have had at once.
+    #[test]
+    fn what_waits_is_told_with_its_own_time(
+        said in proptest::collection::vec((0..2_usize, 0..2_usize, any::<bool>()), 1..12),
+        held_from in 0..12_usize,
+        units in 1..9_usize,
+    ) {
+        let need = |names: &[&str]| Dependency {
+            any_of: names.iter().map(|name| (*name).to_owned()).collect(),
+            needed: 1,
+        };
+        let service = |name: &str, depends_on| Service {
+            name: name.to_owned(),
+            depends_on: vec![depends_on],
+            ..Service::default()
+        };
+        let mut settings = settings(ResourceEffect::Down);
+        let either = service("either", need(&["left", "right"]));
+        settings.inventory.services = vec![either, service("one", need(&["left"]))];
+        let times = |is_held: bool| {
+            let mut correlator = Correlator::new(1);
+            renew(&mut correlator, at(0), settings.clone());
+            let mut changes = Changes::default();
+            for (number, (device, qualifier, is_raise)) in said.iter().enumerate() {
+                let second = 100 + u64::try_from(number).expect("few");
+                correlator.now = at(second).engine;
+                if is_held && number == held_from {
+                    correlator.hold_states();
+                    correlator.slice_units = units;
+                }
+                let verb = if *is_raise { Verb::Raise } else { Verb::Clear };
+                let device = ["left", "right"][*device];
+                let event =
+                    Event { qualifier: ["a", "b"][*qualifier], ..event(verb, second, device) };
+                correlator.event(event.arrived, second, &event, &mut changes);
+            }
+            correlator.now = at(1_000).engine;
+            while correlator.unsettled_since().is_some() {
+                correlator.settle_states(usize::MAX, &mut changes);
+            }
+            ["either", "one"].map(|name| {
+                let slot = correlator.service_slot(name).expect("the inventory names it");
+                let since = correlator.service_since.get(&slot).copied();
+                (correlator.topology.state(slot), format!("{since:?}"))
+            })
+        };
+        prop_assert_eq!(times(true), times(false));
+    }
 }

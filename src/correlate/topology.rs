@@ -194,12 +194,17 @@ impl Topology {
         self.nodes.len().saturating_mul(8).saturating_add(64)
     }
 
-    /// Works out the state of one resource; gives the state before when it is another one now.
-    pub fn renew_state(&mut self, slot: Slot) -> Option<NodeState> {
-        let new = self.state_of(slot);
+    /// Works out the state of one resource; gives the state before and after when it is another one
+    /// now. `to_come` are alarms that mean down, and degraded, which count only later.
+    pub fn renew_state(
+        &mut self,
+        slot: Slot,
+        to_come: (i32, i32),
+    ) -> Option<(NodeState, NodeState)> {
+        let after = self.state_of(slot, None, to_come);
         let node = self.node_mut(slot);
-        let before = std::mem::replace(&mut node.state, new);
-        (before != new).then_some(before)
+        let before = std::mem::replace(&mut node.state, after);
+        (before != after).then_some((before, after))
     }
 
     /// What it costs to work out a state, about in looks at resources.
@@ -213,18 +218,20 @@ impl Topology {
             .saturating_add(1)
     }
 
-    fn state_of(&self, slot: Slot) -> NodeState {
-        self.state_without(slot, None)
-    }
-
     /// The state of a resource by its own alarms and by what it needs beside `device`.
     #[must_use]
     pub fn state_without(&self, slot: Slot, device: Option<Slot>) -> NodeState {
+        self.state_of(slot, device, (0, 0))
+    }
+
+    fn state_of(&self, slot: Slot, device: Option<Slot>, to_come: (i32, i32)) -> NodeState {
         let Some(node) = self.get(slot) else { return NodeState::Up };
-        if node.has_own_fault() {
+        let count = |counted: u32, to_come: i32| i64::from(counted) - i64::from(to_come);
+        if node.is_silent || count(node.down_alarms, to_come.0) > 0 {
             return NodeState::Down;
         }
-        let mut worst = if node.degraded_alarms > 0 { NodeState::Degraded } else { NodeState::Up };
+        let is_degraded = count(node.degraded_alarms, to_come.1) > 0;
+        let mut worst = if is_degraded { NodeState::Degraded } else { NodeState::Up };
         let is_device = |group: &Group| device.is_some_and(|device| group.members == [device]);
         for group in node.needs.iter().filter(|group| !is_device(group)) {
             worst = worst.max(self.group_state(group));

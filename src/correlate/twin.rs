@@ -6,6 +6,7 @@ use crate::correlate::alarm_table::{AlarmSlot, identity_hash};
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::{Correlator, Deadline};
 use crate::correlate::resource::Slot;
+use crate::correlate::unsettled::Toggle;
 use crate::model::event::Event;
 use crate::model::time::At;
 use std::borrow::Cow;
@@ -51,9 +52,8 @@ impl Correlator {
         if is_active {
             self.resources.get_mut(from).active.retain(|active| *active != slot);
             self.resources.get_mut(to).active.push(slot);
-            self.topology.count_effect(from, effect, false);
-            self.topology.count_effect(to, effect, true);
-            self.propagate(&[from.min(to), from.max(to)], since, changes);
+            self.count_effect(to, Toggle { effect, is_more: true }, since, changes);
+            self.count_effect(from, Toggle { effect, is_more: false }, since, changes);
         }
         if let Some(incident) = incident.and_then(|id| self.incidents.get_mut(&id))
             && incident.root == from

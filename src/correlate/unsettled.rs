@@ -3,16 +3,17 @@
 //! until all of them are known to be down.
 //!
 //! Small changes end in the step that began them. While a large one lasts, messages count as ever
-//! and what they change waits its turn; nothing is decided, and deadlines wait. States are told
-//! when all of them are worked out: on the way one may be what it is neither before nor after.
+//! and what they change waits its turn, message after message, each with the time at which it was
+//! received; nothing is decided, and deadlines wait.
 
 use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
 use crate::correlate::resource::{ResourceKind, Slot};
 use crate::correlate::topology::{NodeState, Topology};
+use crate::model::alarm_type::ResourceEffect;
 use crate::model::time::{At, EngineTime, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// What led to a change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -23,24 +24,45 @@ pub(crate) struct Origin {
     pub(crate) is_by_inventory: bool,
 }
 
-/// A resource whose state was another one before.
+/// A resource whose state became another one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct Changed {
     slot: Slot,
     before: NodeState,
+    after: NodeState,
     origin: Origin,
     /// Whether it is what the change began with.
     is_first: bool,
+}
+
+/// An active alarm more on a resource, or one less.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Toggle {
+    pub(crate) effect: ResourceEffect,
+    pub(crate) is_more: bool,
+}
+
+/// A resource whose state may be another one.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Look {
+    slot: Slot,
+    origin: Origin,
+    toggle: Option<Toggle>,
 }
 
 /// What is to be worked out and told.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Unsettled {
     since: EngineTime,
-    /// Resources whose states may be others.
-    ahead: VecDeque<(Slot, Origin)>,
+    /// Resources whose states may be others, in the order in which that was received.
+    ahead: VecDeque<Look>,
+    /// Of alarms that are counted already and whose turn is still to come: how many more mean down,
+    /// and degraded. Each look is to see what there was when its message was received.
+    to_come: BTreeMap<Slot, (i32, i32)>,
     /// What follows from the one of them that was looked at last.
     below: VecDeque<Slot>,
+    /// Whether another inventory is part of it.
+    is_by_inventory: bool,
     origin: Origin,
     looks_left: usize,
     changed: Vec<Changed>,
@@ -55,7 +77,27 @@ impl Unsettled {
 
     /// The states of these may be others.
     pub(crate) fn add(&mut self, slots: impl IntoIterator<Item = Slot>, origin: Origin) {
-        self.ahead.extend(slots.into_iter().map(|slot| (slot, origin)));
+        self.is_by_inventory |= origin.is_by_inventory;
+        self.ahead.extend(slots.into_iter().map(|slot| Look { slot, origin, toggle: None }));
+    }
+
+    /// An alarm more or less was counted.
+    fn add_toggle(&mut self, slot: Slot, toggle: Toggle, origin: Origin) {
+        self.note_to_come(slot, toggle, true);
+        self.ahead.push_back(Look { slot, origin, toggle: Some(toggle) });
+    }
+
+    fn note_to_come(&mut self, slot: Slot, toggle: Toggle, is_to_come: bool) {
+        let (down, degraded) = self.to_come.entry(slot).or_default();
+        let count = match toggle.effect {
+            ResourceEffect::Down => down,
+            ResourceEffect::Degraded => degraded,
+            ResourceEffect::None => return,
+        };
+        *count = count.saturating_add(if toggle.is_more == is_to_come { 1 } else { -1 });
+        if self.to_come.get(&slot) == Some(&(0, 0)) {
+            self.to_come.remove(&slot);
+        }
     }
 
     /// What is known so far is not told yet: other needs may mean other states.
@@ -69,38 +111,58 @@ impl Unsettled {
         is_worked_out && self.changed.is_empty() && self.untold.is_empty()
     }
 
+    /// Whether so much waits that messages have to help.
+    fn is_behind(&self) -> bool {
+        self.ahead.len() > BEHIND
+    }
+
     /// Works states out, of one resource after the other with all that follows from it. Whether
-    /// nothing is left; else `left` is spent.
+    /// what changed can be told; else `left` is spent.
     fn work_out(&mut self, topology: &mut Topology, left: &mut usize) -> bool {
         while *left > 0 {
             let (slot, is_first) = if let Some(slot) = self.below.pop_front() {
                 (slot, false)
             } else {
-                let Some((slot, origin)) = self.ahead.pop_front() else { return true };
-                self.origin = origin;
+                let Some(look) = self.ahead.pop_front() else { return true };
+                // Between two messages states are as they were then. Not so in a new inventory.
+                if self.changed.len() > TOLD_EARLY && !self.is_by_inventory {
+                    self.ahead.push_front(look);
+                    return true;
+                }
+                if let Some(toggle) = look.toggle {
+                    self.note_to_come(look.slot, toggle, false);
+                }
+                self.origin = look.origin;
                 self.looks_left = topology.looks_max();
-                (slot, true)
+                (look.slot, true)
             };
             *left = left.saturating_sub(topology.units_of(slot));
             self.looks_left = self.looks_left.saturating_sub(1);
             if self.looks_left == 0 {
                 self.below.clear();
             }
-            let Some(before) = topology.renew_state(slot) else { continue };
-            self.changed.push(Changed { slot, before, origin: self.origin, is_first });
+            let to_come = self.to_come.get(&slot).copied().unwrap_or_default();
+            let Some((before, after)) = topology.renew_state(slot, to_come) else { continue };
+            self.changed.push(Changed { slot, before, after, origin: self.origin, is_first });
             self.below.extend(topology.get(slot).into_iter().flat_map(|node| &node.dependents));
         }
         false
     }
 
-    /// All is worked out: what changed is told next, in slot order.
+    /// What changed is told next: in slot order, and of each resource in the order in which it
+    /// changed.
     fn begin_to_tell(&mut self) {
         let mut changed = std::mem::take(&mut self.changed);
-        // A stable sort: of several changes of one resource, the first tells the state before.
         changed.sort_by_key(|changed| changed.slot);
-        changed.dedup_by(|next, first| {
-            let is_same = next.slot == first.slot;
-            first.is_first |= is_same && next.is_first;
+        // What one message leads to is one change, and so is all that comes with an inventory: on
+        // the way to that, a state may be what it is neither before nor after.
+        let is_by_inventory = self.is_by_inventory;
+        changed.dedup_by(|next, last| {
+            let is_same = next.slot == last.slot && (is_by_inventory || next.origin == last.origin);
+            if is_same {
+                let is_first = last.is_first || next.is_first;
+                *last = Changed { before: last.before, is_first, ..*next };
+            }
             is_same
         });
         self.untold = changed.into();
@@ -119,6 +181,29 @@ impl Correlator {
         if is_at_rest {
             self.settle_states(SETTLED_UNITS, changes);
         }
+    }
+
+    /// An alarm with that effect became active, or ceased to be: [`Correlator::propagate`].
+    pub(crate) fn count_effect(
+        &mut self,
+        slot: Slot,
+        toggle: Toggle,
+        since: Timestamp,
+        changes: &mut Changes,
+    ) {
+        self.topology.count_effect(slot, toggle.effect, toggle.is_more);
+        if let Some(unsettled) = &mut self.unsettled {
+            let at = At { engine: self.now, wall: since };
+            unsettled.add_toggle(slot, toggle, Origin { at, is_by_inventory: false });
+        } else {
+            self.propagate(&[slot], since, changes);
+        }
+    }
+
+    /// What a message that comes meanwhile does of it.
+    pub(crate) fn units_by_message(&self) -> usize {
+        let is_behind = self.unsettled.as_ref().is_some_and(|unsettled| unsettled.is_behind());
+        if is_behind { BEHIND_UNITS } else { SETTLED_BY_MESSAGE_UNITS }
     }
 
     /// From now on states stand still until [`Correlator::settle_states`].
@@ -176,8 +261,8 @@ impl Correlator {
         if kind != ResourceKind::Component || has_other_needs || changed.is_first {
             changes.resources.insert(slot);
         }
-        if kind == ResourceKind::Service && self.topology.state(slot) != changed.before {
-            self.service_changed(slot, changed.origin, changes);
+        if kind == ResourceKind::Service && changed.after != changed.before {
+            self.service_changed(slot, changed.after, changed.origin, changes);
         }
     }
 }
@@ -186,7 +271,12 @@ impl Correlator {
 pub(crate) const SETTLED_UNITS: usize = 4_096;
 /// The same for a message that comes meanwhile. It is more than messages add, most of which are
 /// about few resources: else those of a storm could bring more states than pulses work out.
-pub(crate) const SETTLED_BY_MESSAGE_UNITS: usize = 32;
+const SETTLED_BY_MESSAGE_UNITS: usize = 32;
+/// The same when so many looks wait.
+const BEHIND_UNITS: usize = 256;
+const BEHIND: usize = 1_024;
+/// So many changes are told although more is to be worked out.
+const TOLD_EARLY: usize = 8_192;
 /// Telling a state costs so many of them.
 const TOLD_UNITS: usize = 2;
 
@@ -202,8 +292,7 @@ pub(crate) mod tests {
         while !unsettled.work_out(topology, &mut units.clone()) {}
         unsettled.begin_to_tell();
         let changed = unsettled.untold.iter();
-        let is_other = |changed: &&Changed| topology.state(changed.slot) != changed.before;
-        changed.filter(is_other).map(|changed| changed.slot).collect()
+        changed.filter(|one| one.before != one.after).map(|one| one.slot).collect()
     }
 
     fn group(members: &[Slot], needed: u32) -> Group {

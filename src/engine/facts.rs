@@ -1,6 +1,6 @@
 //! What the active alarms of an incident show: its earliest alarm, and the services that it
-//! affects, by contract. Gathered a slice at a time, at one instant: while a large incident is
-//! looked at, states stand still and deadlines wait.
+//! affects, by contract. Gathered a slice at a time, on one state of things: while a large incident
+//! is looked at, states stand still and deadlines wait.
 
 use crate::correlate::correlator::ServiceSince;
 use crate::correlate::incident::Incident;
@@ -20,6 +20,9 @@ use std::ops::Bound;
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Gathering {
     incident: u64,
+    /// Worst severity of its active alarms, and when the last of them was raised, when this began.
+    severity: Severity,
+    failed_at: EngineTime,
     stage: Stage,
     evidence: Evidence,
     descent: Descent,
@@ -49,9 +52,11 @@ pub(super) enum Gathered {
 
 impl Gathering {
     /// Nothing so far of that incident.
-    pub(super) fn of(incident: u64) -> Box<Self> {
+    pub(super) fn of(incident: &Incident) -> Box<Self> {
         Box::new(Self {
-            incident,
+            incident: incident.id,
+            severity: incident.worst_active().unwrap_or(Severity::Indeterminate),
+            failed_at: incident.last_raise_at.engine,
             stage: Stage::Alarms(0),
             evidence: Evidence::default(),
             descent: Descent::default(),
@@ -210,7 +215,8 @@ impl Engine {
 
     /// All that was gathered; nothing when nothing is active.
     fn facts(&mut self, gathering: Gathering) -> Option<IncidentFacts> {
-        let Gathering { incident: id, evidence, services, contracts, .. } = gathering;
+        let Gathering { incident: id, severity, failed_at, evidence, services, contracts, .. } =
+            gathering;
         let first = evidence.first()?;
         let incident = self.correlator.incidents.get_mut(&id)?;
         incident.services.extend(services);
@@ -221,9 +227,9 @@ impl Engine {
         Some(IncidentFacts {
             incident: id,
             root_resource: root.name(),
-            severity: incident.worst_active().unwrap_or(Severity::Indeterminate),
+            severity,
             is_known: device.is_known || root.is_known,
-            failed_at: incident.last_raise_at.engine,
+            failed_at,
             contracts,
             detected_at: first.detected_at,
             occurred_at: first.occurred_at,

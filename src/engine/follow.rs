@@ -18,14 +18,26 @@ use std::collections::{BTreeMap, VecDeque};
 pub(super) struct Following {
     /// Services whose state changed, of which the tickets are still to be looked for.
     services: VecDeque<Slot>,
-    /// Incidents of which all tickets are concerned, each with the time at which it failed anew, if
-    /// it did, and the last ticket that was noted.
-    incidents: VecDeque<((u64, Option<Timestamp>), TicketPlace)>,
+    /// Incidents of which all tickets are concerned.
+    incidents: BTreeMap<u64, AllOf>,
+    /// The one of them that was looked at last: the next one comes after it.
+    looked_at: u64,
     /// Each with the time at which its incident failed anew, if it did.
     tickets: BTreeMap<u64, Option<Timestamp>>,
     since: EngineTime,
     /// The last that was told: the next one comes after it, so that none waits for ever.
     told: u64,
+}
+
+/// Every ticket of an incident may be concerned.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct AllOf {
+    /// When it failed anew, if it did.
+    failed_at: Option<Timestamp>,
+    /// The last ticket that was noted.
+    after: TicketPlace,
+    /// Whether something happened since the first was.
+    again: bool,
 }
 
 impl Following {
@@ -46,10 +58,24 @@ impl Following {
     /// There may be news for every ticket of this incident.
     fn add_incident(&mut self, at: At, id: u64, failed_at: Option<Timestamp>) {
         self.begins_to_wait(at);
-        let begins = self.incidents.iter_mut().filter(|(_, after)| *after == FIRST);
-        match begins.map(|(news, _)| news).find(|(known, _)| *known == id) {
-            Some((_, known)) => *known = (*known).max(failed_at),
-            None => self.incidents.push_back(((id, failed_at), FIRST)),
+        let new = AllOf { failed_at: None, after: FIRST, again: false };
+        let known = self.incidents.entry(id).or_insert(new);
+        known.failed_at = known.failed_at.max(failed_at);
+        known.again = known.after != FIRST;
+    }
+
+    fn take_next_incident(&mut self) -> Option<(u64, AllOf)> {
+        let after = self.looked_at.saturating_add(1)..;
+        let next = self.incidents.range(after).next().or_else(|| self.incidents.first_key_value());
+        let id = next.map(|(id, _)| *id)?;
+        self.looked_at = id;
+        self.incidents.remove_entry(&id)
+    }
+
+    /// An operator has said how things are for a ticket: what failed before does not count.
+    pub(super) fn forget_failure(&mut self, key: u64) {
+        if let Some(failed_at) = self.tickets.get_mut(&key) {
+            *failed_at = None;
         }
     }
 
@@ -117,17 +143,22 @@ impl Engine {
                 self.following.add(at, key, None);
             }
         }
-        if let Some((news, after)) = self.following.incidents.pop_front() {
-            let (id, failed_at) = news;
-            let places: Vec<_> = self.desk.of_incident(id, after).take(LOOKED_UP_MAX).collect();
+        let mut left = LOOKED_UP_MAX;
+        while left > 0
+            && let Some((id, mut all)) = self.following.take_next_incident()
+        {
+            let places: Vec<_> = self.desk.of_incident(id, all.after.clone()).take(left).collect();
             for (_, key) in &places {
-                self.following.add(at, *key, failed_at);
+                self.following.add(at, *key, all.failed_at);
             }
-            if places.len() == LOOKED_UP_MAX
-                && let Some(last) = places.last()
-            {
-                self.following.incidents.push_front((news, last.clone()));
+            let is_last = places.len() < left;
+            left = left.saturating_sub(places.len().max(1));
+            if is_last && !all.again {
+                continue;
             }
+            all.after = if is_last { FIRST } else { places.last().cloned().unwrap_or(FIRST) };
+            all.again &= !is_last;
+            self.following.incidents.insert(id, all);
         }
         for _ in 0..FOLLOWED_MAX {
             let Some((key, failed_at)) = self.following.take_next() else { return };

@@ -1,12 +1,12 @@
 //! Work that takes more than a step, since it is about very many resources, alarms or tickets: a
 //! slice of it with each pulse, until nothing is left. Nothing stops the engine for longer than a
-//! slice: messages count as ever between two of them. Meanwhile states stand still, deadlines wait
-//! and nothing else is decided, so that what is decided is decided on one state of things.
+//! slice: messages count as ever between two of them. Meanwhile deadlines wait and nothing else is
+//! decided; while tickets are decided, states stand still too: all is decided on one of them.
 //!
 //! How far a slice goes depends on what there is to do, never on a clock, so that a replay goes the
 //! same way.
 
-use crate::correlate::unsettled::{SETTLED_BY_MESSAGE_UNITS, SETTLED_UNITS};
+use crate::correlate::unsettled::SETTLED_UNITS;
 use crate::engine::Engine;
 use crate::engine::facts::{Gathered, Gathering};
 use crate::model::time::{At, EngineTime};
@@ -38,19 +38,27 @@ impl Engine {
         .find_map(|(since, work)| Some((since?, work)))
     }
 
+    /// Whether the engine is at work that takes more than a step.
+    #[must_use]
+    pub fn is_at_long_work(&self) -> bool {
+        self.long_work().is_some()
+    }
+
     /// Does the next slice; or, where what messages bring is part of the work, a little of it.
     pub(super) fn work_further(&mut self, at: At, work: LongWork, is_pulse: bool) {
         match work {
             LongWork::States => {
-                let units = if is_pulse { SETTLED_UNITS } else { SETTLED_BY_MESSAGE_UNITS };
+                let by_message = self.correlator.units_by_message();
+                let units = if is_pulse { SETTLED_UNITS } else { by_message };
                 self.correlator.settle_states(units, &mut self.changes);
                 if self.long_work().is_none() {
                     // It waited for the states.
                     self.correlator.spread_further(at, &mut self.changes);
                 }
             }
+            LongWork::Renewal if is_pulse => self.renew(at),
+            LongWork::Renewal => self.correlator.renew_by_message(&mut self.changes),
             _ if !is_pulse => {}
-            LongWork::Renewal => self.renew(at),
             LongWork::Moves => self.move_tickets(at),
             LongWork::Gathering => {
                 if let Some((since, gathering)) = self.gathering.take() {
@@ -73,7 +81,9 @@ impl Engine {
         while self.long_work().is_none()
             && let Some(id) = self.due.pop_first()
         {
-            self.gather_further(at, at.engine, Gathering::of(id));
+            if let Some(incident) = self.correlator.incidents.get(&id) {
+                self.gather_further(at, at.engine, Gathering::of(incident));
+            }
         }
     }
 

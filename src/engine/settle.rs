@@ -14,11 +14,9 @@ impl Engine {
     /// Draws the consequences of what changed so far. What is to be shown stays noted.
     pub(crate) fn settle(&mut self, at: At) {
         let merged = std::mem::take(&mut self.changes.merged);
-        let before = self.ticket_changes.len();
         if !merged.is_empty() {
             self.desk.merge(at, &merged);
-            self.desk.move_further(at, self.moved_max(), &mut self.ticket_changes);
-            self.follow_changed(at, before);
+            self.move_tickets(at);
         }
         let survivors: BTreeSet<u64> = merged.into_iter().map(|(_, survivor)| survivor).collect();
         for survivor in survivors {
@@ -37,17 +35,19 @@ impl Engine {
     /// Takes the tickets of incidents that were taken over further to the survivors.
     pub(super) fn move_tickets(&mut self, at: At) {
         let before = self.ticket_changes.len();
-        let moved = self.desk.move_further(at, self.moved_max(), &mut self.ticket_changes);
-        for survivor in moved {
+        let most = self.correlator.slice(MOVED_MAX);
+        let came = self.desk.move_further(at, most, &mut self.ticket_changes);
+        self.follow_changed(at, before);
+        for (survivor, key) in &came {
             // What has failed anew with the survivor has failed for them as well.
-            self.changes.active(survivor, true);
+            let incident = self.correlator.incidents.get(survivor);
+            let failed_at = incident.map(|incident| incident.last_raise_at.wall);
+            self.following.add(at, *key, failed_at);
+        }
+        let survivors: BTreeSet<u64> = came.into_iter().map(|(survivor, _)| survivor).collect();
+        for survivor in survivors {
             self.name_tickets(survivor);
         }
-        self.follow_changed(at, before);
-    }
-
-    fn moved_max(&self) -> usize {
-        self.correlator.slice(MOVED_MAX)
     }
 
     pub(super) fn decide_tickets(&mut self, at: At, id: u64, facts: IncidentFacts) {
@@ -126,5 +126,5 @@ impl Engine {
 
 /// Tickets that come along to a survivor in one step for each thing that it does.
 const MOVED_MAX: usize = 256;
-/// Tickets listed with an incident at most, those that opened first.
+/// Tickets listed with an incident at most.
 const LISTED_TICKETS_MAX: usize = 100;

@@ -178,6 +178,7 @@ impl Engine {
             Action::RestoreTicket { number, restored_at, reason } => {
                 let restored = (number.as_str(), *restored_at);
                 self.desk.restore(at, restored, (author, reason), changes)?;
+                self.following.forget_failure(self.desk.key_of(number)?);
                 done(number, "is restored")
             }
             Action::CloseTicket { number, reason } => {

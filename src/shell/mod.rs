@@ -45,3 +45,4 @@ pub mod submission;
 pub mod supervise;
 pub mod turns;
 pub mod upkeep;
+pub mod waiting_commands;

@@ -25,6 +25,7 @@ use crate::shell::poison;
 use crate::shell::publish::{Occurrences, Published};
 use crate::shell::shared::{Control, Shared};
 use crate::shell::turns::Turns;
+use crate::shell::waiting_commands::WaitingCommands;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -47,6 +48,7 @@ pub struct Sequencer {
     repeats: Vec<Repeat>,
     payload: Vec<u8>,
     coming: VecDeque<NewSettings>,
+    commands: WaitingCommands,
     /// Whether the first of them has been stepped; some pulses later it is in force.
     are_settings_journaled: bool,
     effects: Vec<Effect>,
@@ -91,6 +93,7 @@ impl Sequencer {
             repeats: Vec::with_capacity(REPEATS_MAX),
             payload: Vec::with_capacity(REPEATS_MAX * REPEAT_BYTES),
             coming: VecDeque::new(),
+            commands: WaitingCommands::default(),
             are_settings_journaled: false,
             effects: Vec::new(),
             staged: Vec::new(),
@@ -142,6 +145,11 @@ impl Sequencer {
             return 0;
         }
         let (is_last, piece) = new.piece();
+        // What the engine is at goes by the settings with which it began.
+        if is_last && self.engine.is_at_long_work() {
+            self.coming.push_front(new);
+            return 0;
+        }
         let head = [u8::from(is_last)];
         let payload = [&head[..], piece];
         self.flush_repeats(at);
@@ -205,7 +213,8 @@ impl Sequencer {
 
     fn is_drained(&self) -> bool {
         // What cannot become durable is not waited for.
-        let is_all = self.shared.controls.is_empty() && self.coming.is_empty();
+        let is_taken = self.shared.controls.is_empty() && self.commands.is_empty();
+        let is_all = is_taken && self.coming.is_empty();
         self.turns.is_empty() && (is_all || self.journal.is_stuck())
     }
 
@@ -219,6 +228,7 @@ impl Sequencer {
         // in a queue that is full one day, and behind it the commit that ends the wait.
         if !self.journal.is_stuck() {
             taken = self.take_controls(at);
+            taken = taken.saturating_add(self.take_commands(at));
             taken = taken.saturating_add(self.further_settings(at));
             self.watch_wall_clock(at);
             running.done(Part::Controls);
@@ -255,10 +265,7 @@ impl Sequencer {
         while let Some(control) = self.shared.controls.pop() {
             taken = taken.saturating_add(1);
             match control {
-                Control::Command(command) => {
-                    let payload = encode(&command);
-                    self.input(at, Kind::Command, &[&payload], &Input::Command(command));
-                }
+                Control::Command(command) => self.commands.push(at.engine, command),
                 Control::Settings(settings) => self.coming.push_back(settings),
                 Control::Loss(loss) => {
                     self.input(at, Kind::Loss, &[&encode(&loss)], &Input::Loss(loss));
@@ -269,6 +276,16 @@ impl Sequencer {
                     self.input(at, Kind::ClockQuality, &[&payload], &input);
                 }
             }
+        }
+        taken
+    }
+
+    fn take_commands(&mut self, at: At) -> usize {
+        let mut taken = 0_usize;
+        while let Some(command) = self.commands.next(at.engine, self.engine.is_at_long_work()) {
+            let payload = encode(&command);
+            self.input(at, Kind::Command, &[&payload], &Input::Command(command));
+            taken = taken.saturating_add(1);
         }
         taken
     }

@@ -437,7 +437,7 @@ mod tests {
         assert_eq!((incident, changes.len()), (2, 100 - OPENED_MAX));
         desk.merge(at(8), &[(3, 1)]);
         while desk.moving_since().is_some() {
-            assert!(desk.move_further(at(8), 10, &mut changes).len() <= 1);
+            assert!(desk.move_further(at(8), 10, &mut changes).len() <= 10);
         }
         desk.set_root(1, "power".into());
         assert_eq!(desk.unopened().collect::<Vec<_>>(), [1]);

@@ -141,8 +141,8 @@ impl Desk {
         internal.chain(self.by_incident.restored(incident))
     }
 
-    /// An incident's tickets in the order of opening, at most so many: unfinished ones before
-    /// finished ones, and of those the newest.
+    /// An incident's tickets in the order of opening, at most so many: of unfinished ones the first
+    /// by contract, then of finished ones the newest.
     #[must_use]
     pub fn all_of_incident(&self, incident: u64, most: usize) -> Vec<&Ticket> {
         let running = self.by_incident.running(incident, FIRST).map(|(_, key)| key);

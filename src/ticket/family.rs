@@ -2,11 +2,11 @@
 //! counted already, and what becomes of the tickets of incidents that turn out to be one.
 
 use crate::model::time::{At, EngineTime};
-use crate::ticket::desk::{Desk, FIRST};
+use crate::ticket::desk::Desk;
 use crate::ticket::event::{TicketChanges, TicketEvent};
 use crate::ticket::of_incident::contract_of;
 use crate::ticket::policy::AffectedContract;
-use crate::ticket::record::{Ticket, VIGIE};
+use crate::ticket::record::VIGIE;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -72,8 +72,14 @@ impl Desk {
     }
 
     /// So many tickets at most come along. Where two are for the same contract (or both internal),
-    /// the older goes on and the other is cancelled. Gives the incidents that got some.
-    pub fn move_further(&mut self, at: At, most: usize, changes: &mut TicketChanges) -> Vec<u64> {
+    /// the older goes on and the other is cancelled. Gives those that came: (incident, key).
+    pub fn move_further(
+        &mut self,
+        at: At,
+        most: usize,
+        changes: &mut TicketChanges,
+    ) -> Vec<(u64, u64)> {
+        let mut came = Vec::new();
         let mut moved: BTreeMap<u64, BTreeSet<SmolStr>> = BTreeMap::new();
         let mut left = most;
         while let Some((loser, survivor)) = self.moving.ahead.front().copied() {
@@ -85,6 +91,7 @@ impl Desk {
                 break;
             }
             left = left.saturating_sub(1);
+            came.push((survivor, key));
             if let Some(contract) = self.bring_along(key, (loser, survivor), changes) {
                 moved.entry(survivor).or_default().insert(contract);
             }
@@ -92,11 +99,10 @@ impl Desk {
         if self.moving.ahead.is_empty() {
             self.moving.since = None;
         }
-        let survivors = moved.keys().copied().collect();
         for (survivor, contracts) in moved {
             self.unify(at, survivor, contracts, changes);
         }
-        survivors
+        came
     }
 
     /// One ticket comes along. Gives its contract.
@@ -143,10 +149,7 @@ impl Desk {
             return;
         }
         // A rehearsal for a contract does not replace work.
-        let is_work = |ticket: &Ticket| ticket.contract.is_some() && !ticket.observe;
-        let running = self.by_incident.running(incident, FIRST).map(|(_, key)| key);
-        let work = running.filter(|key| self.tickets.get(key).is_some_and(is_work));
-        let goes_on = work.min().or(internal.first().copied());
+        let goes_on = self.by_incident.oldest_work(incident).or(internal.first().copied());
         for key in internal.into_iter().filter(|key| Some(*key) != goes_on) {
             if let Some(goes_on) = goes_on {
                 self.cancel_merged(at, key, goes_on, changes);

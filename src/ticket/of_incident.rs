@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct OfIncident {
     /// Unfinished ones.
     running: BTreeSet<Entry>,
+    /// Those that are for a contract and no rehearsal: (incident, key).
+    work: BTreeSet<(u64, u64)>,
     /// Those that are restored and not finished: (incident, key).
     restored: BTreeSet<(u64, u64)>,
     /// Finished ones: (incident, key). A large incident that took over thousands has as many.
@@ -44,6 +46,11 @@ impl OfIncident {
         for_contract(&self.running, incident, contract)
     }
 
+    /// The oldest unfinished one that is for a contract and no rehearsal.
+    pub(super) fn oldest_work(&self, incident: u64) -> Option<u64> {
+        self.work.range(all_of(incident)).next().map(|(_, key)| *key)
+    }
+
     /// Those for a contract (empty: the internal ones) by which somebody said that the outage is
     /// not real, or over.
     pub(super) fn said_for(
@@ -67,6 +74,9 @@ impl OfIncident {
     /// An unfinished ticket is the incident's own, or covers it.
     pub(super) fn add(&mut self, incident: u64, key: u64, ticket: &Ticket) {
         self.running.insert((incident, contract_of(ticket), key));
+        if ticket.contract.is_some() && !ticket.observe {
+            self.work.insert((incident, key));
+        }
         if ticket.state() == State::Resolved {
             self.restored.insert((incident, key));
         }
@@ -88,6 +98,7 @@ impl OfIncident {
         for incident in incidents_of(ticket) {
             self.restored.remove(&(incident, key));
             self.running.remove(&(incident, contract_of(ticket), key));
+            self.work.remove(&(incident, key));
             self.add_finished(incident, key, ticket);
         }
     }
@@ -111,6 +122,7 @@ impl OfIncident {
         let entry = (incident, contract_of(ticket), key);
         self.running.remove(&entry);
         self.said.remove(&entry);
+        self.work.remove(&(incident, key));
         self.restored.remove(&(incident, key));
         self.finished.remove(&(incident, key));
     }
