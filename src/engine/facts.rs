@@ -218,6 +218,7 @@ impl Engine {
         let Gathering { incident: id, severity, failed_at, evidence, services, contracts, .. } =
             gathering;
         let first = evidence.first()?;
+        self.spent = Some(evidence).filter(|evidence| evidence.shown.len() > SHRUNK_AT_ONCE);
         let incident = self.correlator.incidents.get_mut(&id)?;
         incident.services.extend(services);
         incident.services.sort_unstable();
@@ -239,15 +240,16 @@ impl Engine {
 
 /// The active alarms of an incident, earliest first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Evidence {
+pub(super) struct Evidence {
     shown: BTreeSet<Shown>,
-    by_resource: BTreeSet<(Slot, Shown)>,
+    /// Each resource with the times and ids of its alarms.
+    by_resource: BTreeSet<(Slot, Timestamp, u64)>,
 }
 
 impl Evidence {
     fn add(&mut self, shown: Shown) {
         self.shown.insert(shown);
-        self.by_resource.insert((shown.resource, shown));
+        self.by_resource.insert((shown.resource, shown.detected_at, shown.alarm));
     }
 
     fn first(&self) -> Option<Shown> {
@@ -265,8 +267,21 @@ impl Evidence {
 
     /// The first of a resource from that time on.
     fn first_of(&self, resource: Slot, from: Timestamp) -> Option<Shown> {
-        let (of, shown) = self.by_resource.range((resource, Shown::earliest(from))..).next()?;
-        (*of == resource).then_some(*shown)
+        let (of, detected_at, alarm) = *self.by_resource.range((resource, from, 0)..).next()?;
+        let place = Shown { alarm, ..Shown::earliest(detected_at) };
+        self.shown.range(place..).next().filter(|_| of == resource).copied()
+    }
+
+    /// Gives some of the memory back; whether there is more. To give back that of a hundred
+    /// thousand alarms at once would stop the engine.
+    pub(super) fn shrink(&mut self) -> bool {
+        for _ in 0..SHRUNK_AT_ONCE {
+            let last = (self.shown.pop_last(), self.by_resource.pop_last());
+            if last == (None, None) {
+                return false;
+            }
+        }
+        true
     }
 }
 
@@ -287,6 +302,8 @@ impl Shown {
     }
 }
 
+/// Alarms of which the memory is given back at a time.
+const SHRUNK_AT_ONCE: usize = 1_024;
 /// What one step may cost in looks at resources.
 const GATHERED_UNITS: usize = 4_096;
 /// An alarm costs so many of them.

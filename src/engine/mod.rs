@@ -13,7 +13,7 @@ use crate::correlate::changes::Changes;
 use crate::correlate::correlator::Correlator;
 use crate::correlate::renewal::ContractOf;
 use crate::engine::census::Census;
-use crate::engine::facts::Gathering;
+use crate::engine::facts::{Evidence, Gathering};
 use crate::engine::follow::Following;
 use crate::engine::unshown::Unshown;
 use crate::model::event::Event;
@@ -59,6 +59,9 @@ pub struct Engine {
     due: BTreeSet<u64>,
     /// The one of them that is looked at, since so long.
     gathering: Option<(EngineTime, Box<Gathering>)>,
+    /// What a gathering has used and nobody needs any more.
+    #[serde(skip)]
+    spent: Option<Evidence>,
     #[serde(skip)]
     pub(crate) changes: Changes,
     #[serde(skip)]
@@ -81,6 +84,7 @@ impl Engine {
             unshown: Unshown::default(),
             due: BTreeSet::new(),
             gathering: None,
+            spent: None,
             changes: Changes::default(),
             ticket_changes: TicketChanges::new(),
             census: Census::default(),

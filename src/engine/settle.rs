@@ -125,6 +125,6 @@ impl Engine {
 }
 
 /// Tickets that come along to a survivor in one step for each thing that it does.
-const MOVED_MAX: usize = 256;
+const MOVED_MAX: usize = 64;
 /// Tickets listed with an incident at most.
 const LISTED_TICKETS_MAX: usize = 100;

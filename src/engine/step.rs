@@ -4,6 +4,7 @@ use crate::correlate::incident::Incident;
 use crate::correlate::muting::SilenceRefusal;
 use crate::engine::Engine;
 use crate::engine::effect::{Answer, Effect};
+use crate::engine::facts::Evidence;
 use crate::engine::input::{Action, Command, Input, Repeat};
 use crate::model::silence::silence_name;
 use crate::model::time::{At, EngineTime};
@@ -27,6 +28,9 @@ impl Engine {
         self.correlator.position = position;
         self.correlator.now = at.engine;
         let is_pulse = matches!(input, Input::Pulse);
+        if is_pulse && !self.spent.as_mut().is_some_and(Evidence::shrink) {
+            self.spent = None;
+        }
         if let Some((_, work)) = self.long_work() {
             self.work_further(at, work, is_pulse);
         } else {
