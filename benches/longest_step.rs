@@ -38,8 +38,14 @@ struct Options {
     bench: bool,
 }
 
-const SITUATIONS: [fn(usize); 5] =
-    [contracts, devices, two_faults_of_devices, two_faults_of_contracts, other_needs];
+const SITUATIONS: [fn(usize); 6] = [
+    contracts,
+    large_contracts,
+    devices,
+    two_faults_of_devices,
+    two_faults_of_contracts,
+    other_needs,
+];
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
@@ -74,6 +80,17 @@ fn contracts(below: usize) {
     noc.phase("  all is restored");
     noc.pass(10_000);
     noc.phase("  all is forgotten");
+}
+
+/// The same with a thousand services in each contract.
+fn large_contracts(below: usize) {
+    let mut noc = Noc::of_contracts(&["core"], 0, (below, 1_000));
+    noc.say(Verb::Raise, "core");
+    noc.pass(30);
+    noc.phase("one fault of large contracts");
+    noc.say(Verb::Clear, "core");
+    noc.pass(3_600);
+    noc.phase("  all is restored");
 }
 
 /// Everything below alarms before the cause is heard.
@@ -124,7 +141,7 @@ fn other_needs(below: usize) {
     noc.phase("an inventory: the first");
     noc.say(Verb::Raise, "left");
     noc.pass(30);
-    noc.settings(&["right", "left"], below / 2, below / 2);
+    noc.settings(&["right", "left"], below / 2, (below / 2, 1));
     noc.pass(30);
     noc.phase("  another one during a fault");
 }
@@ -145,6 +162,11 @@ impl Noc {
     /// Ports that need the power, and devices and services with contracts that need one of them
     /// each.
     fn new(ports: &[&str], devices: usize, services: usize) -> Self {
+        Self::of_contracts(ports, devices, (services, 1))
+    }
+
+    /// So many services, and so many in each contract.
+    fn of_contracts(ports: &[&str], devices: usize, services: (usize, usize)) -> Self {
         let mut noc = Self {
             engine: Engine::new(),
             position: 0,
@@ -159,7 +181,8 @@ impl Noc {
         noc
     }
 
-    fn settings(&mut self, ports: &[&str], devices: usize, services: usize) {
+    fn settings(&mut self, ports: &[&str], devices: usize, services: (usize, usize)) {
+        let (services, each) = services;
         let power = Device { name: "power".to_owned(), ..Device::default() };
         let port = |name: &&str| Device {
             name: (*name).to_owned(),
@@ -174,7 +197,7 @@ impl Noc {
         };
         let service = |number| Service {
             name: format!("service-{number:06}"),
-            contract: format!("contract-{number:06}"),
+            contract: format!("contract-{:06}", number / each),
             depends_on: vec![need(port_of(number, services))],
             ..Service::default()
         };
@@ -185,7 +208,7 @@ impl Noc {
             ..Inventory::default()
         };
         let contract = |number| Contract::new(&format!("contract-{number:06}"), "a customer", 240);
-        let contracts: Vec<Contract> = (0..services).map(contract).collect();
+        let contracts: Vec<Contract> = (0..services.div_ceil(each)).map(contract).collect();
         let alarm_types = vec![down()];
         let contracts = contracts.into();
         let settings = Settings { alarm_types, inventory, contracts, ..Settings::default() };

@@ -160,8 +160,14 @@ impl Engine {
             all.again &= !is_last;
             self.following.incidents.insert(id, all);
         }
+        let mut services = 0_usize;
         for _ in 0..FOLLOWED_MAX {
+            if services >= FOLLOWED_SERVICES_MAX {
+                return;
+            }
             let Some((key, failed_at)) = self.following.take_next() else { return };
+            let ticket = self.desk.get(key);
+            services = services.saturating_add(ticket.map_or(0, |ticket| ticket.services.len()));
             self.follow_ticket(at, key, failed_at);
         }
     }
@@ -248,3 +254,5 @@ fn is_within_commitment(ticket: &Ticket, worst: NodeState) -> bool {
 const LOOKED_UP_MAX: usize = 256;
 /// Tickets told by one step for each thing that it does.
 const FOLLOWED_MAX: usize = 64;
+/// No further one is when those are about so many services.
+const FOLLOWED_SERVICES_MAX: usize = 4_096;

@@ -173,8 +173,15 @@ impl Desk {
         (clock_quality, changes): (&str, &mut TicketChanges),
     ) -> Result<Vec<u64>, NoTicket> {
         let incident = unopened.facts.incident;
-        let next = std::iter::from_fn(|| unopened.next());
-        let mut portion: Vec<AffectedContract> = next.take(OPENED_MAX).collect();
+        let mut portion: Vec<AffectedContract> = Vec::new();
+        let mut services = 0_usize;
+        while portion.len() < OPENED_MAX
+            && services < OPENED_SERVICES_MAX
+            && let Some(next) = unopened.next()
+        {
+            services = services.saturating_add(next.services.len());
+            portion.push(next);
+        }
         portion.sort_unstable_by(|one, other| one.contract.cmp(&other.contract));
         let mut covering = Vec::new();
         for affected in &portion {
@@ -333,6 +340,8 @@ const FEW: usize = 256;
 const PARTS_MAX: usize = 8;
 /// Tickets opened at a time.
 const OPENED_MAX: usize = 64;
+/// No further one is when those are about so many services.
+const OPENED_SERVICES_MAX: usize = 2_048;
 
 #[cfg(test)]
 mod tests {
