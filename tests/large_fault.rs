@@ -449,6 +449,9 @@ fn life_of_contracts(count: usize) -> u64 {
     noc.restart();
     noc.pass_until(30_000 * MS);
     assert_eq!(noc.tickets.len(), count);
+    let [incident] = noc.open_incidents()[..] else { panic!("one incident") };
+    let listed = (incident.services.len(), incident.service_count);
+    assert_eq!(listed, (1_000, u64::try_from(count).expect("few")), "it fits into a record");
     noc.say(40_000 * MS, Verb::Raise, "spare");
     noc.step(40_000 * MS, &Input::Pulse);
     noc.restart();

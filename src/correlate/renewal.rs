@@ -95,10 +95,7 @@ impl Correlator {
         // Settings that come before the last ones are through take their place.
         let former = self.renewal.take();
         let mut moved = former.map(|former| former.moved).unwrap_or_default();
-        self.hold_states();
-        if let Some(unsettled) = &mut self.unsettled {
-            unsettled.untell();
-        }
+        self.hold_states().untell();
         self.take_over_types(settings, &mut moved);
         let types = &self.types;
         let orphans = self.watches.update(&settings.thresholds, |id| types.find(id));
@@ -358,17 +355,13 @@ impl Correlator {
         renewal: &mut Renewal,
         changes: &mut Changes,
     ) -> usize {
-        let mut unsettled = self.unsettled.take().unwrap_or_default();
         let origin = Origin { at: renewal.since, is_by_inventory: true };
-        unsettled.add(renewal.moved.drain(..), origin);
-        let at_once = self.slice(units);
-        let mut left = at_once;
-        if self.settle(&mut unsettled, &mut left, changes) {
+        self.hold_states().add(renewal.moved.drain(..), origin);
+        let looks = self.settle_states(units, changes);
+        if self.unsettled.is_none() {
             renewal.stage = Stage::Incidents(0);
-        } else {
-            self.unsettled = Some(unsettled);
         }
-        at_once.saturating_sub(left) / LOOKS_PER_UNIT
+        looks / LOOKS_PER_UNIT
     }
 
     /// A message comes meanwhile: when very much waits to be worked out, it helps.

@@ -119,13 +119,8 @@ impl Topology {
         self.nodes.get_mut(place(slot)).expect("the table was just made long enough")
     }
 
-    /// Adds a need, and the way back from each member.
-    pub fn add_need(&mut self, slot: Slot, group: Group) {
-        self.note_need(slot, group);
-    }
-
-    /// Adds a need; gives the units of work.
-    fn note_need(&mut self, slot: Slot, group: Group) -> usize {
+    /// Adds a need, and the way back from each member; gives the units of work.
+    pub fn add_need(&mut self, slot: Slot, group: Group) -> usize {
         let mut units = 0_usize;
         for member in &group.members {
             let dependents = &mut self.node_mut(*member).dependents;
@@ -149,7 +144,7 @@ impl Topology {
         }
         let mut units = self.detach(slot);
         for group in groups {
-            units = units.saturating_add(self.note_need(slot, group));
+            units = units.saturating_add(self.add_need(slot, group));
         }
         Some(units)
     }

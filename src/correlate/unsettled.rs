@@ -71,7 +71,7 @@ pub struct Unsettled {
 
 impl Unsettled {
     /// Nothing so far: what comes waits.
-    pub(crate) fn new(since: EngineTime) -> Self {
+    fn new(since: EngineTime) -> Self {
         Self { since, ..Self::default() }
     }
 
@@ -88,12 +88,11 @@ impl Unsettled {
     }
 
     fn note_to_come(&mut self, slot: Slot, toggle: Toggle, is_to_come: bool) {
+        if toggle.effect == ResourceEffect::None {
+            return;
+        }
         let (down, degraded) = self.to_come.entry(slot).or_default();
-        let count = match toggle.effect {
-            ResourceEffect::Down => down,
-            ResourceEffect::Degraded => degraded,
-            ResourceEffect::None => return,
-        };
+        let count = if toggle.effect == ResourceEffect::Down { down } else { degraded };
         *count = count.saturating_add(if toggle.is_more == is_to_come { 1 } else { -1 });
         if self.to_come.get(&slot) == Some(&(0, 0)) {
             self.to_come.remove(&slot);
@@ -173,10 +172,9 @@ impl Correlator {
     /// Works out the states that follow, and notes what is to be shown, or begins to. `since` is
     /// when the message was received that led to it.
     pub(crate) fn propagate(&mut self, from: &[Slot], since: Timestamp, changes: &mut Changes) {
-        let at = At { engine: self.now, wall: since };
-        let origin = Origin { at, is_by_inventory: false };
+        let origin = self.message_origin(since);
         let is_at_rest = self.unsettled.is_none();
-        let unsettled = self.unsettled.get_or_insert_with(|| Box::new(Unsettled::new(self.now)));
+        let unsettled = self.hold_states();
         unsettled.add(from.iter().copied(), origin);
         if is_at_rest {
             self.settle_states(SETTLED_UNITS, changes);
@@ -192,12 +190,16 @@ impl Correlator {
         changes: &mut Changes,
     ) {
         self.topology.count_effect(slot, toggle.effect, toggle.is_more);
+        let origin = self.message_origin(since);
         if let Some(unsettled) = &mut self.unsettled {
-            let at = At { engine: self.now, wall: since };
-            unsettled.add_toggle(slot, toggle, Origin { at, is_by_inventory: false });
+            unsettled.add_toggle(slot, toggle, origin);
         } else {
             self.propagate(&[slot], since, changes);
         }
+    }
+
+    fn message_origin(&self, since: Timestamp) -> Origin {
+        Origin { at: At { engine: self.now, wall: since }, is_by_inventory: false }
     }
 
     /// What a message that comes meanwhile does of it.
@@ -207,8 +209,8 @@ impl Correlator {
     }
 
     /// From now on states stand still until [`Correlator::settle_states`].
-    pub(crate) fn hold_states(&mut self) {
-        self.unsettled.get_or_insert_with(|| Box::new(Unsettled::new(self.now)));
+    pub(crate) fn hold_states(&mut self) -> &mut Unsettled {
+        self.unsettled.get_or_insert_with(|| Box::new(Unsettled::new(self.now)))
     }
 
     /// Since when states are to be worked out or told, or are held.
@@ -217,18 +219,21 @@ impl Correlator {
         self.unsettled.as_ref().map(|unsettled| unsettled.since)
     }
 
-    /// Works out and tells the next slice, of so many looks at resources at most.
-    pub(crate) fn settle_states(&mut self, units: usize, changes: &mut Changes) {
-        let mut left = self.slice(units);
+    /// Works out and tells the next slice, of so many looks at resources at most; gives how many
+    /// they were.
+    pub(crate) fn settle_states(&mut self, units: usize, changes: &mut Changes) -> usize {
+        let most = self.slice(units);
+        let mut left = most;
         if let Some(mut unsettled) = self.unsettled.take()
             && !self.settle(&mut unsettled, &mut left, changes)
         {
             self.unsettled = Some(unsettled);
         }
+        most.saturating_sub(left)
     }
 
     /// Whether nothing is left; else `left` is spent.
-    pub(crate) fn settle(
+    fn settle(
         &mut self,
         unsettled: &mut Unsettled,
         left: &mut usize,

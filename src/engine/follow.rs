@@ -65,11 +65,9 @@ impl Following {
     }
 
     fn take_next_incident(&mut self) -> Option<(u64, AllOf)> {
-        let after = self.looked_at.saturating_add(1)..;
-        let next = self.incidents.range(after).next().or_else(|| self.incidents.first_key_value());
-        let id = next.map(|(id, _)| *id)?;
-        self.looked_at = id;
-        self.incidents.remove_entry(&id)
+        let next = take_after(&mut self.incidents, self.looked_at)?;
+        self.looked_at = next.0;
+        Some(next)
     }
 
     /// An operator has said how things are for a ticket: what failed before does not count.
@@ -86,12 +84,9 @@ impl Following {
     }
 
     fn take_next(&mut self) -> Option<(u64, Option<Timestamp>)> {
-        let after = self.told.saturating_add(1)..;
-        let next = self.tickets.range(after).next().or_else(|| self.tickets.iter().next());
-        let (key, failed_at) = next.map(|(key, failed_at)| (*key, *failed_at))?;
-        self.tickets.remove(&key);
-        self.told = key;
-        Some((key, failed_at))
+        let next = take_after(&mut self.tickets, self.told)?;
+        self.told = next.0;
+        Some(next)
     }
 
     /// Whether there may be news for tickets that are still to be looked for.
@@ -103,6 +98,13 @@ impl Following {
     pub(super) fn waits_since(&self) -> Option<EngineTime> {
         (self.looks_for_tickets() || !self.tickets.is_empty()).then_some(self.since)
     }
+}
+
+/// Takes the one behind `last`, or the first again.
+fn take_after<V>(waiting: &mut BTreeMap<u64, V>, last: u64) -> Option<(u64, V)> {
+    let next = waiting.range(last.saturating_add(1)..).next().or(waiting.first_key_value());
+    let key = next.map(|(key, _)| *key)?;
+    waiting.remove_entry(&key)
 }
 
 impl Engine {

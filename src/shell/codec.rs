@@ -498,4 +498,21 @@ mod tests {
         };
         assert_eq!(read, [repeat, repeat]);
     }
+
+    /// Decisions of engine version 4 have all but the count of services, which comes last.
+    #[test]
+    fn decisions_that_count_no_services_are_read() {
+        use crate::engine::effect::{IncidentChange, IncidentStatus};
+        use crate::shell::publish::fixtures::incident;
+        let image = incident("I7", IncidentStatus::Open, IncidentChange::Opened);
+        assert_eq!((image.services.len(), image.service_count), (1, 1));
+        let decision =
+            Decision { position: 7, ordinal: 0, effect: Effect::Incident(Arc::new(image)) };
+        let new = encode(&decision);
+        let (count, old) = new.split_last().expect("it is not empty");
+        assert_eq!(*count, 1);
+        assert_eq!(Decision::read(&new).as_ref(), Some(&decision));
+        assert_eq!(Decision::read(old).as_ref(), Some(&decision));
+        assert_eq!(Decision::read(&old[..old.len() - 1]), None);
+    }
 }
